@@ -1,0 +1,11 @@
+"""What more than one room needs to know about the data set."""
+
+LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""Class names in index order: alphabetical, as Keras orders the folders."""
+
+IMAGE_SIZE_PX = 48
+"""Width and height, in pixels, of an image that the network takes."""
+
+TRAIN_SPLIT = "train"
+EVAL_SPLIT = "eval"
+SPLITS: tuple[str, ...] = (TRAIN_SPLIT, EVAL_SPLIT)

@@ -1,0 +1,1 @@
+"""The TFX pipeline: its graph, its configuration, its runners and the `emotion` command."""

@@ -1,0 +1,1 @@
+"""Model server, client and everything that asks for predictions."""
