@@ -1,0 +1,168 @@
+"""The signatures that a served model answers."""
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.constants import IMAGE_SIZE_PX
+from components.features import IMAGE_KEY, LABEL_KEY, transformed_key
+from pipeline.modules.transform_module import decode_image
+
+CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
+
+
+def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes images of any size to the network's input.
+
+    Args:
+      encoded: `[N]` string, JPEG or PNG, gray or colour.
+
+    Returns:
+      `[N, 48, 48, 1]` float32 in [0, 1]; an image of that size is not resampled.
+    """
+
+    def decode(one: tf.Tensor) -> tf.Tensor:
+        pixels = decode_image(one)
+        size = [IMAGE_SIZE_PX, IMAGE_SIZE_PX]
+        fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
+        # Antialiasing, or a large photograph would be sampled at 48 of its many pixels a row.
+        pixels = tf.cond(
+            fits,
+            lambda: pixels,
+            lambda: tf.image.resize(pixels, size, method="bilinear", antialias=True),
+        )
+        return tf.ensure_shape(pixels, [IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1])
+
+    return tf.map_fn(
+        decode,
+        encoded,
+        fn_output_signature=tf.TensorSpec([IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1], tf.float32),
+    )
+
+
+class ServedModel(tf.Module):
+    """A trained network with its class names, its decoder and its transform graph.
+
+    Signatures:
+      serving_default: `image_bytes` `[N]` string (JPEG or PNG, any size) to `probabilities`
+        `[N, C]` float32, `label` `[N]` string and `classes` `[N, C]` string.
+      pixels: `pixels` `[N, 48, 48, 1]` float32 in [0, 1] to the same.
+      classify: `inputs` `[N]` string (serialised `tf.Example` with the feature `image`) to `classes`
+        and `scores`, as the Classify call wants them.
+      transform_features, evaluate: what TFMA calls; both take serialised raw Examples.
+    """
+
+    def __init__(
+        self,
+        network: tf.keras.Model,
+        class_names: list[str],
+        transform_output: tft.TFTransformOutput | None = None,
+        flip: bool = False,
+    ):
+        """Wraps a network.
+
+        Args:
+          network: From `[N, 48, 48, 1]` pixels in [0, 1] to `[N, C]` probabilities.
+          class_names: The C names, in the order of the outputs.
+          transform_output: The transform graph; None leaves out the two signatures for TFMA.
+          flip: Whether an answer is the mean over the image and its mirror image.
+
+        Raises:
+          ValueError: The network has another number of outputs than there are names.
+        """
+        super().__init__(name="emotion")
+        if network.output_shape[-1] != len(class_names):
+            raise ValueError(
+                f"the network has {network.output_shape[-1]} outputs for {len(class_names)} class "
+                f"names: {class_names}"
+            )
+        self._network = network
+        self._class_names = tf.constant(class_names, name="class_names")
+        self._flip = flip
+        self._transform_output = transform_output
+        # Tracked, so that the transform graph's tables are saved with the model.
+        self._transform_layer = transform_output and transform_output.transform_features_layer()
+
+    def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
+        answer = self._network(pixels, training=False)
+        if self._flip:
+            mirrored = self._network(tf.reverse(pixels, axis=[2]), training=False)
+            answer = (answer + mirrored) / 2.0
+        return tf.cast(answer, tf.float32)
+
+    def _answer(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = self._probabilities(pixels)
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(self._class_names, tf.argmax(probabilities, axis=1)),
+            "classes": self._classes(probabilities),
+        }
+
+    def _classes(self, probabilities: tf.Tensor) -> tf.Tensor:
+        return tf.tile(self._class_names[tf.newaxis], [tf.shape(probabilities)[0], 1])
+
+    def _transform(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self._transform_output is not None
+        spec = self._transform_output.raw_feature_spec()
+        wanted = {key: spec[key] for key in (IMAGE_KEY, LABEL_KEY)}
+        return self._transform_layer(tf.io.parse_example(examples, wanted))
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Returns the concrete function of each signature."""
+        strings = tf.TensorSpec([None], tf.string)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def serving_default(image_bytes):
+            return self._answer(decode_any_size(image_bytes))
+
+        shape = [None, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1]
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="pixels")])
+        def pixels(pixels):
+            return self._answer(pixels)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+        def classify(inputs):
+            parsed = tf.io.parse_example(
+                inputs, {IMAGE_KEY: tf.io.FixedLenFeature([], tf.string)}
+            )
+            scores = self._probabilities(decode_any_size(parsed[IMAGE_KEY]))
+            return {"classes": self._classes(scores), "scores": scores}
+
+        functions = {
+            "serving_default": serving_default.get_concrete_function(),
+            "pixels": pixels.get_concrete_function(),
+            "classify": classify.get_concrete_function(),
+        }
+        if self._transform_output is not None:
+
+            @tf.function(input_signature=[strings])
+            def transform_features(examples):
+                return self._transform(examples)
+
+            @tf.function(input_signature=[strings])
+            def evaluate(examples):
+                pixels_xf = self._transform(examples)[transformed_key(IMAGE_KEY)]
+                return {"probabilities": self._probabilities(pixels_xf)}
+
+            functions["transform_features"] = transform_features.get_concrete_function()
+            functions["evaluate"] = evaluate.get_concrete_function()
+        return functions
+
+
+def save(model: ServedModel, model_dir: str) -> None:
+    """Writes the SavedModel; `classify` carries the method name of TensorFlow Serving's Classify."""
+    tf.saved_model.save(model, model_dir, signatures=model.signatures())
+    _set_method_name(model_dir, "classify", CLASSIFY_METHOD_NAME)
+
+
+def _set_method_name(model_dir: str, signature: str, method_name: str) -> None:
+    """TensorFlow 2 writes every signature with the method name of Predict."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = f"{model_dir}/saved_model.pb"
+    message = saved_model_pb2.SavedModel()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        message.ParseFromString(file.read())
+    message.meta_graphs[0].signature_def[signature].method_name = method_name
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(message.SerializeToString(deterministic=True))
