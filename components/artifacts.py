@@ -1,0 +1,22 @@
+"""Artifact types of the project's own components, as ML Metadata records them."""
+
+from tfx.types.artifact import Artifact
+
+
+class ImageManifest(Artifact):
+    """A table of every file found in the data set, and where the files are.
+
+    `manifest.parquet` holds one row a file and `source.json` the folder that `path` is relative to;
+    `components.image_ingest.manifest` reads and writes both.
+    """
+
+    TYPE_NAME = "ImageManifest"
+
+
+class ImageFindings(Artifact):
+    """What is wrong with the pictures of a manifest: `findings.json`.
+
+    `components.image_findings.report` reads and writes it.
+    """
+
+    TYPE_NAME = "ImageFindings"

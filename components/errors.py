@@ -1,0 +1,9 @@
+"""The one exception whose text is written for the user."""
+
+
+class UserError(Exception):
+    """Something the user can put right.
+
+    The text names the file or argument, what was found there, and what to do; the command line prints it
+    without a traceback.
+    """

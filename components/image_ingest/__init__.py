@@ -1,0 +1,1 @@
+"""Reads a data set of pictures into a table of every file found."""

@@ -1,0 +1,152 @@
+"""The table of every file found in a data set: its columns, its codes, and its file."""
+
+import dataclasses
+import enum
+import json
+import os
+import pathlib
+
+import pandas as pd
+
+from components.constants import SPLITS
+
+MANIFEST_FILE = "manifest.parquet"
+SOURCE_FILE = "source.json"
+
+KEPT = "kept"
+PRUNED = "pruned"
+
+COLUMNS: dict[str, str] = {
+    "path": "object",
+    "split": "object",
+    "label": "object",
+    "bytes": "int64",
+    "width": "int32",
+    "height": "int32",
+    "channels": "int32",
+    "format": "object",
+    "content_hash": "object",
+    "pixel_hash": "object",
+    "perceptual_hash": "object",
+    "brightness": "float32",
+    "contrast": "float32",
+    "sharpness": "float32",
+    "entropy": "float32",
+    "status": "object",
+    "reason": "object",
+}
+"""Column names in order, with their dtypes; `object` columns hold str and are never null.
+
+path: posix, relative to the data set's root. split: 'train', 'eval', or '' outside any split.
+label: folder name, or ''. width, height, channels: pixels and bands, 0 where not decoded.
+format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
+pixel_hash: SHA-256 of the shape and the gray pixels, hex. perceptual_hash: 64 bits, 16 hex digits.
+brightness and contrast: mean and standard deviation of the gray pixels, 0 to 1.
+sharpness: variance of the Laplacian, 0 up. entropy: bits, 0 to 8. The four are NaN where not decoded.
+status: 'kept' or 'pruned'. reason: '' or a `PruneReason`.
+"""
+
+
+class PruneReason(str, enum.Enum):
+    """Why a file is not used; `meaning` says it in words, `unusable` marks pictures that ought to be mended."""
+
+    meaning: str
+    unusable: bool
+
+    def __new__(cls, code: str, meaning: str, unusable: bool = False) -> "PruneReason":
+        """Make a member whose value is `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        member.unusable = unusable
+        return member
+
+    REDUNDANT_TREE = ("redundant_tree", "repeats a file of the outer tree, byte for byte")
+    HIDDEN = ("hidden", "hidden or system file")
+    OUTSIDE_CLASS_FOLDER = ("outside_class_folder", "in no class folder of a split")
+    UNUSED_SPLIT = ("unused_split", "in a further split, which the pipeline does not use")
+    SYMLINK_LOOP = ("symlink_loop", "symbolic link that leads back to itself or to a folder above it")
+    SYMLINK_OUTSIDE = ("symlink_outside", "symbolic link that leaves the data set")
+    SYMLINK_BROKEN = ("symlink_broken", "symbolic link to nothing")
+    SYMLINK_FOLDER = ("symlink_folder", "symbolic link to a folder that is in the data set anyway")
+    SPECIAL_FILE = ("special_file", "not a regular file (pipe, socket or device)")
+    NAME_NOT_UTF8 = ("name_not_utf8", "file name that is not UTF-8; rename it", True)
+    UNREADABLE = ("unreadable", "could not be read; check its permissions", True)
+    EMPTY_FILE = ("empty_file", "has no bytes", True)
+    NOT_AN_IMAGE = ("not_an_image", "content is no picture of a known format", True)
+    UNSUPPORTED_FORMAT = ("unsupported_format", "picture, but neither JPEG nor PNG; convert it", True)
+    TOO_LARGE = ("too_large", "more bytes or pixels than the limit", True)
+    TRUNCATED = ("truncated", "ends before its picture does", True)
+    CORRUPT = ("corrupt", "has the header of a picture, but cannot be decoded", True)
+    CROSS_SPLIT_COPY = ("cross_split_copy", "train picture that is also in eval")
+    EXACT_COPY = ("exact_copy", "same pixels as another picture of its class")
+    NEAR_COPY = ("near_copy", "nearly the same as another picture of its class")
+    CONFLICTING_LABEL = ("conflicting_label", "same picture as one in another class")
+    UNINFORMATIVE = ("uninformative", "shows nothing: constant, nearly black or white, or saturated")
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A manifest's table with the absolute folder its paths are relative to and the source as the user gave it."""
+
+    table: pd.DataFrame
+    root: pathlib.Path
+    source: str
+
+
+def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
+    """Return the rows as a table with the columns of `COLUMNS`, sorted by path."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return table.sort_values("path", kind="stable", ignore_index=True)
+
+
+def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
+    """Return the rows of the files that are used, of one split or of all."""
+    chosen = table["status"] == KEPT
+    if split is not None:
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        chosen &= table["split"] == split
+    return table[chosen]
+
+
+def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
+    """Return the table with the kept rows of `paths` pruned for `reason`; rows pruned before keep their reason."""
+    chosen = table["path"].isin(paths) & (table["status"] == KEPT)
+    pruned = table.copy()
+    pruned.loc[chosen, "status"] = PRUNED
+    pruned.loc[chosen, "reason"] = reason.value
+    return pruned
+
+
+def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
+    """Return found, kept and pruned per split, and pruned by reason; `other` counts files in neither split."""
+    counts = {}
+    for split in (*SPLITS, "other"):
+        rows = table[table["split"] == ("" if split == "other" else split)]
+        pruned = rows[rows["status"] == PRUNED]
+        by_reason = pruned["reason"].value_counts()
+        counts[split] = {
+            "found": len(rows),
+            "kept": len(rows) - len(pruned),
+            "pruned": len(pruned),
+            "pruned_by_reason": {code: int(by_reason[code]) for code in sorted(by_reason.index)},
+        }
+    return counts
+
+
+def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
+    """Write `manifest.parquet` and `source.json` into the folder `uri`, which is made if need be."""
+    folder = pathlib.Path(uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.table.to_parquet(folder / MANIFEST_FILE, index=False)
+    source = {"root": str(manifest.root), "source": manifest.source}
+    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(uri: str | os.PathLike) -> Manifest:
+    """Read what `write_manifest` wrote into the folder `uri`."""
+    folder = pathlib.Path(uri)
+    source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
+    table = pd.read_parquet(folder / MANIFEST_FILE)
+    return Manifest(table=table, root=pathlib.Path(source["root"]), source=source["source"])
