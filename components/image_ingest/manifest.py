@@ -146,7 +146,12 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
 
 def read_manifest(uri: str | os.PathLike) -> Manifest:
     """Read what `write_manifest` wrote into the folder `uri`."""
-    folder = pathlib.Path(uri)
-    source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
-    table = pd.read_parquet(folder / MANIFEST_FILE)
-    return Manifest(table=table, root=pathlib.Path(source["root"]), source=source["source"])
+    root, source = read_source(uri)
+    table = pd.read_parquet(pathlib.Path(uri) / MANIFEST_FILE)
+    return Manifest(table=table, root=root, source=source)
+
+
+def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:
+    """Return the folder that a manifest's paths are relative to and the source as the user gave it."""
+    source = json.loads((pathlib.Path(uri) / SOURCE_FILE).read_text(encoding="utf-8"))
+    return pathlib.Path(source["root"]), source["source"]

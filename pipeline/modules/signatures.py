@@ -122,9 +122,7 @@ class ServedModel(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
         def classify(inputs):
-            parsed = tf.io.parse_example(
-                inputs, {IMAGE_KEY: tf.io.FixedLenFeature([], tf.string)}
-            )
+            parsed = tf.io.parse_example(inputs, {IMAGE_KEY: tf.io.FixedLenFeature([], tf.string)})
             scores = self._probabilities(decode_any_size(parsed[IMAGE_KEY]))
             return {"classes": self._classes(scores), "scores": scores}
 

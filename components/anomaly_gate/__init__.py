@@ -1,0 +1,1 @@
+"""Stops a run whose data does not fit the schema."""

@@ -1,0 +1,139 @@
+"""Anomalies in words: what was found, in which files, and what to do about it."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import pandas as pd
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from components import features
+from components.errors import UserError
+from components.image_ingest.manifest import kept_rows
+
+MAX_FILES_NAMED = 5
+
+_DATASET_LEVEL = "(data set)"
+
+_MANIFEST_COLUMN = {features.SIZE_BYTES_KEY: "bytes"}
+
+_REMEDIES = {
+    features.LABEL_KEY: (
+        "rename or remove the class folder, or run with a schema (--set schema=FILE) and class names "
+        "(--set labels=[...]) that know it; a class that is missing needs pictures in this split"
+    ),
+    features.WIDTH_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
+    features.HEIGHT_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
+    _DATASET_LEVEL: "put pictures into the class folders of this split",
+}
+_DEFAULT_REMEDY = "remove or mend the pictures, or widen this feature in the schema after a look at them"
+
+
+@dataclasses.dataclass(frozen=True)
+class Anomaly:
+    """One way in which a split differs from the schema.
+
+    Attributes:
+      split: Name of the split.
+      feature: Name of the feature, or `(data set)`.
+      short: TFDV's short description.
+      long: TFDV's long description.
+      files: Paths of files behind it, relative to the data set's root; empty where it has none.
+      remedy: What the user can do.
+    """
+
+    split: str
+    feature: str
+    short: str
+    long: str
+    files: tuple[str, ...]
+    remedy: str
+
+
+class AnomaliesError(UserError):
+    """The data does not fit the schema; `anomalies` lists how."""
+
+    def __init__(self, anomalies: list[Anomaly]):
+        """Composes the message from the anomalies."""
+        self.anomalies = anomalies
+        super().__init__("\n".join([f"{len(anomalies)} anomalies:", *map(describe, anomalies)]))
+
+
+def find_anomalies(
+    found: anomalies_pb2.Anomalies,
+    schema: schema_pb2.Schema,
+    manifest: pd.DataFrame,
+    split: str,
+) -> list[Anomaly]:
+    """Lists the anomalies of one split.
+
+    Args:
+      found: What ExampleValidator wrote for the split.
+      schema: The schema it compared with.
+      manifest: The manifest's table.
+      split: Name of the split.
+
+    Returns:
+      An anomaly for each feature and one for the data set as a whole, sorted by feature.
+    """
+    rows = kept_rows(manifest, split)
+    result = []
+    if found.HasField("dataset_anomaly_info"):
+        info = found.dataset_anomaly_info
+        result.append(_anomaly(split, _DATASET_LEVEL, info, ()))
+    for feature, info in sorted(found.anomaly_info.items()):
+        result.append(_anomaly(split, feature, info, files_outside(schema, feature, rows)))
+    return result
+
+
+def files_outside(
+    schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame
+) -> tuple[str, ...]:
+    """Returns the paths of the rows whose value lies outside the feature's domain in the schema."""
+    column = _MANIFEST_COLUMN.get(feature, feature)
+    spec = next((one for one in schema.feature if one.name == feature), None)
+    if spec is None or column not in rows:
+        return ()
+    values = rows[column]
+    outside = pd.Series(False, index=rows.index)
+    if spec.HasField("domain"):
+        domain = next(one for one in schema.string_domain if one.name == spec.domain)
+        outside = ~values.isin(list(domain.value))
+    elif spec.HasField("string_domain"):
+        outside = ~values.isin(list(spec.string_domain.value))
+    elif spec.HasField("int_domain") or spec.HasField("float_domain"):
+        bounds = spec.int_domain if spec.HasField("int_domain") else spec.float_domain
+        outside = values.isna()
+        if bounds.HasField("min"):
+            outside |= values < bounds.min
+        if bounds.HasField("max"):
+            outside |= values > bounds.max
+    return tuple(rows["path"][outside])
+
+
+def describe(anomaly: Anomaly) -> str:
+    """Returns an anomaly as lines of text for the terminal."""
+    lines = [f"- {anomaly.split}, {anomaly.feature}: {anomaly.short}. {anomaly.long}"]
+    if anomaly.files:
+        named = ", ".join(anomaly.files[:MAX_FILES_NAMED])
+        more = len(anomaly.files) - MAX_FILES_NAMED
+        lines.append(f"  in {named}" + (f" and {more} more files" if more > 0 else ""))
+    lines.append(f"  what to do: {anomaly.remedy}")
+    return "\n".join(lines)
+
+
+def to_dicts(anomalies: Iterable[Anomaly]) -> list[dict]:
+    """Returns anomalies as plain dicts, for JSON."""
+    return [dataclasses.asdict(anomaly) for anomaly in anomalies]
+
+
+def _anomaly(
+    split: str, feature: str, info: anomalies_pb2.AnomalyInfo, files: tuple[str, ...]
+) -> Anomaly:
+    return Anomaly(
+        split=split,
+        feature=feature,
+        short=info.short_description,
+        long=info.description,
+        files=files,
+        remedy=_REMEDIES.get(feature, _DEFAULT_REMEDY),
+    )

@@ -1,0 +1,48 @@
+"""Runs AnomalyGate: unpack, compare, fail."""
+
+import os
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.anomaly_gate.anomalies import AnomaliesError, find_anomalies
+from components.image_ingest.manifest import read_manifest
+
+_ANOMALIES_FILE = "SchemaDiff.pb"
+_SCHEMA_FILE = "schema.pbtxt"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Executor of AnomalyGate."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Ends without a word when no split has an anomaly.
+
+        Raises:
+          AnomaliesError: A split has anomalies.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        artifact = artifact_utils.get_single_instance(input_dict["anomalies"])
+        schema = io_utils.parse_pbtxt_file(
+            os.path.join(artifact_utils.get_single_uri(input_dict["schema"]), _SCHEMA_FILE),
+            schema_pb2.Schema(),
+        )
+        manifest = read_manifest(artifact_utils.get_single_uri(input_dict["manifest"])).table
+        anomalies = []
+        for split in artifact_utils.decode_split_names(artifact.split_names):
+            path = os.path.join(artifact_utils.get_split_uri([artifact], split), _ANOMALIES_FILE)
+            with fileio.open(path, "rb") as file:
+                found = anomalies_pb2.Anomalies.FromString(file.read())
+            anomalies += find_anomalies(found, schema, manifest, split)
+        if anomalies:
+            raise AnomaliesError(anomalies)

@@ -1,0 +1,1 @@
+"""Makes the classes of the train split equally large by translated copies."""

@@ -1,0 +1,74 @@
+"""The interface of ClassBalancer."""
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.class_balancer import executor
+from components.class_balancer.plan import METHODS
+from components.constants import IMAGE_SIZE_PX
+from components.fingerprint import code_fingerprint
+
+
+class ClassBalancerSpec(ComponentSpec):
+    """Inputs, outputs and properties of ClassBalancer."""
+
+    PARAMETERS = {
+        "method": ExecutionParameter(type=str),
+        "max_shift_px": ExecutionParameter(type=int),
+        "seed": ExecutionParameter(type=int),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
+    OUTPUTS = {"balanced_examples": ChannelParameter(type=standard_artifacts.Examples)}
+
+
+class ClassBalancer(base_beam_component.BaseBeamComponent):
+    """Adds translated copies to the train split until each class is as large as the largest.
+
+    The eval split passes through unchanged. The counts before and after are a custom property of
+    the output, `class_counts`.
+    """
+
+    SPEC_CLASS = ClassBalancerSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        method: str = "translate",
+        max_shift_px: int = 4,
+        seed: int = 0,
+    ):
+        """Wires the component.
+
+        Args:
+          examples: A channel of Examples with the splits `train` and `eval`.
+          method: `translate`, or `none` for a train split that passes through as it is.
+          max_shift_px: Largest shift along either axis, 1 to 47 pixels.
+          seed: Chooses the shifts; the same seed gives the same copies under any runner.
+
+        Raises:
+          ValueError: An argument is of another type or out of its range.
+        """
+        if examples.type is not standard_artifacts.Examples:
+            raise ValueError(f"examples must be a channel of Examples, got {examples.type_name}")
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+        if not 1 <= max_shift_px < IMAGE_SIZE_PX:
+            raise ValueError(
+                f"max_shift_px must be from 1 to {IMAGE_SIZE_PX - 1}, got {max_shift_px}"
+            )
+        super().__init__(
+            ClassBalancerSpec(
+                examples=examples,
+                balanced_examples=types.Channel(type=standard_artifacts.Examples),
+                method=method,
+                max_shift_px=max_shift_px,
+                seed=seed,
+                code_fingerprint=code_fingerprint(
+                    "components.class_balancer", "components.examples", "components.features"
+                ),
+            )
+        )

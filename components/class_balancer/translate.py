@@ -1,0 +1,71 @@
+"""Translated copies of an Example."""
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from components import features
+
+
+def translate(pixels: np.ndarray, x_px: int, y_px: int) -> np.ndarray:
+    """Moves a picture by whole pixels and fills the freed border with its edge.
+
+    Args:
+      pixels: `[height, width]` or `[height, width, channels]`, any dtype.
+      x_px: To the right; negative to the left.
+      y_px: Downwards; negative upwards.
+
+    Returns:
+      An array of the same shape and dtype. `translate([[1, 2, 3]], 1, 0)` is `[[1, 1, 2]]`.
+    """
+    height, width = pixels.shape[:2]
+    rows = np.clip(np.arange(height) - y_px, 0, height - 1)
+    columns = np.clip(np.arange(width) - x_px, 0, width - 1)
+    return pixels[rows[:, np.newaxis], columns]
+
+
+def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) -> list[bytes]:
+    """Makes the copies of one Example, decoding its image once.
+
+    Args:
+      example: A raw Example; `image` holds any format that OpenCV reads.
+      shifts: The (x, y) shift of each copy, in pixels.
+
+    Returns:
+      A serialised Example for each shift: the source's features, with `image` a PNG, so that the
+      pixels are the moved source's exactly, its size in `size_bytes`, and the shift and the number
+      of the copy, from 1, beside it. The image-quality numbers are the source's.
+
+    Raises:
+      ValueError: The image cannot be decoded.
+    """
+    feature = example.features.feature
+    encoded = np.frombuffer(feature[features.IMAGE_KEY].bytes_list.value[0], np.uint8)
+    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        path = feature[features.PATH_KEY].bytes_list.value[0].decode()
+        raise ValueError(f"{path}: the image of this Example cannot be decoded")
+    copies = []
+    for index, (x_px, y_px) in enumerate(shifts, start=1):
+        copy = tf.train.Example()
+        copy.CopyFrom(example)
+        png = cv2.imencode(".png", translate(pixels, x_px, y_px))[1].tobytes()
+        copied = copy.features.feature
+        copied[features.IMAGE_KEY].bytes_list.value[0] = png
+        copied[features.SIZE_BYTES_KEY].int64_list.value[0] = len(png)
+        _set_origin(copy, index, x_px, y_px)
+        copies.append(copy.SerializeToString(deterministic=True))
+    return copies
+
+
+def mark_original(example: tf.train.Example) -> bytes:
+    """Returns the Example, serialised, with a shift of (0, 0) and 0 as its number among copies."""
+    _set_origin(example, 0, 0, 0)
+    return example.SerializeToString(deterministic=True)
+
+
+def _set_origin(example: tf.train.Example, copy_index: int, x_px: int, y_px: int) -> None:
+    feature = example.features.feature
+    feature[features.COPY_INDEX_KEY].int64_list.value[:] = [copy_index]
+    feature[features.SHIFT_X_KEY].int64_list.value[:] = [x_px]
+    feature[features.SHIFT_Y_KEY].int64_list.value[:] = [y_px]

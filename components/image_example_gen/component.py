@@ -1,0 +1,48 @@
+"""The interface of ImageExampleGen."""
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import ImageManifest
+from components.fingerprint import code_fingerprint
+from components.image_example_gen import executor
+
+
+class ImageExampleGenSpec(ComponentSpec):
+    """Inputs, outputs and properties of ImageExampleGen."""
+
+    PARAMETERS = {"code_fingerprint": ExecutionParameter(type=str)}
+    INPUTS = {"manifest": ChannelParameter(type=ImageManifest)}
+    OUTPUTS = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
+
+
+class ImageExampleGen(base_beam_component.BaseBeamComponent):
+    """Writes the kept images of a manifest as `tf.Example`s, in the splits `train` and `eval`."""
+
+    SPEC_CLASS = ImageExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(self, manifest: types.BaseChannel):
+        """Wires the component.
+
+        Args:
+          manifest: A channel of `ImageManifest`.
+
+        Raises:
+          ValueError: The channel is of another type.
+        """
+        if manifest.type is not ImageManifest:
+            raise ValueError(
+                f"manifest must be a channel of ImageManifest, got {manifest.type_name}"
+            )
+        super().__init__(
+            ImageExampleGenSpec(
+                manifest=manifest,
+                examples=types.Channel(type=standard_artifacts.Examples),
+                code_fingerprint=code_fingerprint(
+                    "components.image_example_gen", "components.examples", "components.features"
+                ),
+            )
+        )
