@@ -4,6 +4,6 @@
 class UserError(Exception):
     """Something the user can put right.
 
-    The text names the file or argument, what was found there, and what to do; the command line prints it
-    without a traceback.
+    The text names the file or argument, what was found there, and what to do; the command line
+    prints it without a traceback.
     """

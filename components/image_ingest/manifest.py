@@ -40,15 +40,18 @@ COLUMNS: dict[str, str] = {
 path: posix, relative to the data set's root. split: 'train', 'eval', or '' outside any split.
 label: folder name, or ''. width, height, channels: pixels and bands, 0 where not decoded.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
-pixel_hash: SHA-256 of the shape and the gray pixels, hex. perceptual_hash: 64 bits, 16 hex digits.
-brightness and contrast: mean and standard deviation of the gray pixels, 0 to 1.
-sharpness: variance of the Laplacian, 0 up. entropy: bits, 0 to 8. The four are NaN where not decoded.
+pixel_hash: SHA-256 of the shape and the gray pixels, hex, or ''. perceptual_hash: 64 bits, 16 hex
+digits, or ''. brightness and contrast: mean and standard deviation of the gray pixels, 0 to 1.
+sharpness: variance of the Laplacian, 0 up. entropy: bits, 0 to 8. The four are NaN if undecoded.
 status: 'kept' or 'pruned'. reason: '' or a `PruneReason`.
 """
 
 
 class PruneReason(str, enum.Enum):
-    """Why a file is not used; `meaning` says it in words, `unusable` marks pictures that ought to be mended."""
+    """Why a file is not used.
+
+    `meaning` says it in words; `unusable` marks pictures that ought to be mended.
+    """
 
     meaning: str
     unusable: bool
@@ -65,7 +68,7 @@ class PruneReason(str, enum.Enum):
     HIDDEN = ("hidden", "hidden or system file")
     OUTSIDE_CLASS_FOLDER = ("outside_class_folder", "in no class folder of a split")
     UNUSED_SPLIT = ("unused_split", "in a further split, which the pipeline does not use")
-    SYMLINK_LOOP = ("symlink_loop", "symbolic link that leads back to itself or to a folder above it")
+    SYMLINK_LOOP = ("symlink_loop", "symbolic link back to itself or to a folder above it")
     SYMLINK_OUTSIDE = ("symlink_outside", "symbolic link that leaves the data set")
     SYMLINK_BROKEN = ("symlink_broken", "symbolic link to nothing")
     SYMLINK_FOLDER = ("symlink_folder", "symbolic link to a folder that is in the data set anyway")
@@ -74,7 +77,7 @@ class PruneReason(str, enum.Enum):
     UNREADABLE = ("unreadable", "could not be read; check its permissions", True)
     EMPTY_FILE = ("empty_file", "has no bytes", True)
     NOT_AN_IMAGE = ("not_an_image", "content is no picture of a known format", True)
-    UNSUPPORTED_FORMAT = ("unsupported_format", "picture, but neither JPEG nor PNG; convert it", True)
+    UNSUPPORTED_FORMAT = ("unsupported_format", "neither JPEG nor PNG; convert it", True)
     TOO_LARGE = ("too_large", "more bytes or pixels than the limit", True)
     TRUNCATED = ("truncated", "ends before its picture does", True)
     CORRUPT = ("corrupt", "has the header of a picture, but cannot be decoded", True)
@@ -82,12 +85,12 @@ class PruneReason(str, enum.Enum):
     EXACT_COPY = ("exact_copy", "same pixels as another picture of its class")
     NEAR_COPY = ("near_copy", "nearly the same as another picture of its class")
     CONFLICTING_LABEL = ("conflicting_label", "same picture as one in another class")
-    UNINFORMATIVE = ("uninformative", "shows nothing: constant, nearly black or white, or saturated")
+    UNINFORMATIVE = ("uninformative", "constant, nearly black or white, or saturated")
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """A manifest's table with the absolute folder its paths are relative to and the source as the user gave it."""
+    """The table, the absolute folder that its paths are relative to, and the source as given."""
 
     table: pd.DataFrame
     root: pathlib.Path
@@ -111,7 +114,7 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
-    """Return the table with the kept rows of `paths` pruned for `reason`; rows pruned before keep their reason."""
+    """Return the table with the kept rows of `paths` pruned; the others stay as they are."""
     chosen = table["path"].isin(paths) & (table["status"] == KEPT)
     pruned = table.copy()
     pruned.loc[chosen, "status"] = PRUNED
@@ -120,7 +123,7 @@ def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.Dat
 
 
 def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
-    """Return found, kept and pruned per split, and pruned by reason; `other` counts files in neither split."""
+    """Return the numbers of files per split; `other` is for files in neither."""
     counts = {}
     for split in (*SPLITS, "other"):
         rows = table[table["split"] == ("" if split == "other" else split)]
@@ -136,7 +139,7 @@ def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
 
 
 def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
-    """Write `manifest.parquet` and `source.json` into the folder `uri`, which is made if need be."""
+    """Write `manifest.parquet` and `source.json` into the folder `uri`, made if need be."""
     folder = pathlib.Path(uri)
     folder.mkdir(parents=True, exist_ok=True)
     manifest.table.to_parquet(folder / MANIFEST_FILE, index=False)

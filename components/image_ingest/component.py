@@ -1,0 +1,77 @@
+"""The ImageIngest component: a source of pictures in, an ImageManifest out."""
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import channel, component_spec
+
+from components import artifacts
+from components.image_ingest import executor
+
+
+class ImageIngestSpec(component_spec.ComponentSpec):
+    """What ImageIngest reads and writes; see `ImageIngest`."""
+
+    PARAMETERS = {
+        "source": component_spec.ExecutionParameter(type=str),
+        "cache_dir": component_spec.ExecutionParameter(type=str),
+        "eval_fraction": component_spec.ExecutionParameter(type=float),
+        "max_pruned_fraction": component_spec.ExecutionParameter(type=float),
+        "source_fingerprint": component_spec.ExecutionParameter(type=str),
+        "code_fingerprint": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {}
+    OUTPUTS = {"manifest": component_spec.ChannelParameter(type=artifacts.ImageManifest)}
+
+
+class ImageIngest(base_component.BaseComponent):
+    """Finds every file of a data set and says of each whether it is used, and if not, why.
+
+    The files themselves are not copied: the manifest points to the user's folder, or to the
+    pipeline's own copy of a zip, a download or the drawn sample. Component `outputs` contains
+    `manifest`.
+    """
+
+    SPEC_CLASS = ImageIngestSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        source: str,
+        cache_dir: str,
+        *,
+        eval_fraction: float = 0.2,
+        max_pruned_fraction: float = 0.1,
+        source_fingerprint: str = "",
+        code_fingerprint: str = "",
+    ):
+        """Construct the component.
+
+        Args:
+            source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+            cache_dir: where the pipeline keeps its own copies.
+            eval_fraction: share of the pictures that go to eval where the source has no splits.
+            max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
+            source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
+            code_fingerprint: a hash of the project's code; part of the cache key.
+
+        Raises:
+            ValueError: `source` or `cache_dir` is empty, or a fraction is out of range.
+        """
+        if not source:
+            raise ValueError("source must name a folder, a .zip, a Kaggle data set, or sample")
+        if not cache_dir:
+            raise ValueError("cache_dir must name a folder")
+        if not 0 < eval_fraction < 1:
+            raise ValueError(f"eval_fraction must lie between 0 and 1, got {eval_fraction}")
+        if not 0 <= max_pruned_fraction <= 1:
+            raise ValueError(f"max_pruned_fraction must be 0 to 1, got {max_pruned_fraction}")
+        super().__init__(
+            ImageIngestSpec(
+                source=source,
+                cache_dir=cache_dir,
+                eval_fraction=eval_fraction,
+                max_pruned_fraction=max_pruned_fraction,
+                source_fingerprint=source_fingerprint,
+                code_fingerprint=code_fingerprint,
+                manifest=channel.Channel(type=artifacts.ImageManifest),
+            )
+        )

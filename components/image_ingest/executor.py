@@ -1,0 +1,45 @@
+"""Runs ImageIngest: resolves the source, builds the manifest, writes it."""
+
+import pathlib
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.image_ingest.ingest import check_pruned_fraction, ingest
+from components.image_ingest.manifest import Manifest, kept_rows, write_manifest
+from components.sources.resolve import resolve_source
+
+
+class Executor(base_executor.BaseExecutor):
+    """Executor of ImageIngest."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Write the manifest of the source; see `component.ImageIngest` for the properties.
+
+        Raises:
+            UserError: the source cannot be had, holds no data set, or too much of it is unusable.
+        """
+        source = exec_properties["source"]
+        found = resolve_source(source, pathlib.Path(exec_properties["cache_dir"]))
+        table = ingest(
+            found.root,
+            source=source,
+            eval_fraction=exec_properties["eval_fraction"],
+            removed=found.removed,
+            progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
+        )
+        artifact = artifact_utils.get_single_instance(output_dict["manifest"])
+        write_manifest(Manifest(table=table, root=found.root, source=source), artifact.uri)
+        kept = len(kept_rows(table))
+        artifact.set_int_custom_property("files_found", len(table))
+        artifact.set_int_custom_property("files_kept", kept)
+        logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
+        check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)

@@ -1,0 +1,201 @@
+"""Builds the manifest of a data set: every file found, kept or pruned with the reason."""
+
+import array
+import collections
+import hashlib
+import pathlib
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+from components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from components.errors import UserError
+from components.image_ingest import measure
+from components.image_ingest.find_files import FoundFile, find_files
+from components.image_ingest.manifest import (
+    COLUMNS,
+    KEPT,
+    PRUNED,
+    PruneReason,
+    kept_rows,
+    make_table,
+)
+from components.sources.layout import EXPECTED, Layout, find_layout
+from components.sources.redundant import RemovedFile
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files done and the number of all."""
+
+_PROGRESS_STEP = 500
+
+
+def ingest(
+    root: pathlib.Path,
+    *,
+    source: str = "",
+    eval_fraction: float = 0.2,
+    removed: Iterable[RemovedFile] = (),
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return the manifest's table for the data set in `root`, a row for every file under it.
+
+    Args:
+        root: the folder; nothing in it is changed.
+        source: what messages call it; `root` if empty.
+        eval_fraction: share of the pictures that go to eval where the folder has no splits, 0 to 1.
+        removed: files of the redundant tree that were deleted from the pipeline's own copy; they
+        are
+            rows too.
+        progress: told how far the reading is.
+
+    Raises:
+        UserError: no pictures in class folders, or fewer than two classes in train.
+    """
+    root = root.resolve()
+    source = source or str(root)
+    layout = find_layout(root, source)
+    files = find_files(root)
+    columns: dict[str, list | array.array] = {name: _column(kind) for name, kind in COLUMNS.items()}
+    hashes: dict[str, str] = {}
+    # A nested tree sorts among its twins, so it waits until every outer file has its hash.
+    files.sort(key=lambda file: layout.outer_twin(file.path) is not None)
+    for done, file in enumerate(files, start=1):
+        row = _row(root, layout, file, hashes)
+        hashes[file.path] = row["content_hash"]
+        for name, values in columns.items():
+            values.append(row[name])
+        if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(files)):
+            progress(done, len(files))
+    for gone in removed:
+        row = _removed_row(layout, gone)
+        for name, values in columns.items():
+            values.append(row[name])
+    table = make_table(pd.DataFrame({name: _values(column) for name, column in columns.items()}))
+    if not layout.splits:
+        table["split"] = _draw_splits(table, eval_fraction)
+    _check_classes(source, table)
+    return table
+
+
+def check_pruned_fraction(table: pd.DataFrame, max_pruned_fraction: float, source: str) -> None:
+    """Raise UserError where more than the stated share of the pictures is unusable.
+
+    The share is unusable files / (unusable + kept); the redundant tree, hidden files and links do
+    not count.
+    """
+    reasons = {reason.value for reason in PruneReason if reason.unusable}
+    unusable = table[table["reason"].isin(reasons)]
+    pictures = len(unusable) + len(kept_rows(table))
+    if pictures and len(unusable) / pictures > max_pruned_fraction:
+        counts = collections.Counter(unusable["reason"])
+        told = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
+        raise UserError(
+            f"{source}: {len(unusable)} of {pictures} pictures cannot be used ({told}; first: "
+            f"{unusable['path'].iloc[0]}), more than the limit of {max_pruned_fraction:.0%}. Mend "
+            "or remove them, or raise max_pruned_fraction."
+        )
+
+
+def _row(root: pathlib.Path, layout: Layout, file: FoundFile, hashes: dict[str, str]) -> dict:
+    """Return a file's row; `hashes` holds the content hashes of the files before it."""
+    twin = layout.outer_twin(file.path)
+    place = layout.locate(file.path if twin is None else twin)
+    split, label = place or ("", "")
+    row = {
+        **measure.NOT_MEASURED._asdict(),
+        "path": file.path,
+        "split": split,
+        "label": label,
+        "bytes": file.bytes,
+        "content_hash": "",
+        "status": PRUNED,
+    }
+    problem = file.problem
+    if problem is None and twin is None and place is None:
+        unused = layout.is_unused(file.path)
+        problem = PruneReason.UNUSED_SPLIT if unused else PruneReason.OUTSIDE_CLASS_FOLDER
+    if problem is None and file.bytes > measure.MAX_IMAGE_BYTES:
+        problem = PruneReason.TOO_LARGE
+    if problem is None:
+        try:
+            data = (root / file.path).read_bytes()
+        except OSError:
+            problem = PruneReason.UNREADABLE
+        else:
+            row["content_hash"] = hashlib.sha256(data).hexdigest()
+            problem = _judge(data, row, twin, hashes)
+    if problem is None:
+        row.update(status=KEPT, reason="")
+    else:
+        row["reason"] = problem.value
+    return row
+
+
+def _judge(data: bytes, row: dict, twin: str | None, hashes: dict[str, str]) -> PruneReason | None:
+    if twin is not None:
+        same = hashes.get(twin) == row["content_hash"]
+        return PruneReason.REDUNDANT_TREE if same else PruneReason.OUTSIDE_CLASS_FOLDER
+    measured = measure.measure_image(data)
+    if isinstance(measured, PruneReason):
+        return measured
+    row.update(measured._asdict())
+    return None
+
+
+def _removed_row(layout: Layout, gone: RemovedFile) -> dict:
+    split, label = layout.locate(layout.outer_twin(gone.path) or "") or ("", "")
+    return {
+        **measure.NOT_MEASURED._asdict(),
+        **gone._asdict(),
+        "split": split,
+        "label": label,
+        "status": PRUNED,
+        "reason": PruneReason.REDUNDANT_TREE.value,
+    }
+
+
+def _draw_splits(table: pd.DataFrame, eval_fraction: float) -> pd.Series:
+    """Return the split of each row of a folder without splits, drawn from a hash of its pixels.
+
+    Copies of a picture, in whatever class, land in the same split, and a picture keeps its split
+    when others are added. A class whose pictures all fell on one side has its nearest one moved to
+    the other, so that small classes are not lost.
+    """
+    keys = table["pixel_hash"].where(table["pixel_hash"] != "", table["content_hash"])
+    names = table["path"].map(lambda path: hashlib.sha256(path.encode()).hexdigest())
+    keys = keys.where(keys != "", names)
+    in_eval = {key: int(key[:13], 16) / 16**13 < eval_fraction for key in keys}
+    kept = table["status"] == KEPT
+    if 0 < eval_fraction < 1:
+        for _, rows in keys[kept].groupby(table["label"][kept]):
+            ranked = sorted(set(rows))
+            sides = {in_eval[key] for key in ranked}
+            if len(ranked) > 1 and len(sides) == 1:
+                in_eval[ranked[-1] if sides == {True} else ranked[0]] ^= True
+    splits = keys.map(in_eval).map({True: EVAL_SPLIT, False: TRAIN_SPLIT})
+    return splits.where(table["label"] != "", "")
+
+
+def _check_classes(source: str, table: pd.DataFrame) -> None:
+    kept = kept_rows(table)
+    labels = sorted(kept["label"].unique())
+    if not len(kept):
+        raise UserError(f"{source}: {len(table)} files, no usable picture of a class. {EXPECTED}")
+    train_labels = sorted(kept_rows(table, TRAIN_SPLIT)["label"].unique())
+    if len(train_labels) < 2:
+        found = ", ".join(train_labels) or "none"
+        raise UserError(
+            f"{source}: {len(train_labels)} class(es) with usable pictures in train "
+            f"({found}; in all splits: {', '.join(labels)}); two or more are needed. {EXPECTED}"
+        )
+
+
+def _column(dtype: str) -> "list | array.array":
+    """Return a column to append to; numbers take 4 to 8 bytes, so that memory stays the table's."""
+    codes = {"int64": "q", "int32": "i", "float32": "f"}
+    return array.array(codes[dtype]) if dtype in codes else []
+
+
+def _values(column: "list | array.array") -> "list | np.ndarray":
+    return column if isinstance(column, list) else np.array(column)

@@ -1,0 +1,116 @@
+"""Decodes one picture, once, and takes every number of it that the pipeline uses."""
+
+import hashlib
+import io
+import math
+import warnings
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from components.image_ingest.manifest import PruneReason
+
+MAX_IMAGE_BYTES = 32 * 2**20
+"""A file of more bytes than this is not read."""
+
+MAX_IMAGE_PIXELS = 4096 * 4096
+"""A picture whose header states more pixels than this is not decoded."""
+
+_PNG_END = b"IEND\xaeB`\x82"
+_FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
+_RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "ICO")
+_HASH_SIDE = 8
+_DCT_SIDE = 32
+
+
+class Measurements(NamedTuple):
+    """What a picture's manifest row says of it; see `manifest.COLUMNS`."""
+
+    width: int
+    height: int
+    channels: int
+    format: str
+    pixel_hash: str
+    perceptual_hash: str
+    brightness: float
+    contrast: float
+    sharpness: float
+    entropy: float
+
+
+NOT_MEASURED = Measurements(0, 0, 0, "", "", "", math.nan, math.nan, math.nan, math.nan)
+
+
+def measure_image(data: bytes) -> Measurements | PruneReason:
+    """Return the measurements of an encoded JPEG or PNG, or why it cannot be used.
+
+    Pillow checks that the picture is whole, which OpenCV does not; OpenCV gives the gray pixels,
+    without turning them by the EXIF orientation, as TensorFlow's decoder does.
+    """
+    if not data:
+        return PruneReason.EMPTY_FILE
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that the limit below turns away.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=_RECOGNISED)
+    except Image.UnidentifiedImageError:
+        return PruneReason.NOT_AN_IMAGE
+    except Image.DecompressionBombError:
+        return PruneReason.TOO_LARGE
+    except Exception:
+        # Hostile headers make Pillow raise most of Python's exceptions.
+        return PruneReason.CORRUPT
+    if picture.format not in _FORMATS:
+        return PruneReason.UNSUPPORTED_FORMAT
+    if picture.width * picture.height > MAX_IMAGE_PIXELS:
+        return PruneReason.TOO_LARGE
+    image_format = _FORMATS[picture.format]
+    if image_format == "png" and _PNG_END not in data:
+        return PruneReason.TRUNCATED
+    try:
+        picture.load()
+    except Exception as error:
+        return PruneReason.TRUNCATED if "truncated" in str(error) else PruneReason.CORRUPT
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    gray = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if gray is None:
+        return PruneReason.CORRUPT
+    channels = 3 if picture.mode == "P" else len(picture.getbands())
+    return measure_pixels(gray)._replace(
+        width=picture.width, height=picture.height, channels=channels, format=image_format
+    )
+
+
+def measure_pixels(gray: np.ndarray) -> Measurements:
+    """Return the measurements of gray pixels, uint8 [height, width], without those of the file."""
+    height, width = gray.shape
+    mean, deviation = cv2.meanStdDev(gray)
+    _, laplacian_deviation = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_64F))
+    shares = np.bincount(gray.ravel(), minlength=256) / gray.size
+    shares = shares[shares > 0]
+    digest = hashlib.sha256(f"{height}x{width}:".encode())
+    digest.update(gray.tobytes())
+    return NOT_MEASURED._replace(
+        pixel_hash=digest.hexdigest(),
+        perceptual_hash=f"{perceptual_hash(gray):016x}",
+        brightness=float(mean[0, 0]) / 255,
+        contrast=float(deviation[0, 0]) / 255,
+        sharpness=float(laplacian_deviation[0, 0]) ** 2,
+        entropy=max(0.0, -float(np.dot(shares, np.log2(shares)))),
+    )
+
+
+def perceptual_hash(gray: np.ndarray) -> int:
+    """Return 64 bits that change little where the pixels, uint8 [height, width], change little.
+
+    The signs of the 8 x 8 lowest frequencies of a 32 x 32 discrete cosine transform, against their
+    median, as in Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
+    (2010), section 3.2.1; row and column 0, the means, are left out.
+    """
+    small = cv2.resize(gray, (_DCT_SIDE, _DCT_SIDE), interpolation=cv2.INTER_AREA)
+    frequencies = cv2.dct(small.astype(np.float32))[1 : _HASH_SIDE + 1, 1 : _HASH_SIDE + 1]
+    bits = frequencies > np.median(frequencies)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -1,0 +1,139 @@
+"""Fetches a data set from Kaggle with the user's key and without ever asking a question."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+
+from components.errors import UserError
+
+_REFERENCE = re.compile(
+    r"(?:kaggle:|(?:https?://)?(?:www\.)?kaggle\.com/(?:datasets/)?)"
+    r"(?P<owner>[A-Za-z0-9][\w.-]*)/(?P<name>[A-Za-z0-9][\w.-]*)/?(?:\?.*)?",
+    re.ASCII,
+)
+
+HOW_TO_GET_A_KEY = (
+    "To get a key: sign in at https://www.kaggle.com, open Settings, under API choose 'Create New "
+    "Token', and put the kaggle.json that it gives you into ~/.kaggle/ (or set KAGGLE_USERNAME and "
+    "KAGGLE_KEY). Or download the data set's zip in the browser and give its path instead."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Credentials:
+    """A Kaggle user name and key, and where they were found."""
+
+    username: str
+    key: str = dataclasses.field(repr=False)
+    found_in: str
+
+
+def parse_reference(source: str) -> str | None:
+    """Return 'OWNER/NAME' of `kaggle:OWNER/NAME` or a data set's URL; None for anything else."""
+    match = _REFERENCE.fullmatch(source)
+    return f"{match['owner']}/{match['name']}" if match else None
+
+
+def find_credentials(environ: Mapping[str, str], working_dir: pathlib.Path) -> Credentials:
+    """Return the key from the environment or from the first kaggle.json found.
+
+    Looks for the file in KAGGLE_CONFIG_DIR, the working folder, ~/.kaggle and ~/.config/kaggle.
+
+    Raises:
+        UserError: there is no key, or the file is no JSON object with `username` and `key`.
+    """
+    if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
+        return Credentials(
+            environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"], "KAGGLE_USERNAME and KAGGLE_KEY"
+        )
+    home = pathlib.Path(environ.get("HOME") or pathlib.Path.home())
+    folders = [working_dir, home / ".kaggle", home / ".config" / "kaggle"]
+    if environ.get("KAGGLE_CONFIG_DIR"):
+        folders.insert(0, pathlib.Path(environ["KAGGLE_CONFIG_DIR"]))
+    for folder in folders:
+        file = folder / "kaggle.json"
+        if file.is_file():
+            return _read_credentials(file)
+    searched = ", ".join(str(folder) for folder in folders)
+    raise UserError(
+        "No Kaggle key found: KAGGLE_USERNAME and KAGGLE_KEY are not set, and there is no "
+        f"kaggle.json in {searched}. {HOW_TO_GET_A_KEY}"
+    )
+
+
+def fetch_dataset(
+    reference: str, folder: pathlib.Path, credentials: Credentials, environ: Mapping[str, str]
+) -> None:
+    """Fetch and unpack the data set 'OWNER/NAME' into `folder`.
+
+    `opendatasets` asks for the key on the terminal unless kaggle.json lies in the working folder,
+    so it runs as a process of its own in a private one. `environ` is that process's environment:
+    proxies and the like are taken from it, which is also where the tests put their server.
+
+    Raises:
+        UserError: Kaggle refused (with its status and the remedy), or the download broke off.
+    """
+    client = pathlib.Path(__file__).with_name("kaggle_client.py")
+    url = f"https://www.kaggle.com/datasets/{reference}"
+    with tempfile.TemporaryDirectory() as private:
+        key_file = pathlib.Path(private, "kaggle.json")
+        key_file.touch(mode=0o600)
+        key_file.write_text(
+            json.dumps({"username": credentials.username, "key": credentials.key}), "utf-8"
+        )
+        result_file = pathlib.Path(private, "result.json")
+        finished = subprocess.run(
+            [sys.executable, client, url, folder.resolve(), result_file],
+            cwd=private,
+            env={**environ, "KAGGLE_CONFIG_DIR": private},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=None if sys.stderr.isatty() else subprocess.DEVNULL,
+            check=False,
+        )
+        if result_file.is_file():
+            result = json.loads(result_file.read_text("utf-8"))
+        else:
+            result = {"status": 0, "error": f"the download ended with {finished.returncode}"}
+    if result["error"]:
+        raise UserError(_explain(reference, credentials, result["status"], result["error"]))
+
+
+def _read_credentials(file: pathlib.Path) -> Credentials:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        return Credentials(str(content["username"]), str(content["key"]), str(file))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}). Make it readable.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file}: not a Kaggle key, which is a JSON object with 'username' and 'key'. "
+            f"{HOW_TO_GET_A_KEY}"
+        ) from error
+
+
+def _explain(reference: str, credentials: Credentials, status: int, error: str) -> str:
+    page = f"https://www.kaggle.com/datasets/{reference}"
+    if status == 401:
+        return (
+            f"Kaggle does not accept the key of {credentials.username!r} (from "
+            f"{credentials.found_in}; status 401). {HOW_TO_GET_A_KEY}"
+        )
+    if status == 403:
+        return (
+            f"Kaggle does not let {credentials.username!r} have {reference} (status 403). Open "
+            f"{page} in the browser and accept its terms, or ask its owner for access. If the page "
+            f"opens without either, the key may be void. {HOW_TO_GET_A_KEY}"
+        )
+    if status == 404:
+        return f"Kaggle has no data set {reference} (status 404). Check owner and name in {page}."
+    return (
+        f"The download of {reference} from Kaggle broke off or could not begin ({error}). Nothing "
+        f"of it was kept. Run the same command again, or download the zip from {page} in the "
+        "browser and give its path instead."
+    )

@@ -1,0 +1,39 @@
+"""Fetches one Kaggle data set with `opendatasets`; a program of its own, run by `kaggle`.
+
+    python kaggle_client.py URL FOLDER RESULT
+
+Reads the key from kaggle.json in the working folder and writes RESULT, a JSON object with `status`
+(an HTTP status, or 0) and `error` ('' when all went well).
+"""
+
+import functools
+import json
+import pathlib
+import sys
+
+import opendatasets
+import requests
+
+_TIMEOUT_SECS = 60
+
+
+def main(url: str, folder: str, result: str) -> None:
+    """Fetch `url` into a folder below `folder` and write how it went into the file `result`."""
+    # The Kaggle client sets no time limit of its own and would wait for a silent server for ever.
+    requests.Session.send = functools.partialmethod(  # type: ignore[method-assign,assignment]
+        requests.Session.send, timeout=_TIMEOUT_SECS
+    )
+    status, error = 0, ""
+    try:
+        opendatasets.download(url, data_dir=folder)
+    except requests.HTTPError as failure:
+        status = failure.response.status_code if failure.response is not None else 0
+        error = str(failure)
+    except Exception as failure:
+        # Whatever the libraries raise is for the parent to tell in plain words.
+        error = f"{type(failure).__name__}: {failure}"
+    pathlib.Path(result).write_text(json.dumps({"status": status, "error": error}), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,161 @@
+"""Turns what the user gave as SOURCE into a folder of pictures."""
+
+import dataclasses
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+
+from components import sample_data
+from components.errors import UserError
+from components.sources import archive, kaggle, redundant
+from components.sources.layout import find_layout
+
+SAMPLE = "sample"
+"""The source that is drawn; a folder of that name is given as ./sample."""
+
+_DATA = "data"
+_REMOVED = "removed.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSource:
+    """A folder of pictures, and the files of the redundant tree that are no longer in it.
+
+    root: absolute. removed: empty for a folder of the user's own, in which nothing is deleted.
+    """
+
+    root: pathlib.Path
+    removed: tuple[redundant.RemovedFile, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recipe:
+    """How to make the pipeline's own copy: its name in the cache and what fills the folder."""
+
+    name: str
+    fill: Callable[[pathlib.Path], None]
+
+
+def resolve_source(
+    source: str, cache_dir: pathlib.Path, environ: Mapping[str, str] = os.environ
+) -> DataSource:
+    """Return the folder of SOURCE, after fetching, unpacking or drawing it if need be.
+
+    A copy is made aside and renamed when it is whole, so that one that was cut off is never used; a
+    whole one is used again. Its redundant tree is deleted.
+
+    Args:
+        source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+        cache_dir: where the pipeline keeps its own copies.
+        environ: where the Kaggle key and proxies are looked up.
+
+    Raises:
+        UserError: the source is not there, is of no known kind, or cannot be fetched or unpacked.
+    """
+    recipe = _recipe(source, environ)
+    if recipe is None:
+        return DataSource(root=pathlib.Path(source).resolve())
+    copy = cache_dir.resolve() / recipe.name
+    if not copy.is_dir():
+        _make_copy(source, recipe, copy)
+    removed = redundant.read_removed(copy / _REMOVED)
+    return DataSource(root=copy / _DATA, removed=tuple(removed))
+
+
+def fingerprint_source(source: str) -> str:
+    """Return a hash that changes when the source does, without reading any picture.
+
+    Of a folder: every path, size and time of change; of a zip: its path, size and time of change;
+    of a Kaggle reference or the sample: its name, since the pipeline's own copy is changed by
+    nobody.
+
+    Raises:
+        UserError: the source is not there or of no known kind.
+    """
+    recipe = _recipe(source, os.environ)
+    if recipe is not None:
+        return hashlib.sha256(recipe.name.encode()).hexdigest()
+    root = pathlib.Path(source).resolve()
+    digest = hashlib.sha256(os.fsencode(root))
+    for line in sorted(_file_lines(root, b"")):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
+    """Return how to make the copy of a source, or None for a folder, which is used as it is."""
+    if source == SAMPLE:
+        drawing = pathlib.Path(sample_data.__file__).read_bytes()
+        name = f"sample-{hashlib.sha256(drawing).hexdigest()[:12]}"
+        return _Recipe(name, lambda folder: sample_data.draw_sample(folder))
+    reference = kaggle.parse_reference(source)
+    if reference is not None:
+        name = "kaggle-" + reference.replace("/", "-")
+
+        def fetch(folder: pathlib.Path) -> None:
+            credentials = kaggle.find_credentials(environ, pathlib.Path.cwd())
+            kaggle.fetch_dataset(reference, folder, credentials, environ)
+
+        return _Recipe(name, fetch)
+    path = pathlib.Path(source)
+    if path.is_dir():
+        return None
+    if path.is_file():
+        if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
+            raise UserError(f"{source}: a file, but not a .zip. {_KINDS}")
+        status = path.resolve().stat()
+        state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+        stem = re.sub(r"[^\w.-]", "_", path.stem, flags=re.ASCII)
+        return _Recipe(f"zip-{stem}-{digest}", lambda folder: archive.unpack_zip(path, folder))
+    if "://" in source or source.startswith("kaggle:"):
+        raise UserError(f"{source}: not the address of a Kaggle data set. {_KINDS}")
+    raise UserError(f"{source}: no such file or folder. {_KINDS}")
+
+
+_KINDS = (
+    "Give a folder of pictures, a .zip of one, kaggle:OWNER/NAME, the URL of a Kaggle data set "
+    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample."
+)
+
+
+def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    # The lock goes with the process, however it ends; a second run waits for the first one's copy.
+    with open(copy.with_name(f".{copy.name}.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if copy.is_dir():
+            return
+        partial = copy.with_name(f".{copy.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        data = partial / _DATA
+        data.mkdir(parents=True)
+        try:
+            recipe.fill(data)
+            layout = find_layout(data, source)
+            removed = redundant.remove_redundant_tree(data, layout)
+            redundant.write_removed(removed, partial / _REMOVED)
+            partial.rename(copy)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _file_lines(folder: pathlib.Path, prefix: bytes) -> Iterator[bytes]:
+    try:
+        with os.scandir(folder) as entries:
+            listing = list(entries)
+    except PermissionError:
+        yield prefix + b"\0unreadable\n"
+        return
+    for entry in listing:
+        path = prefix + os.fsencode(entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _file_lines(folder / entry.name, path + b"/")
+        else:
+            status = entry.stat(follow_symlinks=False)
+            yield b"%b\0%d\0%d\n" % (path, status.st_size, status.st_mtime_ns)
