@@ -1,0 +1,38 @@
+"""One way for long work to say how far it is."""
+
+import logging
+import time
+
+LOGGER_NAME = "emotion"
+
+
+def report(message: str) -> None:
+    """Tells the user one line; the command line shows it, elsewhere it is an info line in the log."""
+    logging.getLogger(LOGGER_NAME).info(message)
+
+
+class Throttle:
+    """Lets a message through at most once in a number of seconds."""
+
+    def __init__(self, every_secs: float = 10.0):
+        """Starts the wait now."""
+        self._every_secs = every_secs
+        self._last = time.monotonic()
+
+    def ready(self) -> bool:
+        """Returns whether the wait is over, and if so begins the next."""
+        now = time.monotonic()
+        if now - self._last < self._every_secs:
+            return False
+        self._last = now
+        return True
+
+
+def format_secs(seconds: float) -> str:
+    """Returns seconds as people read them: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, secs = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {secs:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

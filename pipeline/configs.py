@@ -1,0 +1,187 @@
+"""Every setting of a run, with its default."""
+
+import dataclasses
+import pathlib
+
+from components.constants import LABELS
+from pipeline.settings import check, check_choice, check_fraction
+
+_PACKAGE_DIR = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained; the defaults are the original method, and nothing else.
+
+    Attributes:
+      epochs: Passes over the balanced train split.
+      batch_size: Images a step.
+      learning_rate: Of Adam, at its peak.
+      schedule: `constant`, or `cosine` down to zero at the last step.
+      warmup_epochs: Epochs of a linear rise to `learning_rate`; only with `cosine`.
+      weight_decay: Decoupled (AdamW); 0 is plain Adam.
+      label_smoothing: Share of each label that is spread over all classes, in [0, 1).
+      dropout_steps: `[epoch, rate]` pairs: from that epoch on, counted from 0, all four dropout
+        layers have that rate. The specification is one pair, `[0, 0.5]`.
+      flip: Whether images are mirrored at random.
+      rotation_degrees: Largest rotation either way.
+      zoom: Largest relative change of size either way; 0.05 is 5 %.
+      shift_px: Largest shift along either axis, in pixels.
+      brightness: Largest change of brightness either way, on the scale of [0, 1].
+      class_weights: Whether the loss of a class is weighted by the inverse of its share.
+      averaging_decay: Decay a step of the exponential moving average of the weights that is
+        evaluated and served; 0 leaves it out.
+      early_stopping_patience: Epochs without a better validation accuracy before the end; 0 is off.
+      precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the machine is fast at it.
+      flip_at_serving: Whether the served answer is the mean over an image and its mirror image.
+    """
+
+    epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    dropout_steps: tuple[tuple[int, float], ...] = ((0, 0.5),)
+    flip: bool = False
+    rotation_degrees: float = 0.0
+    zoom: float = 0.0
+    shift_px: float = 0.0
+    brightness: float = 0.0
+    class_weights: bool = False
+    averaging_decay: float = 0.0
+    early_stopping_patience: int = 0
+    precision: str = "auto"
+    flip_at_serving: bool = False
+
+    def __post_init__(self):
+        """Checks ranges; raises UserError."""
+        check(self.epochs >= 1, "train.epochs", self.epochs, "at least 1")
+        check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
+        check(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "above 0")
+        check_choice("train.schedule", self.schedule, ("constant", "cosine"))
+        check_choice("train.precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_fraction("train.label_smoothing", self.label_smoothing)
+        check_fraction("train.averaging_decay", self.averaging_decay)
+        check(
+            bool(self.dropout_steps)
+            and self.dropout_steps[0][0] == 0
+            and list(self.dropout_steps) == sorted(self.dropout_steps)
+            and all(0 <= rate < 1 for _, rate in self.dropout_steps),
+            "train.dropout_steps",
+            self.dropout_steps,
+            "[epoch, rate] pairs that begin at epoch 0 and rise, with rates in [0, 1)",
+        )
+
+
+RECIPES: dict[str, TrainConfig] = {
+    "original": TrainConfig(),
+    "fast": TrainConfig(
+        epochs=12,
+        batch_size=64,
+        schedule="cosine",
+        dropout_steps=((0, 0.0), (4, 0.25), (8, 0.5)),
+        flip=True,
+    ),
+    "best": TrainConfig(
+        epochs=120,
+        schedule="cosine",
+        dropout_steps=((0, 0.0), (2, 0.25), (5, 0.5)),
+        flip=True,
+        rotation_degrees=5.0,
+        zoom=0.05,
+        shift_px=3.0,
+        averaging_decay=0.999,
+        flip_at_serving=True,
+    ),
+}
+"""Named ways of training: `original` is the method as published, `fast` a first look in minutes,
+`best` ours. Every one trains the same layers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ThresholdConfig:
+    """What a model must reach to be blessed.
+
+    Attributes:
+      accuracy: Lower bound of the accuracy on the eval split.
+      macro_f1: Lower bound of the unweighted mean over classes of F1 on the eval split.
+      max_accuracy_drop: How much lower than the latest blessed model's the accuracy may be.
+    """
+
+    accuracy: float = 0.4
+    macro_f1: float = 0.3
+    max_accuracy_drop: float = 0.0
+
+    def __post_init__(self):
+        """Checks ranges; raises UserError."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            check(0 <= value <= 1, f"thresholds.{field.name}", value, "in [0, 1]")
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineConfig:
+    """One run of the pipeline.
+
+    Attributes:
+      data: SOURCE: a folder, a zip, `kaggle:OWNER/NAME` or its URL, or `sample`.
+      root: Folder of everything that the pipeline writes.
+      push_dir: Where blessed models go, a version folder each; empty is `<root>/pushed/<model_name>`.
+      model_name: Name of the served model.
+      labels: Class names in the order of the model's outputs.
+      schema: The schema file; empty is the curated one.
+      eval_fraction: Share of the images that becomes the eval split where the source has one tree.
+      max_pruned_fraction: A run stops when more than this share of the images is unusable.
+      balance: `translate` or `none`.
+      max_shift_px: Largest shift of a translated copy along either axis, in pixels.
+      seed: Seeds everything that is drawn.
+      cache: Whether finished components are taken over from earlier runs.
+      beam_args: Arguments of Beam's pipelines.
+      train: How the network is trained.
+      thresholds: What a model must reach.
+    """
+
+    data: str = "sample"
+    root: str = "runs/sample"
+    push_dir: str = ""
+    model_name: str = "emotion"
+    labels: tuple[str, ...] = LABELS
+    schema: str = ""
+    eval_fraction: float = 0.2
+    max_pruned_fraction: float = 0.1
+    balance: str = "translate"
+    max_shift_px: int = 4
+    seed: int = 1
+    cache: bool = True
+    beam_args: tuple[str, ...] = (
+        "--runner=DirectRunner",
+        "--direct_running_mode=in_memory",
+        "--direct_num_workers=1",
+    )
+    train: TrainConfig = TrainConfig()
+    thresholds: ThresholdConfig = ThresholdConfig()
+
+    def __post_init__(self):
+        """Checks ranges; raises UserError."""
+        check_choice("balance", self.balance, ("translate", "none"))
+        check(1 <= self.max_shift_px <= 47, "max_shift_px", self.max_shift_px, "from 1 to 47")
+        check(0 < self.eval_fraction < 1, "eval_fraction", self.eval_fraction, "in (0, 1)")
+        check_fraction("max_pruned_fraction", self.max_pruned_fraction)
+        check(
+            len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
+            "labels",
+            self.labels,
+            "at least two different class names",
+        )
+
+    @property
+    def schema_path(self) -> str:
+        """The schema file in use."""
+        return self.schema or str(_PACKAGE_DIR / "schema" / "schema.pbtxt")
+
+    @property
+    def push_path(self) -> str:
+        """The folder of version folders that a model server watches."""
+        return self.push_dir or str(pathlib.Path(self.root) / "pushed" / self.model_name)

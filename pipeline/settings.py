@@ -1,0 +1,133 @@
+"""Settings in frozen dataclasses: read from files and `key=value` texts, checked, and written."""
+
+import dataclasses
+import typing
+from typing import Any
+
+import yaml
+
+from components.errors import UserError
+
+ConfigT = typing.TypeVar("ConfigT")
+
+
+def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
+    """Returns the config with nested settings replaced.
+
+    Args:
+      config: A frozen dataclass, which may hold others.
+      overrides: Nested mappings as a config file has them, `{"train": {"epochs": 3}}`.
+
+    Raises:
+      UserError: A key is unknown, or a value has the wrong type or range.
+    """
+    return _replace(config, overrides, prefix="")
+
+
+def load_file(path: str) -> dict[str, Any]:
+    """Reads a YAML file of settings.
+
+    Raises:
+      UserError: The file cannot be read, or is no mapping.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            settings = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"--config {path}: cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise UserError(
+            f"--config {path}: holds {type(settings).__name__}, expected `key: value` lines"
+        )
+    return settings
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """Turns `thresholds.accuracy=0.4` into `{"thresholds": {"accuracy": 0.4}}`; values are YAML.
+
+    Raises:
+      UserError: The text has no key or no `=`, or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a config as plain nested dicts and lists, for JSON and for the report."""
+    return _plain(dataclasses.asdict(config))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(type(config))
+    changes = {}
+    for key, value in overrides.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            known = ", ".join(prefix + field for field in hints)
+            raise UserError(f"{name}: there is no such setting; known are {known}")
+        current = getattr(config, key)
+        if dataclasses.is_dataclass(current):
+            if not isinstance(value, dict):
+                raise UserError(f"{name}: is a group of settings, got {value!r}")
+            changes[key] = _replace(current, value, f"{name}.")
+        else:
+            changes[key] = _convert(name, value, hints[key])
+    return dataclasses.replace(config, **changes)
+
+
+def _convert(name: str, value: Any, hint: Any) -> Any:
+    """Returns the value as the type of the setting; ints pass for floats, lists for tuples."""
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        arguments = typing.get_args(hint)
+        if isinstance(value, list | tuple):
+            if arguments[-1] is Ellipsis:
+                return tuple(_convert(name, item, arguments[0]) for item in value)
+            if len(value) == len(arguments):
+                return tuple(
+                    _convert(name, item, one) for item, one in zip(value, arguments, strict=True)
+                )
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif hint is float and isinstance(value, str):
+        # YAML takes 1e-3 for a string.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif type(value) is hint:
+        return value
+    expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
+    raise UserError(f"{name}: expected {expected}, got {value!r}")
+
+
+def check(holds: bool, name: str, value: Any, expected: str) -> None:
+    """Raises UserError, which names the setting, its value and what it must be, unless it holds."""
+    if not holds:
+        raise UserError(f"{name}: must be {expected}, got {value!r}")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raises UserError unless the value lies in [0, 1)."""
+    check(0 <= value < 1, name, value, "in [0, 1)")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises UserError unless the value is one of the choices."""
+    check(value in choices, name, value, "one of " + ", ".join(choices))
