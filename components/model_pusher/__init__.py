@@ -1,0 +1,1 @@
+"""Pushes a blessed model so that a model server never sees half a version."""

@@ -1,0 +1,69 @@
+"""What Evaluator measures, and what it blesses."""
+
+import tensorflow_model_analysis as tfma
+
+from components.features import LABEL_KEY, transformed_key
+from components.model_metrics import MACRO_F1_NAME, TOP_CLASS_THRESHOLD
+from pipeline.configs import ThresholdConfig
+
+ACCURACY_NAME = "accuracy"
+LOSS_NAME = "loss"
+CONFUSION_NAME = "confusion_matrix"
+
+_EQUAL = 1e-10
+"""A model that is as good as the baseline passes a change threshold of zero."""
+
+
+def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
+    """Returns the configuration of the evaluation.
+
+    The metrics are accuracy, loss, macro F1 and the confusion matrix, over all and per label. A
+    model is blessed when accuracy and macro F1 reach their lower bounds and, where there is a
+    blessed model already, the accuracy is at most `max_accuracy_drop` below its.
+    """
+    accuracy = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.accuracy}),
+        change_threshold=tfma.GenericChangeThreshold(
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            absolute={"value": -thresholds.max_accuracy_drop - _EQUAL},
+        ),
+    )
+    macro_f1 = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.macro_f1})
+    )
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name="evaluate",
+                preprocessing_function_names=["transform_features"],
+                label_key=transformed_key(LABEL_KEY),
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_KEY])],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(class_name="ExampleCount"),
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalAccuracy",
+                        config=f'"name": "{ACCURACY_NAME}"',
+                        threshold=accuracy,
+                    ),
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalCrossentropy",
+                        config=f'"name": "{LOSS_NAME}"',
+                    ),
+                    tfma.MetricConfig(
+                        class_name="MacroF1",
+                        module="components.model_metrics",
+                        config=f'"name": "{MACRO_F1_NAME}"',
+                        threshold=macro_f1,
+                    ),
+                    tfma.MetricConfig(
+                        class_name="MultiClassConfusionMatrixAtThresholds",
+                        config=f'"name": "{CONFUSION_NAME}", "thresholds": [{TOP_CLASS_THRESHOLD}]',
+                    ),
+                ]
+            )
+        ],
+    )

@@ -1,0 +1,109 @@
+"""Training that goes on from the last finished epoch."""
+
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+_STATE_FILE = "state.json"
+_FINISHED_FILE = "finished"
+_EPOCH_PREFIX = "epoch-"
+_BEST_PREFIX = "best-"
+
+
+@dataclasses.dataclass
+class TrainState:
+    """Where a training stands.
+
+    Attributes:
+      history: One dict of metrics for each finished epoch.
+      best_epoch: Epoch with the best validation accuracy, from 0; -1 before the first.
+      resumed_at: The epochs at which a training began anew after it was cut off.
+    """
+
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    best_epoch: int = -1
+    resumed_at: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def best_accuracy(self) -> float:
+        """Best validation accuracy so far, -1 before the first epoch."""
+        return self.history[self.best_epoch]["val_accuracy"] if self.best_epoch >= 0 else -1.0
+
+
+class Checkpoints:
+    """The checkpoints of one training: all that the next epoch depends on, and the best weights.
+
+    An epoch's folder is written under another name and renamed when it is whole, so a training that
+    is killed finds either the epoch or the one before.
+    """
+
+    def __init__(self, base_dir: str, key: str, tracked: dict[str, tf.Module]):
+        """Opens `<base_dir>/<key>` and removes the folders of other trainings that are finished.
+
+        Args:
+          base_dir: Folder of all trainings' checkpoints.
+          key: Names this training: a hash of all that decides its result.
+          tracked: What to save and restore, such as the model and the optimizer.
+        """
+        self._dir = os.path.join(base_dir, key)
+        self._all = tf.train.Checkpoint(**tracked)
+        self._model = tf.train.Checkpoint(model=tracked["model"])
+        for other in tf.io.gfile.glob(os.path.join(base_dir, "*", _FINISHED_FILE)):
+            if os.path.dirname(other) != self._dir:
+                tf.io.gfile.rmtree(os.path.dirname(other))
+        tf.io.gfile.makedirs(self._dir)
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._dir, *parts)
+
+    def _names(self, prefix: str) -> list[str]:
+        names = [name.rstrip("/") for name in tf.io.gfile.listdir(self._dir)]
+        return sorted(n for n in names if n.startswith(prefix) and not n.endswith(".part"))
+
+    def restore(self) -> TrainState:
+        """Restores the last finished epoch and returns its state; a new state where there is none."""
+        epochs = self._names(_EPOCH_PREFIX)
+        if not epochs:
+            return TrainState()
+        self._all.read(self._path(epochs[-1], "variables")).assert_consumed()
+        with tf.io.gfile.GFile(self._path(epochs[-1], _STATE_FILE)) as file:
+            state = TrainState(**json.load(file))
+        state.resumed_at.append(len(state.history))
+        return state
+
+    def save(self, state: TrainState) -> None:
+        """Saves the epoch that `state.history` ends with and drops the one before."""
+        name = f"{_EPOCH_PREFIX}{len(state.history):05d}"
+        part = self._path(name + ".part")
+        if tf.io.gfile.exists(part):
+            tf.io.gfile.rmtree(part)
+        tf.io.gfile.makedirs(part)
+        self._all.write(os.path.join(part, "variables"))
+        with tf.io.gfile.GFile(os.path.join(part, _STATE_FILE), "w") as file:
+            json.dump(dataclasses.asdict(state), file)
+        tf.io.gfile.rename(part, self._path(name))
+        self._remove(n for n in self._names(_EPOCH_PREFIX) if n != name)
+        best = f"{_BEST_PREFIX}{state.best_epoch:05d}"
+        self._remove(n for n in self._names(_BEST_PREFIX) if n != best)
+
+    def save_best(self, epoch: int) -> None:
+        """Saves the model's weights as those of the best epoch; call it before `save`."""
+        name = f"{_BEST_PREFIX}{epoch:05d}"
+        tf.io.gfile.makedirs(self._path(name))
+        self._model.write(self._path(name, "variables"))
+
+    def restore_best(self, state: TrainState) -> None:
+        """Gives the model the weights of its best epoch."""
+        path = self._path(f"{_BEST_PREFIX}{state.best_epoch:05d}", "variables")
+        self._model.read(path).expect_partial()
+
+    def finish(self) -> None:
+        """Marks the training as finished: the next one may remove its folder."""
+        with tf.io.gfile.GFile(self._path(_FINISHED_FILE), "w") as file:
+            file.write("")
+
+    def _remove(self, names) -> None:
+        for name in names:
+            tf.io.gfile.rmtree(self._path(name))

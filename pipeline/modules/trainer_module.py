@@ -1,0 +1,113 @@
+"""What Trainer runs: load, train, measure, export."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx import v1 as tfx
+
+from components.progress import report
+from pipeline.configs import TrainConfig
+from pipeline.modules.export import export
+from pipeline.modules.model import build_model
+from pipeline.modules.precision import choose_policy
+from pipeline.modules.training import train
+from pipeline.modules.training_data import Split, load_split
+from pipeline.settings import with_overrides
+
+TRAINING_FILE = "training.json"
+
+
+def run_fn(fn_args: tfx.components.FnArgs) -> None:
+    """Trains the network and writes the served model.
+
+    Args:
+      fn_args: TFX's arguments. `custom_config` holds `labels` (class names in index order), `train`
+        (a TrainConfig as a dict), `seed` and `checkpoints_dir`.
+
+    The folder of the model run gets TensorBoard's logs and `training.json`: history, best epoch,
+    precision, and accuracy and loss of the finished model on both splits, without dropout and, for
+    the train split, without the translated copies.
+    """
+    custom = fn_args.custom_config
+    config = with_overrides(TrainConfig(), custom["train"])
+    class_names = list(custom["labels"])
+    seed = custom["seed"]
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    start = time.monotonic()
+    train_split = load_split(fn_args.train_files, transform_output)
+    eval_split = load_split(fn_args.eval_files, transform_output)
+    report(
+        f"{len(train_split)} train and {len(eval_split)} eval images in memory after "
+        f"{time.monotonic() - start:.1f} s"
+    )
+    policy, reason = choose_policy(config.precision)
+    report(f"computing in {policy}: {reason}")
+    model = build_model(len(class_names), seed=seed, dtype_policy=policy)
+    state = train(
+        model,
+        train_split,
+        eval_split,
+        config,
+        seed,
+        checkpoints_dir=custom["checkpoints_dir"],
+        key=_training_key(custom, policy, train_split, eval_split),
+        log_dir=fn_args.model_run_dir,
+    )
+    train_metrics = measure(model, train_split.originals())
+    eval_metrics = measure(model, eval_split)
+    summary = {
+        "precision": policy,
+        "epochs": len(state.history),
+        "train": train_metrics,
+        "eval": eval_metrics,
+        **dataclasses.asdict(state),
+    }
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, TRAINING_FILE), "w") as file:
+        json.dump(summary, file, indent=1)
+    export(
+        model,
+        class_names,
+        transform_output,
+        fn_args.serving_model_dir,
+        flip=config.flip_at_serving,
+        metrics=eval_metrics,
+        sample_pixels=eval_split.pixels[:1],
+    )
+
+
+def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
+    """Returns accuracy, loss and macro F1 of a compiled model on a split, in inference mode."""
+    num_classes = model.output_shape[-1]
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    total_loss = 0.0
+    for first in range(0, len(split), 256):
+        pixels = split.pixels[first : first + 256].astype(np.float32) / np.float32(255.0)
+        labels = split.labels[first : first + 256]
+        probabilities = model(pixels, training=False).numpy()
+        np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+        of_label = probabilities[np.arange(len(labels)), labels]
+        total_loss -= float(np.log(np.clip(of_label, 1e-7, 1.0)).sum())
+    hits = np.diag(confusion)
+    actual_plus_predicted = confusion.sum(axis=1) + confusion.sum(axis=0)
+    f1 = 2 * hits / np.maximum(actual_plus_predicted, 1)
+    return {
+        "accuracy": float(hits.sum() / len(split)),
+        "loss": total_loss / len(split),
+        "macro_f1": float(f1.mean()),
+    }
+
+
+def _training_key(custom: dict, policy: str, *splits: Split) -> str:
+    """Hashes all that decides the result, so that a checkpoint is only taken up by its own run."""
+    deciding = {name: custom[name] for name in ("labels", "train", "seed", "code_fingerprint")}
+    deciding["data"] = [split.fingerprint() for split in splits]
+    deciding["policy"] = policy
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,201 @@
+"""The training loop."""
+
+import math
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from components.errors import UserError
+from components.progress import Throttle, format_secs, report
+from pipeline.configs import TrainConfig
+from pipeline.modules.checkpoints import Checkpoints, TrainState
+from pipeline.modules.model import set_dropout_rate
+from pipeline.modules.training_data import EpochBatches, Split, eval_batches
+
+
+def learning_rate(config: TrainConfig, steps_per_epoch: int):
+    """Returns the learning rate, or its schedule over all steps of the training."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    warmup = round(config.warmup_epochs * steps_per_epoch)
+    return tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(config.epochs * steps_per_epoch - warmup, 1),
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> tf.keras.optimizers.Optimizer:
+    """Returns Adam, or AdamW where there is weight decay, with averaging where that is asked for."""
+    arguments = {
+        "learning_rate": learning_rate(config, steps_per_epoch),
+        "use_ema": config.averaging_decay > 0,
+        "ema_momentum": config.averaging_decay or 0.99,
+        # The averages are put in place by `with_averages` alone.
+        "ema_overwrite_frequency": None,
+    }
+    if config.weight_decay:
+        return tf.keras.optimizers.AdamW(weight_decay=config.weight_decay, **arguments)
+    return tf.keras.optimizers.Adam(**arguments)
+
+
+def dropout_rate(config: TrainConfig, epoch: int) -> float:
+    """Returns the dropout rate of an epoch; `((0, 0.0), (2, 0.5))` is 0 in epochs 0 and 1."""
+    return [rate for first_epoch, rate in config.dropout_steps if first_epoch <= epoch][-1]
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
+    """Returns the weight of each class: the mean class size over its own size."""
+    counts = np.bincount(labels, minlength=num_classes)
+    return {index: len(labels) / (num_classes * max(n, 1)) for index, n in enumerate(counts)}
+
+
+class with_averages:  # noqa: N801 (reads as a statement)
+    """Context in which the model has the optimizer's averaged weights, where it keeps any."""
+
+    def __init__(self, model: tf.keras.Model):
+        """Takes a compiled model."""
+        self._model = model
+
+    def __enter__(self):
+        """Puts the averages in place."""
+        if self._model.optimizer.use_ema:
+            variables = self._model.trainable_variables
+            self._weights = [variable.numpy() for variable in variables]
+            self._model.optimizer.finalize_variable_values(variables)
+
+    def __exit__(self, *_):
+        """Puts the trained weights back."""
+        if self._model.optimizer.use_ema:
+            for variable, value in zip(self._model.trainable_variables, self._weights, strict=True):
+                variable.assign(value)
+
+
+class _Progress(tf.keras.callbacks.Callback):
+    """Reports within a long epoch, and stops at a loss that is not a number."""
+
+    def __init__(self, epoch: int, epochs: int, steps: int, batch_size: int):
+        super().__init__()
+        self._label = f"epoch {epoch + 1}/{epochs}"
+        self._steps = steps
+        self._batch_size = batch_size
+        self._throttle = Throttle()
+        self._start = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"{self._label}: the loss became {logs['loss']} at step {batch + 1}. Lower "
+                "train.learning_rate, or set train.precision=float32."
+            )
+        if self._throttle.ready():
+            seconds = time.monotonic() - self._start
+            speed = (batch + 1) * self._batch_size / seconds
+            left = seconds / (batch + 1) * (self._steps - batch - 1)
+            report(
+                f"{self._label}, step {batch + 1}/{self._steps}: loss {logs['loss']:.4f}, "
+                f"{speed:.0f} images/s, {format_secs(left)} left in this epoch"
+            )
+
+
+def train(
+    model: tf.keras.Model,
+    train_split: Split,
+    eval_split: Split,
+    config: TrainConfig,
+    seed: int,
+    checkpoints_dir: str,
+    key: str,
+    log_dir: str,
+) -> TrainState:
+    """Trains the model and leaves it with the weights of its best epoch.
+
+    Args:
+      model: Uncompiled; its outputs are probabilities.
+      train_split: What it learns from.
+      eval_split: What the best epoch is chosen by.
+      config: How.
+      seed: Seeds the order of the images and the augmentation.
+      checkpoints_dir: Folder of checkpoints, where a training that was cut off is found again.
+      key: Names this training among the checkpoints.
+      log_dir: Folder of TensorBoard's logs.
+
+    Returns:
+      The state after the last epoch.
+
+    Raises:
+      UserError: The loss became NaN or infinite.
+    """
+    num_classes = model.output_shape[-1]
+    batches = EpochBatches(train_split, num_classes, config, seed)
+    optimizer = make_optimizer(config, batches.steps)
+    loss = tf.keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)
+    checkpoints = Checkpoints(checkpoints_dir, key, {"model": model, "optimizer": optimizer})
+    state = checkpoints.restore()
+    if state.history:
+        report(f"going on after epoch {len(state.history)} of {config.epochs}")
+    weights = class_weights(train_split.labels, num_classes) if config.class_weights else None
+    validation = eval_batches(eval_split, num_classes)
+    writer = tf.summary.create_file_writer(log_dir)
+    for epoch in range(len(state.history), config.epochs):
+        if _should_stop(state, config):
+            report(f"no better validation accuracy for {config.early_stopping_patience} epochs")
+            break
+        if set_dropout_rate(model, dropout_rate(config, epoch)):
+            # The rate is a constant of the traced function.
+            model.make_train_function(force=True)
+        start = time.monotonic()
+        fitted = model.fit(
+            batches.epoch(epoch),
+            class_weight=weights,
+            verbose=0,
+            callbacks=[_Progress(epoch, config.epochs, batches.steps, config.batch_size)],
+        ).history
+        train_secs = time.monotonic() - start
+        with with_averages(model):
+            val_loss, val_accuracy = model.evaluate(validation, verbose=0)
+            row = {
+                "loss": fitted["loss"][0],
+                "accuracy": fitted["accuracy"][0],
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "images_per_sec": len(train_split) / train_secs,
+                "seconds": time.monotonic() - start,
+            }
+            if val_accuracy > state.best_accuracy:
+                checkpoints.save_best(epoch)
+                state.best_epoch = epoch
+        state.history.append(row)
+        checkpoints.save(state)
+        _write_scalars(writer, row, epoch)
+        _report_epoch(state, config.epochs)
+    checkpoints.restore_best(state)
+    checkpoints.finish()
+    return state
+
+
+def _should_stop(state: TrainState, config: TrainConfig) -> bool:
+    waited = len(state.history) - 1 - state.best_epoch
+    return bool(config.early_stopping_patience) and waited >= config.early_stopping_patience
+
+
+def _write_scalars(writer: tf.summary.SummaryWriter, row: dict[str, float], epoch: int) -> None:
+    with writer.as_default(step=epoch + 1):
+        for name, value in row.items():
+            tf.summary.scalar(name, value)
+    writer.flush()
+
+
+def _report_epoch(state: TrainState, epochs: int) -> None:
+    row = state.history[-1]
+    done = len(state.history)
+    left = row["seconds"] * (epochs - done)
+    report(
+        f"epoch {done}/{epochs}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}, "
+        f"validation accuracy {row['val_accuracy']:.4f}, {row['images_per_sec']:.0f} images/s, "
+        f"{format_secs(left)} left"
+    )

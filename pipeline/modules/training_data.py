@@ -1,0 +1,132 @@
+"""The splits as arrays of bytes, and the batches of an epoch."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.features import COPY_INDEX_KEY, IMAGE_KEY, LABEL_KEY, PATH_KEY, transformed_key
+from pipeline.configs import TrainConfig
+from pipeline.modules.augment import augment
+
+_DECODE_BATCH = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split, decoded once and held as bytes, in an order that depends on its content alone.
+
+    Attributes:
+      pixels: `[N, 48, 48, 1]` uint8 in [0, 255].
+      labels: `[N]` int64 indices.
+      is_copy: `[N]` bool, true for the translated copies.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    is_copy: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def originals(self) -> "Split":
+        """Returns the split without the translated copies."""
+        keep = ~self.is_copy
+        return Split(self.pixels[keep], self.labels[keep], self.is_copy[keep])
+
+    def fingerprint(self) -> str:
+        """Returns 16 hex digits over pixels and labels."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels))
+        digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()[:16]
+
+
+def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput) -> Split:
+    """Reads raw Examples, applies the transform graph, and sorts by path and number of the copy.
+
+    Args:
+      file_pattern: Glob patterns of gzip TFRecord files.
+      transform_output: The transform graph.
+
+    Raises:
+      ValueError: There are no Examples, a label is unknown, or the graph's output is not what the
+        network takes.
+    """
+    raw_spec = transform_output.raw_feature_spec()
+    spec = {key: raw_spec[key] for key in (IMAGE_KEY, LABEL_KEY)}
+    spec[PATH_KEY] = tf.io.FixedLenFeature([], tf.string)
+    spec[COPY_INDEX_KEY] = tf.io.FixedLenFeature([], tf.int64, default_value=0)
+    transform_layer = transform_output.transform_features_layer()
+
+    def transform(serialized):
+        raw = tf.io.parse_example(serialized, spec)
+        xf = transform_layer({key: raw[key] for key in (IMAGE_KEY, LABEL_KEY)})
+        pixels = xf[transformed_key(IMAGE_KEY)]
+        if pixels.dtype != tf.float32 or pixels.shape.rank != 4:
+            raise ValueError(f"Transform gives images of {pixels.dtype} {pixels.shape}")
+        # Transform divides bytes by 255, so this gives the same bytes back.
+        as_bytes = tf.cast(tf.round(pixels * 255.0), tf.uint8)
+        label = tf.reshape(xf[transformed_key(LABEL_KEY)], [-1])
+        return as_bytes, label, raw[PATH_KEY], raw[COPY_INDEX_KEY]
+
+    files = sorted(path for pattern in file_pattern for path in tf.io.gfile.glob(pattern))
+    batches = (
+        tf.data.TFRecordDataset(files, compression_type="GZIP")
+        .batch(_DECODE_BATCH)
+        .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(2)
+    )
+    columns = list(zip(*batches.as_numpy_iterator(), strict=True))
+    if not columns:
+        raise ValueError(f"no Examples in {file_pattern}")
+    pixels, labels, paths, copies = (np.concatenate(column) for column in columns)
+    if labels.min() < 0:
+        unknown = paths[labels < 0]
+        raise ValueError(
+            f"{len(unknown)} Examples have a label that is not among the class names, the first is "
+            f"{unknown[0].decode()!r}"
+        )
+    order = np.lexsort((copies, paths))
+    return Split(pixels[order], labels[order], copies[order] > 0)
+
+
+def eval_batches(split: Split, num_classes: int, batch_size: int = 256) -> tf.data.Dataset:
+    """Returns `(pixels, one_hot)` batches in the split's order: float32 in [0, 1] and `[B, C]`."""
+
+    def prepare(pixels, labels):
+        return tf.cast(pixels, tf.float32) / 255.0, tf.one_hot(labels, num_classes)
+
+    dataset = tf.data.Dataset.from_tensor_slices((split.pixels, split.labels))
+    return dataset.batch(batch_size).map(prepare, tf.data.AUTOTUNE).prefetch(2)
+
+
+class EpochBatches:
+    """Makes the shuffled, augmented batches of any epoch, the same for the same seed and number."""
+
+    def __init__(self, split: Split, num_classes: int, config: TrainConfig, seed: int):
+        """Holds the split in TensorFlow's memory, once for all epochs."""
+        self._pixels = tf.constant(split.pixels)
+        self._labels = tf.constant(split.labels)
+        self._num_classes = num_classes
+        self._config = config
+        self._seed = seed
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch; the last may be smaller."""
+        return -(-len(self._labels) // self._config.batch_size)
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Returns the `(pixels, one_hot)` batches of one epoch, counted from 0."""
+        order = np.random.default_rng([self._seed, number]).permutation(len(self._labels))
+
+        def prepare(step, indices):
+            pixels = tf.cast(tf.gather(self._pixels, indices), tf.float32) / 255.0
+            seed = tf.stack([self._seed, number * self.steps + tf.cast(step, tf.int32)])
+            pixels = augment(pixels, self._config, seed)
+            return pixels, tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(self._config.batch_size)
+        return batches.enumerate().map(prepare, tf.data.AUTOTUNE).prefetch(4)

@@ -1,0 +1,224 @@
+"""The outcome of a run, as `summary.json` and as lines for the terminal."""
+
+import dataclasses
+import enum
+import json
+import os
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tfx.dsl.io import fileio
+
+from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
+from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from components.image_ingest.manifest import counts_by_split, read_manifest
+from components.progress import format_secs
+from pipeline.configs import PipelineConfig
+from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from components.model_metrics import MACRO_F1_NAME
+from pipeline.modules.trainer_module import TRAINING_FILE
+from pipeline.run_records import ComponentRun, output
+
+
+class Status(str, enum.Enum):
+    """How a run ended; `exit_status` is the command's."""
+
+    exit_status: int
+
+    def __new__(cls, value: str, exit_status: int) -> "Status":
+        """Makes a member with its exit status."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.exit_status = exit_status
+        return member
+
+    PUSHED = ("pushed", 0)
+    FAILED = ("failed", 1)
+    NOT_BLESSED = ("not_blessed", 3)
+    ANOMALIES = ("anomalies", 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSummary:
+    """What `summary.json` holds.
+
+    Attributes:
+      status: How the run ended.
+      components: `id`, `seconds` and `cached` of each component that ran.
+      images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      class_counts: Per class the images of the train split `before` and `after` balancing.
+      metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
+        eval split; `train_accuracy` without dropout and without copies, and the gap to it.
+      training: Epochs, best epoch, epochs at which a training that was cut off went on, precision.
+      blessed: Whether the model reached the thresholds; None where nothing was evaluated.
+      pushed_version: The version folder's number; None where nothing was pushed.
+      push_dir: Folder of the version folders.
+      seconds: Of the whole run.
+      anomalies: What stopped the run, where that was anomalies.
+      error: What stopped the run otherwise.
+    """
+
+    status: Status
+    components: list[dict[str, Any]]
+    images: dict[str, Any]
+    class_counts: dict[str, dict[str, int]]
+    metrics: dict[str, Any]
+    training: dict[str, Any]
+    blessed: bool | None
+    pushed_version: int | None
+    push_dir: str
+    seconds: float
+    anomalies: list[dict[str, Any]]
+    error: str | None
+
+    def to_json(self) -> str:
+        """Returns the summary as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+
+def summarize(
+    config: PipelineConfig,
+    components: list[ComponentRun],
+    seconds: float,
+    error: BaseException | None,
+) -> RunSummary:
+    """Gathers the outcome of a run from its artifacts.
+
+    Args:
+      config: The settings of the run.
+      components: What ML Metadata knows about it.
+      seconds: How long it took.
+      error: What ended it early, if anything.
+    """
+    manifest = output(components, "ImageIngest", "manifest")
+    balanced = output(components, "ClassBalancer", "balanced_examples")
+    model_run = output(components, "Trainer", "model_run")
+    evaluation = output(components, "Evaluator", "evaluation")
+    blessing = output(components, "Evaluator", "blessing")
+    pushed = output(components, "Pusher", "pushed_model")
+    training = _read_json(os.path.join(model_run.uri, TRAINING_FILE)) if model_run else {}
+    metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
+    if metrics and training:
+        metrics["train_accuracy"] = training["train"]["accuracy"]
+        metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
+    is_pushed = bool(pushed and pushed.custom_properties["pushed"].int_value)
+    if isinstance(error, AnomaliesError):
+        status = Status.ANOMALIES
+    elif error is not None:
+        status = Status.FAILED
+    else:
+        status = Status.PUSHED if is_pushed else Status.NOT_BLESSED
+    return RunSummary(
+        status=status,
+        components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
+        images=counts_by_split(read_manifest(manifest.uri).table) if manifest else {},
+        class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
+        if balanced
+        else {},
+        metrics=metrics,
+        training={
+            key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")
+        }
+        if training
+        else {},
+        blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
+        pushed_version=int(pushed.custom_properties["pushed_version"].string_value)
+        if is_pushed
+        else None,
+        push_dir=config.push_path,
+        seconds=seconds,
+        anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
+        error=str(error) if error is not None else None,
+    )
+
+
+def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]:
+    """Reads TFMA's result.
+
+    Args:
+      evaluation_uri: Folder of an Evaluator's `evaluation` artifact.
+      labels: Class names in index order.
+
+    Returns:
+      `accuracy`, `loss`, `macro_f1`, `confusion_matrix` (`[actual][predicted]` counts) and
+      `per_class`: precision, recall, F1 and number of images by class name.
+    """
+    result = tfma.load_eval_result(evaluation_uri)
+    overall = next(values for key, values in result.slicing_metrics if not key)[""][""]
+    size = len(labels)
+    confusion = [[0] * size for _ in range(size)]
+    for entry in overall[CONFUSION_NAME]["multiClassConfusionMatrixAtThresholds"]["matrices"][0][
+        "entries"
+    ]:
+        actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
+        confusion[actual][predicted] = int(entry["numWeightedExamples"])
+    return {
+        "accuracy": overall[ACCURACY_NAME]["doubleValue"],
+        "loss": overall[LOSS_NAME]["doubleValue"],
+        "macro_f1": overall[MACRO_F1_NAME]["doubleValue"],
+        "confusion_matrix": confusion,
+        "per_class": per_class(confusion, labels),
+    }
+
+
+def per_class(confusion: list[list[int]], labels: list[str]) -> dict[str, dict[str, float]]:
+    """Returns precision, recall, F1 and images of each class from `[actual][predicted]` counts.
+
+    A ratio with nothing below the line is 0.
+    """
+    result = {}
+    for index, label in enumerate(labels):
+        hits = confusion[index][index]
+        actual = sum(confusion[index])
+        predicted = sum(row[index] for row in confusion)
+        result[label] = {
+            "precision": hits / predicted if predicted else 0.0,
+            "recall": hits / actual if actual else 0.0,
+            "f1": 2 * hits / (actual + predicted) if actual + predicted else 0.0,
+            "images": actual,
+        }
+    return result
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with fileio.open(path, "r") as file:
+        return json.loads(file.read())
+
+
+def format_summary(summary: RunSummary) -> str:
+    """Returns the summary as lines for the terminal."""
+    lines = [""]
+    for split, counts in summary.images.items():
+        if counts["found"]:
+            reasons = ", ".join(f"{n} {why}" for why, n in counts["pruned_by_reason"].items())
+            lines.append(
+                f"{split:8} {counts['found']:6} files found, {counts['kept']} kept, "
+                f"{counts['pruned']} pruned" + (f" ({reasons})" if reasons else "")
+            )
+    per_label = summary.metrics.get("per_class", {})
+    if summary.class_counts:
+        lines += ["", "class       train  balanced" + ("  precision  recall     F1" * bool(per_label))]
+        for label, counts in summary.class_counts.items():
+            line = f"{label:10} {counts['before']:6} {counts['after']:9}"
+            if label in per_label:
+                row = per_label[label]
+                line += f" {row['precision']:10.3f} {row['recall']:7.3f} {row['f1']:6.3f}"
+            lines.append(line)
+    if summary.metrics:
+        lines += [
+            "",
+            f"validation accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
+            f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
+            f"train accuracy {summary.metrics['train_accuracy']:.4f}",
+        ]
+    lines.append("")
+    if summary.status is Status.PUSHED:
+        lines.append(f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}")
+    elif summary.status is Status.NOT_BLESSED:
+        lines.append("not blessed: the model is below a threshold or the model before it; nothing pushed")
+    elif summary.status is Status.ANOMALIES:
+        lines.append(f"stopped at anomalies in the data\n{summary.error}")
+    else:
+        lines.append(f"failed: {summary.error}")
+    lines.append(f"{format_secs(summary.seconds)} in all")
+    return "\n".join(lines)
