@@ -77,7 +77,7 @@ class PruneReason(str, enum.Enum):
     UNREADABLE = ("unreadable", "could not be read; check its permissions", True)
     EMPTY_FILE = ("empty_file", "has no bytes", True)
     NOT_AN_IMAGE = ("not_an_image", "content is no picture of a known format", True)
-    UNSUPPORTED_FORMAT = ("unsupported_format", "neither JPEG nor PNG; convert it", True)
+    UNSUPPORTED_FORMAT = ("unsupported_format", "no gray or RGB JPEG and no PNG; convert it", True)
     TOO_LARGE = ("too_large", "more bytes or pixels than the limit", True)
     TRUNCATED = ("truncated", "ends before its picture does", True)
     CORRUPT = ("corrupt", "has the header of a picture, but cannot be decoded", True)

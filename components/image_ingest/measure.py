@@ -18,7 +18,7 @@ MAX_IMAGE_BYTES = 32 * 2**20
 MAX_IMAGE_PIXELS = 4096 * 4096
 """A picture whose header states more pixels than this is not decoded."""
 
-_PNG_END = b"IEND\xaeB`\x82"
+_END_MARKERS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 _FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
 _RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "ICO")
 _HASH_SIDE = 8
@@ -63,12 +63,13 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
     except Exception:
         # Hostile headers make Pillow raise most of Python's exceptions.
         return PruneReason.CORRUPT
-    if picture.format not in _FORMATS:
+    # TensorFlow makes no gray of CMYK.
+    if picture.format not in _FORMATS or picture.mode == "CMYK":
         return PruneReason.UNSUPPORTED_FORMAT
     if picture.width * picture.height > MAX_IMAGE_PIXELS:
         return PruneReason.TOO_LARGE
     image_format = _FORMATS[picture.format]
-    if image_format == "png" and _PNG_END not in data:
+    if _END_MARKERS[image_format] not in data:
         return PruneReason.TRUNCATED
     try:
         picture.load()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -78,7 +79,6 @@ def fetch_dataset(
     Raises:
         UserError: Kaggle refused (with its status and the remedy), or the download broke off.
     """
-    client = pathlib.Path(__file__).with_name("kaggle_client.py")
     url = f"https://www.kaggle.com/datasets/{reference}"
     with tempfile.TemporaryDirectory() as private:
         key_file = pathlib.Path(private, "kaggle.json")
@@ -87,10 +87,11 @@ def fetch_dataset(
             json.dumps({"username": credentials.username, "key": credentials.key}), "utf-8"
         )
         result_file = pathlib.Path(private, "result.json")
+        module = "components.sources.kaggle_client"
         finished = subprocess.run(
-            [sys.executable, client, url, folder.resolve(), result_file],
+            [sys.executable, "-m", module, url, folder.resolve(), result_file],
             cwd=private,
-            env={**environ, "KAGGLE_CONFIG_DIR": private},
+            env={**environ, "KAGGLE_CONFIG_DIR": private, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if sys.stderr.isatty() else subprocess.DEVNULL,

@@ -95,7 +95,7 @@ def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
         return _Recipe(name, lambda folder: sample_data.draw_sample(folder))
     reference = kaggle.parse_reference(source)
     if reference is not None:
-        name = "kaggle-" + reference.replace("/", "-")
+        name = "kaggle-" + reference.replace("/", "@")
 
         def fetch(folder: pathlib.Path) -> None:
             credentials = kaggle.find_credentials(environ, pathlib.Path.cwd())

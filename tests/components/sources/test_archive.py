@@ -1,0 +1,139 @@
+import pathlib
+import stat
+import zipfile
+
+import pytest
+
+from components.errors import UserError
+from components.sources import archive
+
+
+def make_zip(file: pathlib.Path, members: dict[str, bytes]) -> pathlib.Path:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, data in members.items():
+            opened.writestr(name, data)
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    return target
+
+
+def assert_refused(zip_file, folder, message):
+    with pytest.raises(UserError, match=message) as caught:
+        archive.unpack_zip(zip_file, folder)
+    assert str(caught.value).startswith(str(zip_file))
+    assert list(folder.iterdir()) == []
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, zip_file.name}
+
+
+def test_unpacks_files_and_reports_progress(tmp_path, folder):
+    members = {"train/happy/a b.jpg": b"one", "train/счастье/ñ.jpg": b"two"}
+    told = []
+    archive.unpack_zip(
+        make_zip(tmp_path / "a.zip", members),
+        folder,
+        lambda done, total: told.append((done, total)),
+    )
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert found == members
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_takes_backslashes_for_folders(tmp_path, folder):
+    zip_file = tmp_path / "a.zip"
+    info = zipfile.ZipInfo("x")
+    info.filename = "train\\happy\\1.jpg"
+    with zipfile.ZipFile(zip_file, "w") as opened:
+        opened.writestr(info, b"one")
+    archive.unpack_zip(zip_file, folder)
+    assert (folder / "train/happy/1.jpg").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.jpg", "train/../../evil.jpg", "/etc/evil.jpg", "C:/evil.jpg", "..\\evil.jpg"]
+)
+def test_refuses_members_that_point_outside(tmp_path, folder, name):
+    zip_file = make_zip(tmp_path / "a.zip", {"train/happy/1.jpg": b"one", name: b"evil"})
+    assert_refused(zip_file, folder, "points outside the archive")
+
+
+def test_refuses_links(tmp_path, folder):
+    link = zipfile.ZipInfo("train/happy/link.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    zip_file = tmp_path / "a.zip"
+    with zipfile.ZipFile(zip_file, "w") as opened:
+        opened.writestr("train/happy/1.jpg", b"one")
+        opened.writestr(link, "/etc/passwd")
+    assert_refused(zip_file, folder, "is a link or a special file")
+
+
+def test_refuses_a_name_that_comes_twice(tmp_path, folder):
+    zip_file = tmp_path / "a.zip"
+    with zipfile.ZipFile(zip_file, "w") as opened:
+        opened.writestr("train/1.jpg", b"one")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            opened.writestr("train/1.jpg", b"two")
+    assert_refused(zip_file, folder, "several members of the same name")
+
+
+def test_refuses_a_file_that_is_also_a_folder(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {"train": b"one", "train/1.jpg": b"two"})
+    with pytest.raises(UserError, match="both a file and a folder"):
+        archive.unpack_zip(zip_file, folder)
+
+
+def test_refuses_a_bomb_by_its_ratio(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {"train/bomb.jpg": bytes(80 * 2**20)})
+    assert zip_file.stat().st_size < 2**20
+    assert_refused(zip_file, folder, "more than 100 for each byte")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("MAX_MEMBERS", 2, "3 members, more than the limit of 2"),
+        ("MAX_INFLATED_BYTES", 5, "would inflate to 9 bytes, more than the limit of 5"),
+    ],
+)
+def test_refuses_more_than_the_limits(tmp_path, folder, monkeypatch, limit, value, message):
+    monkeypatch.setattr(archive, limit, value)
+    members = {f"train/{number}.jpg": b"one" for number in range(3)}
+    assert_refused(make_zip(tmp_path / "a.zip", members), folder, message)
+
+
+def test_refuses_an_encrypted_member(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {"train/1.jpg": b"one"})
+    data = bytearray(zip_file.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + flags] |= 1
+    zip_file.write_bytes(data)
+    assert_refused(zip_file, folder, "is encrypted")
+
+
+def test_refuses_what_is_no_zip(tmp_path, folder):
+    zip_file = tmp_path / "a.zip"
+    zip_file.write_bytes(b"this is no zip")
+    assert_refused(zip_file, folder, "cannot be unpacked")
+
+
+def test_refuses_a_zip_that_was_cut_off(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {"train/1.jpg": bytes(range(256)) * 10})
+    zip_file.write_bytes(zip_file.read_bytes()[:-30])
+    assert_refused(zip_file, folder, "cannot be unpacked")
+
+
+def test_refuses_a_member_whose_bytes_changed(tmp_path, folder):
+    zip_file = tmp_path / "a.zip"
+    with zipfile.ZipFile(zip_file, "w", zipfile.ZIP_STORED) as opened:
+        opened.writestr("train/1.jpg", b"picture" * 100)
+    zip_file.write_bytes(zip_file.read_bytes().replace(b"picturepicture", b"PICTUREpicture", 1))
+    with pytest.raises(UserError, match="Bad CRC-32"):
+        archive.unpack_zip(zip_file, folder)

@@ -1,0 +1,136 @@
+"""The real `opendatasets` and Kaggle client, led to a server on the loopback."""
+
+import io
+import json
+import pathlib
+import zipfile
+
+import pytest
+
+from components.errors import UserError
+from components.sources import kaggle
+from components.sources.resolve import resolve_source
+from tests.components.pictures import encode, noise
+from tests.components.sources.fake_kaggle import serve_kaggle
+
+REFERENCE = "some-one/face.set"
+KEY = {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "secret"}
+MEMBERS = {
+    f"{outer}/{split}/{label}/1.jpg": encode(noise(seed))
+    for outer in ("images", "images/images")
+    for seed, (split, label) in enumerate(
+        [("train", "happy"), ("train", "sad"), ("validation", "happy"), ("validation", "sad")]
+    )
+}
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, data in MEMBERS.items():
+            opened.writestr(name, data)
+    return buffer.getvalue()
+
+
+def test_fetches_a_data_set_once(tmp_path):
+    with serve_kaggle(zipped()) as (environ, requests):
+        source = resolve_source(f"kaggle:{REFERENCE}", tmp_path / "cache", {**environ, **KEY})
+        again = resolve_source(f"kaggle:{REFERENCE}", tmp_path / "cache", {**environ, **KEY})
+    found = {path.relative_to(source.root).as_posix() for path in source.root.rglob("*.jpg")}
+    assert found == {f"face.set/{name}" for name in MEMBERS if "images/images" not in name}
+    assert {file.path for file in source.removed} == {
+        f"face.set/{name}" for name in MEMBERS if "images/images" in name
+    }
+    assert again == source
+    # 'me:secret' in base 64
+    assert requests == [
+        "http://localhost/api/v1/datasets/download/some-one/face.set?raw=false Basic bWU6c2VjcmV0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"status": 401}, r"does not accept the key of 'me' \(from KAGGLE_USERNAME and KAGGLE_KEY"),
+        ({"status": 403}, r"does not let 'me' have some-one/face.set \(status 403\)"),
+        ({"status": 404}, r"has no data set some-one/face.set \(status 404\)"),
+        ({"status": 500}, r"broke off or could not begin \(500 Server Error"),
+        ({"cut_at": 1000}, r"broke off or could not begin"),
+    ],
+)
+def test_tells_what_kaggle_refused_and_keeps_nothing(tmp_path, answer, message):
+    with (
+        serve_kaggle(zipped(), **answer) as (environ, _),
+        pytest.raises(UserError, match=message) as caught,
+    ):
+        resolve_source(f"kaggle:{REFERENCE}", tmp_path / "cache", {**environ, **KEY})
+    assert "https://www.kaggle.com" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def test_tells_when_kaggle_sends_no_zip(tmp_path):
+    with (
+        serve_kaggle(b"<html>maintenance</html>") as (environ, _),
+        pytest.raises(UserError, match=r"broke off or could not begin \(ValueError"),
+    ):
+        resolve_source(f"kaggle:{REFERENCE}", tmp_path / "cache", {**environ, **KEY})
+
+
+@pytest.mark.parametrize(
+    ("source", "reference"),
+    [
+        ("kaggle:owner/name", "owner/name"),
+        ("https://www.kaggle.com/datasets/owner/na-me_1.x", "owner/na-me_1.x"),
+        ("http://kaggle.com/owner/name/", "owner/name"),
+        ("https://www.kaggle.com/datasets/owner/name?select=images", "owner/name"),
+        ("kaggle:owner", None),
+        ("kaggle:../name", None),
+        ("kaggle:owner/..", None),
+        ("https://example.com/datasets/owner/name", None),
+        ("https://kaggle.com.example.com/owner/name", None),
+        ("owner/name", None),
+    ],
+)
+def test_reads_references(source, reference):
+    assert kaggle.parse_reference(source) == reference
+
+
+def write_key(folder: pathlib.Path, content: object) -> pathlib.Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kaggle.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_prefers_the_environment_then_the_nearest_file(tmp_path):
+    def username(environ):
+        environ = {"HOME": str(tmp_path / "home"), **environ}
+        return kaggle.find_credentials(environ, tmp_path / "work").username
+
+    write_key(tmp_path / "home/.config/kaggle", {"username": "config", "key": "k"})
+    assert username({}) == "config"
+    write_key(tmp_path / "home/.kaggle", {"username": "home", "key": "k"})
+    assert username({}) == "home"
+    write_key(tmp_path / "work", {"username": "work", "key": "k"})
+    assert username({}) == "work"
+    write_key(tmp_path / "dir", {"username": "dir", "key": "k"})
+    assert username({"KAGGLE_CONFIG_DIR": str(tmp_path / "dir")}) == "dir"
+    assert username({"KAGGLE_CONFIG_DIR": str(tmp_path / "dir"), **KEY}) == "me"
+
+
+def test_says_how_to_get_a_key_where_there_is_none(tmp_path):
+    with pytest.raises(UserError, match=r"(?s)No Kaggle key found.*Create New Token") as caught:
+        kaggle.find_credentials({"HOME": str(tmp_path)}, tmp_path)
+    assert f"{tmp_path}/.kaggle" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [[], {"username": "me"}, "text"])
+def test_names_a_key_file_that_is_none(tmp_path, content):
+    write_key(tmp_path, content)
+    with pytest.raises(UserError, match="not a Kaggle key") as caught:
+        kaggle.find_credentials({"HOME": str(tmp_path)}, tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/kaggle.json")
+
+
+def test_never_shows_the_key():
+    assert "secret" not in repr(kaggle.Credentials("me", "secret", "somewhere"))
