@@ -47,7 +47,7 @@ def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
                     tfma.MetricConfig(
                         class_name="SparseCategoricalAccuracy",
                         config=f'"name": "{ACCURACY_NAME}"',
-                        threshold=accuracy,
+                        per_slice_thresholds=[_overall(accuracy)],
                     ),
                     tfma.MetricConfig(
                         class_name="SparseCategoricalCrossentropy",
@@ -57,7 +57,7 @@ def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
                         class_name="MacroF1",
                         module="components.model_metrics",
                         config=f'"name": "{MACRO_F1_NAME}"',
-                        threshold=macro_f1,
+                        per_slice_thresholds=[_overall(macro_f1)],
                     ),
                     tfma.MetricConfig(
                         class_name="MultiClassConfusionMatrixAtThresholds",
@@ -67,3 +67,8 @@ def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
             )
         ],
     )
+
+
+def _overall(threshold: tfma.MetricThreshold) -> tfma.PerSliceMetricThreshold:
+    """Applies a threshold to all images together; a plain one would hold for each slice."""
+    return tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)

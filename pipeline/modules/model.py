@@ -12,6 +12,7 @@ LAST_LAYER_NAME = "probabilities"
 def build_model(
     num_classes: int = len(LABELS),
     dropout_rate: float = DROPOUT_RATE,
+    batch_norm_momentum: float = 0.99,
     seed: int = 0,
     dtype_policy: str = "float32",
 ) -> tf.keras.Model:
@@ -20,6 +21,7 @@ def build_model(
     Args:
       num_classes: Number of outputs, in the order of the class names.
       dropout_rate: Rate of the four dropout layers, in [0, 1). The specification says 0.5.
+      batch_norm_momentum: Momentum of the moving statistics; 0.99 is Keras's own.
       seed: Seeds the initial weights and the dropout masks.
       dtype_policy: A Keras dtype policy: `float32` or `mixed_bfloat16`.
 
@@ -39,7 +41,7 @@ def build_model(
 
     def convolution_block(x):
         x = layers.Conv2D(128, 3, activation="relu", kernel_initializer=initializer())(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=batch_norm_momentum)(x)
         x = layers.MaxPooling2D(2)(x)
         return dropout()(x)
 

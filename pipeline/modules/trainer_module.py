@@ -50,7 +50,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     )
     policy, reason = choose_policy(config.precision)
     report(f"computing in {policy}: {reason}")
-    model = build_model(len(class_names), seed=seed, dtype_policy=policy)
+    model = build_model(
+        len(class_names),
+        batch_norm_momentum=config.batch_norm_momentum,
+        seed=seed,
+        dtype_policy=policy,
+    )
     state = train(
         model,
         train_split,
