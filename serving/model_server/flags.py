@@ -7,6 +7,7 @@ value that can't be read ends the start.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -172,3 +173,12 @@ def report(warnings: Sequence[str]) -> None:
         print(warning, file=sys.stderr)
     if any(warning.startswith("unknown argument") for warning in warnings):
         print(usage(), file=sys.stderr)
+
+
+def set_up_logging() -> None:
+    """Logs to stderr, with TensorFlow's own chatter at warnings; before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
+    )
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
