@@ -14,21 +14,21 @@ import numpy as np
 from PIL import Image
 
 
-def main(folder: str) -> None:
+def count_copies(folder: str) -> dict[str, tuple[int, int]]:
+    """Return the number of groups and of their images by kind."""
     groups = collections.defaultdict(list)
-    for path in sorted(pathlib.Path(folder).glob("images/*/*/*.jpg")):
+    for path in pathlib.Path(folder).glob("images/*/*/*.jpg"):
         pixels = np.asarray(Image.open(path).convert("L"))
         groups[pixels.shape, pixels.tobytes()].append(path)
     copies = [paths for paths in groups.values() if len(paths) > 1]
-    crossing = [paths for paths in copies if len({path.parts[-3] for path in paths}) > 1]
-    conflicting = [paths for paths in copies if len({path.parts[-2] for path in paths}) > 1]
-    for name, found in (
-        ("exact_copies", copies),
-        ("cross_split_copies", crossing),
-        ("conflicting_labels", conflicting),
-    ):
-        print(f"{name}: {len(found)} groups, {sum(map(len, found))} images")
+    found = {
+        "exact_copies": copies,
+        "cross_split_copies": [g for g in copies if len({path.parts[-3] for path in g}) > 1],
+        "conflicting_labels": [g for g in copies if len({path.parts[-2] for path in g}) > 1],
+    }
+    return {kind: (len(groups), sum(map(len, groups))) for kind, groups in found.items()}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for kind, (groups, images) in count_copies(sys.argv[1]).items():
+        print(f"{kind}: {groups} groups, {images} images")

@@ -3,6 +3,7 @@
 import array
 import collections
 import hashlib
+import os
 import pathlib
 from collections.abc import Callable, Iterable
 
@@ -119,7 +120,8 @@ def _row(root: pathlib.Path, layout: Layout, file: FoundFile, hashes: dict[str, 
         problem = PruneReason.TOO_LARGE
     if problem is None:
         try:
-            data = (root / file.path).read_bytes()
+            with open(os.path.join(root, file.path), "rb") as opened:
+                data = opened.read()
         except OSError:
             problem = PruneReason.UNREADABLE
         else:
