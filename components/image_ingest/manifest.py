@@ -107,7 +107,7 @@ class Manifest:
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
     """Return the rows as a table with the columns of `COLUMNS`, sorted by path."""
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS, copy=False)
     return table.sort_values("path", kind="stable", ignore_index=True)
 
 
