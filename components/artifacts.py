@@ -16,7 +16,7 @@ class ImageManifest(Artifact):
 class ImageFindings(Artifact):
     """What is wrong with the pictures of a manifest: `findings.json`.
 
-    `components.image_findings.report` reads and writes it.
+    `components.image_findings.findings` reads and writes it.
     """
 
     TYPE_NAME = "ImageFindings"

@@ -7,3 +7,7 @@ class UserError(Exception):
     The text names the file or argument, what was found there, and what to do; the command line
     prints it without a traceback.
     """
+
+
+class DataRejectedError(UserError):
+    """The data was read, and what was found in it stops the run by the user's own rule."""

@@ -52,13 +52,13 @@ class _Expression:
 
 
 _EXPRESSIONS = {
-    "angry": _Expression(0.17, 0.17, 0.07, -0.04, 0.02, 0.26),
-    "disgust": _Expression(0.20, 0.08, 0.05, -0.10, 0.06, 0.22, wrinkles=True),
-    "fear": _Expression(0.34, -0.13, 0.16, -0.05, 0.10, 0.36),
-    "happy": _Expression(0.27, 0.00, 0.09, 0.20, 0.05, 0.40),
-    "neutral": _Expression(0.25, 0.00, 0.10, 0.00, 0.02, 0.28),
-    "sad": _Expression(0.27, -0.16, 0.07, -0.17, 0.02, 0.26),
-    "surprise": _Expression(0.40, 0.00, 0.17, 0.00, 0.22, 0.17),
+    "angry": _Expression(0.17, 0.26, 0.07, -0.06, 0.05, 0.34),
+    "disgust": _Expression(0.20, 0.10, 0.04, -0.16, 0.08, 0.24, wrinkles=True),
+    "fear": _Expression(0.36, -0.20, 0.19, -0.08, 0.13, 0.42),
+    "happy": _Expression(0.29, 0.00, 0.09, 0.32, 0.07, 0.46),
+    "neutral": _Expression(0.27, 0.00, 0.11, 0.00, 0.02, 0.30),
+    "sad": _Expression(0.29, -0.24, 0.06, -0.28, 0.03, 0.34),
+    "surprise": _Expression(0.44, 0.00, 0.21, 0.00, 0.27, 0.20),
 }
 
 
@@ -112,13 +112,13 @@ def class_counts(total: int) -> dict[str, int]:
 def draw_face(label: str, rng: np.random.Generator) -> np.ndarray:
     """Return a face with the expression `label`, uint8 [48, 48], varied by `rng`."""
     canvas = _background(rng)
-    skin = int(rng.integers(120, 225))
-    dark = int(skin * rng.uniform(0.15, 0.4))
+    skin = int(rng.integers(135, 230))
+    dark = int(skin * rng.uniform(0.1, 0.3))
     face = _Face(
         canvas=canvas,
-        centre=_CANVAS_PX * (0.5 + rng.uniform(-0.06, 0.06, size=2)),
-        radius=_CANVAS_PX * rng.uniform(0.36, 0.46),
-        tilt=np.deg2rad(rng.uniform(-12, 12)),
+        centre=_CANVAS_PX * (0.5 + rng.uniform(-0.04, 0.04, size=2)),
+        radius=_CANVAS_PX * rng.uniform(0.41, 0.48),
+        tilt=np.deg2rad(rng.uniform(-8, 8)),
         stretch=rng.uniform(1.05, 1.3),
     )
     hair = int(rng.integers(10, 110))
@@ -173,15 +173,15 @@ def _draw_features(
     white = min(255, skin + 40)
     gaze = rng.uniform(-0.05, 0.05)
     for side in (-1, 1):
-        face.ellipse(side * eye_x, eye_y, 0.17, eye_open, white)
-        face.ellipse(side * eye_x + gaze, eye_y, 0.08, min(0.09, eye_open), dark)
+        face.ellipse(side * eye_x, eye_y, 0.19, eye_open, white)
+        face.ellipse(side * eye_x + gaze, eye_y, 0.09, min(0.1, eye_open), dark)
         brow_y = eye_y - vary(expression.brow_height)
         slant = vary(expression.brow_slant) / 2
         outer, inner = side * (eye_x + 0.2), side * (eye_x - 0.2)
         face.stroke(
             (outer, side * eye_x, inner),
             (brow_y - slant, brow_y - 0.02, brow_y + slant),
-            rng.uniform(0.06, 0.1),
+            rng.uniform(0.09, 0.13),
             dark,
         )
     shade = int(skin * 0.7)
@@ -206,12 +206,12 @@ def _draw_mouth(face: _Face, expression: _Expression, dark: int, rng: np.random.
     upper = middle - curve / 2 + (curve - lift * opening) * arch
     lower = middle - curve / 2 + (curve + opening) * arch
     for part in np.linspace(0, 1, 7):
-        face.stroke(width * across, upper + part * (lower - upper), 0.04, dark)
+        face.stroke(width * across, upper + part * (lower - upper), 0.06, dark)
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
     """Return a canvas of smooth random light and dark, uint8."""
-    coarse = rng.uniform(20, 235, size=(3, 3)).astype(np.float32)
+    coarse = rng.uniform(20, 235, size=(5, 5)).astype(np.float32)
     size = (_CANVAS_PX, _CANVAS_PX)
     return cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
 
@@ -221,9 +221,9 @@ def _photograph(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
     small = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     across = np.linspace(-1, 1, IMAGE_SIZE_PX)
-    slope_x, slope_y = rng.uniform(-0.25, 0.25, size=2)
+    slope_x, slope_y = rng.uniform(-0.35, 0.35, size=2)
     light = rng.uniform(0.75, 1.1) * (1 + slope_x * across + slope_y * across[:, None])
-    grain = rng.normal(0, rng.uniform(3, 9), size=small.shape)
+    grain = rng.normal(0, rng.uniform(2, 7), size=small.shape)
     return (small * light + grain).clip(0, 255).round().astype(np.uint8)
 
 

@@ -3,7 +3,9 @@
 import array
 import collections
 import hashlib
+import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -44,9 +46,7 @@ def ingest(
         root: the folder; nothing in it is changed.
         source: what messages call it; `root` if empty.
         eval_fraction: share of the pictures that go to eval where the folder has no splits, 0 to 1.
-        removed: files of the redundant tree that were deleted from the pipeline's own copy; they
-        are
-            rows too.
+        removed: files deleted from the pipeline's own copy; they are rows too.
         progress: told how far the reading is.
 
     Raises:
@@ -57,12 +57,14 @@ def ingest(
     layout = find_layout(root, source)
     files = find_files(root)
     columns: dict[str, list | array.array] = {name: _column(kind) for name, kind in COLUMNS.items()}
-    hashes: dict[str, str] = {}
     # A nested tree sorts among its twins, so it waits until every outer file has its hash.
     files.sort(key=lambda file: layout.outer_twin(file.path) is not None)
+    twins = {layout.outer_twin(file.path) for file in files} - {None}
+    hashes: dict[str, str] = {}
     for done, file in enumerate(files, start=1):
         row = _row(root, layout, file, hashes)
-        hashes[file.path] = row["content_hash"]
+        if file.path in twins:
+            hashes[file.path] = row["content_hash"]
         for name, values in columns.items():
             values.append(row[name])
         if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(files)):
@@ -71,7 +73,8 @@ def ingest(
         row = _removed_row(layout, gone)
         for name, values in columns.items():
             values.append(row[name])
-    table = make_table(pd.DataFrame({name: _values(column) for name, column in columns.items()}))
+    del files, twins, hashes
+    table = make_table(pd.DataFrame({name: _values(columns.pop(name)) for name in COLUMNS}))
     if not layout.splits:
         table["split"] = _draw_splits(table, eval_fraction)
     _check_classes(source, table)
@@ -98,10 +101,12 @@ def check_pruned_fraction(table: pd.DataFrame, max_pruned_fraction: float, sourc
 
 
 def _row(root: pathlib.Path, layout: Layout, file: FoundFile, hashes: dict[str, str]) -> dict:
-    """Return a file's row; `hashes` holds the content hashes of the files before it."""
+    """Return a file's row; `hashes` holds those of the outer twins."""
     twin = layout.outer_twin(file.path)
     place = layout.locate(file.path if twin is None else twin)
     split, label = place or ("", "")
+    # One string for a class, not one for a file.
+    label = sys.intern(label)
     row = {
         **measure.NOT_MEASURED._asdict(),
         "path": file.path,
@@ -119,7 +124,8 @@ def _row(root: pathlib.Path, layout: Layout, file: FoundFile, hashes: dict[str, 
         problem = PruneReason.TOO_LARGE
     if problem is None:
         try:
-            data = (root / file.path).read_bytes()
+            with open(os.path.join(root, file.path), "rb") as opened:
+                data = opened.read()
         except OSError:
             problem = PruneReason.UNREADABLE
         else:

@@ -82,9 +82,17 @@ class PruneReason(str, enum.Enum):
     TRUNCATED = ("truncated", "ends before its picture does", True)
     CORRUPT = ("corrupt", "has the header of a picture, but cannot be decoded", True)
     CROSS_SPLIT_COPY = ("cross_split_copy", "train picture that is also in eval")
+    CROSS_SPLIT_NEAR_COPY = (
+        "cross_split_near_copy",
+        "train picture that is nearly the same as one in eval",
+    )
     EXACT_COPY = ("exact_copy", "same pixels as another picture of its class")
     NEAR_COPY = ("near_copy", "nearly the same as another picture of its class")
     CONFLICTING_LABEL = ("conflicting_label", "same picture as one in another class")
+    CONFLICTING_NEAR_LABEL = (
+        "conflicting_near_label",
+        "nearly the same as a picture in another class",
+    )
     UNINFORMATIVE = ("uninformative", "constant, nearly black or white, or saturated")
 
 
@@ -99,7 +107,7 @@ class Manifest:
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
     """Return the rows as a table with the columns of `COLUMNS`, sorted by path."""
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS, copy=False)
     return table.sort_values("path", kind="stable", ignore_index=True)
 
 

@@ -113,5 +113,7 @@ def perceptual_hash(gray: np.ndarray) -> int:
     """
     small = cv2.resize(gray, (_DCT_SIDE, _DCT_SIDE), interpolation=cv2.INTER_AREA)
     frequencies = cv2.dct(small.astype(np.float32))[1 : _HASH_SIDE + 1, 1 : _HASH_SIDE + 1]
-    bits = frequencies > np.median(frequencies)
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    ordered = np.sort(frequencies, axis=None)
+    # np.median says the same, at four times the cost of all the rest of this function.
+    median = (ordered[31] + ordered[32]) / 2
+    return int.from_bytes(np.packbits(frequencies > median).tobytes(), "big")

@@ -1,0 +1,1 @@
+"""Finds copies, leaks, conflicting labels and empty pictures in a manifest."""

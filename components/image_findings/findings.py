@@ -1,0 +1,218 @@
+"""What is wrong with the pictures of a manifest, and what each policy does about it."""
+
+import dataclasses
+import enum
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import pandas as pd
+
+from components.constants import TRAIN_SPLIT
+from components.errors import DataRejectedError
+from components.image_findings.near_copies import LoadPixels, find_near_copies
+from components.image_findings.uninformative import find_uninformative
+from components.image_ingest.manifest import PruneReason, kept_rows, prune
+
+FINDINGS_FILE = "findings.json"
+
+REPORT = "report"
+DROP = "drop"
+FAIL = "fail"
+POLICIES = (REPORT, DROP, FAIL)
+
+_EXAMPLES = 5
+
+
+class Kind(str, enum.Enum):
+    """A kind of finding; `reason` is the code of the rows that it drops."""
+
+    reason: PruneReason
+    default_policy: str
+
+    def __new__(cls, code: str, reason: PruneReason, default_policy: str = REPORT) -> "Kind":
+        """Make a member whose value is `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.reason = reason
+        member.default_policy = default_policy
+        return member
+
+    CROSS_SPLIT_COPIES = ("cross_split_copies", PruneReason.CROSS_SPLIT_COPY, DROP)
+    CROSS_SPLIT_NEAR_COPIES = ("cross_split_near_copies", PruneReason.CROSS_SPLIT_NEAR_COPY, DROP)
+    CONFLICTING_LABELS = ("conflicting_labels", PruneReason.CONFLICTING_LABEL)
+    CONFLICTING_NEAR_LABELS = ("conflicting_near_labels", PruneReason.CONFLICTING_NEAR_LABEL)
+    EXACT_COPIES = ("exact_copies", PruneReason.EXACT_COPY)
+    NEAR_COPIES = ("near_copies", PruneReason.NEAR_COPY)
+    UNINFORMATIVE = ("uninformative", PruneReason.UNINFORMATIVE)
+
+
+DEFAULT_POLICIES: dict[str, str] = {kind.value: kind.default_policy for kind in Kind}
+"""Train pictures that leak into eval are dropped; the rest is reported."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """All groups of pictures that share one fault.
+
+    kind: a `Kind`. policy: 'report', 'drop' or 'fail'. dropped: how many files the policy took out
+    of train. groups: sorted paths of the files that belong together, the groups sorted. causes: how
+    many files of `uninformative` there are of each cause, which are its groups; empty for the other
+    kinds.
+    """
+
+    kind: str
+    policy: str
+    groups: tuple[tuple[str, ...], ...]
+    dropped: int = 0
+    causes: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """How many files the groups hold."""
+        return sum(len(group) for group in self.groups)
+
+    def to_json(self) -> dict:
+        """Return the finding as `findings.json` holds it; `examples` are its first groups."""
+        return {
+            "kind": self.kind,
+            "policy": self.policy,
+            "groups": len(self.groups),
+            "images": self.images,
+            "dropped": self.dropped,
+            "causes": self.causes,
+            "examples": [list(group) for group in self.groups[:_EXAMPLES]],
+            "files": [list(group) for group in self.groups],
+        }
+
+
+def check_policies(policies: Mapping[str, str]) -> dict[str, str]:
+    """Return the policy of every kind, `policies` over the defaults.
+
+    Raises:
+        ValueError: an unknown kind or policy.
+    """
+    for kind, policy in policies.items():
+        if kind not in DEFAULT_POLICIES:
+            raise ValueError(f"policies: no kind {kind!r}; kinds are {', '.join(DEFAULT_POLICIES)}")
+        if policy not in POLICIES:
+            raise ValueError(f"policies[{kind!r}]: no policy {policy!r}; use {', '.join(POLICIES)}")
+    return {**DEFAULT_POLICIES, **policies}
+
+
+def audit(
+    table: pd.DataFrame, load: LoadPixels, policies: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return the manifest's table with what the policies drop pruned, and a finding for each kind.
+
+    Only train rows are dropped: eval stays what was published. Of copies in one class the first
+    path stays; of conflicting labels none does.
+
+    Args:
+        table: the manifest.
+        load: reads the pixels of a path, for near copies.
+        policies: kind -> policy, over `DEFAULT_POLICIES`.
+
+    Raises:
+        ValueError: an unknown kind or policy.
+    """
+    chosen = check_policies(policies or {})
+    kept = kept_rows(table)
+    causes = find_uninformative(kept)
+    exact = _Groups(kept, [[key] for key in _repeated(kept["pixel_hash"])])
+    near = _Groups(kept, find_near_copies(kept, load))
+    groups = {
+        Kind.CROSS_SPLIT_COPIES: exact.across("split"),
+        Kind.CROSS_SPLIT_NEAR_COPIES: near.across("split"),
+        Kind.CONFLICTING_LABELS: exact.across("label"),
+        Kind.CONFLICTING_NEAR_LABELS: near.across("label"),
+        Kind.EXACT_COPIES: exact.frames,
+        Kind.NEAR_COPIES: near.frames,
+        Kind.UNINFORMATIVE: [kept[kept["path"].isin(paths)] for paths in causes.values()],
+    }
+    findings = []
+    for kind in Kind:
+        dropped = 0
+        if chosen[kind.value] == DROP:
+            before = len(kept_rows(table))
+            table = prune(table, _to_drop(kind, groups[kind]), kind.reason)
+            dropped = before - len(kept_rows(table))
+        findings.append(
+            Finding(
+                kind=kind.value,
+                policy=chosen[kind.value],
+                groups=tuple(sorted(tuple(sorted(frame["path"])) for frame in groups[kind])),
+                dropped=dropped,
+                causes={cause: len(paths) for cause, paths in causes.items()}
+                if kind is Kind.UNINFORMATIVE
+                else {},
+            )
+        )
+    return table, findings
+
+
+def check_findings(findings: list[Finding], source: str) -> None:
+    """Raise DataRejectedError where something was found whose policy is `fail`."""
+    failing = [finding for finding in findings if finding.policy == FAIL and finding.groups]
+    if failing:
+        told = "; ".join(
+            f"{finding.kind}: {len(finding.groups)} groups, {finding.images} files, such as "
+            f"{', '.join(finding.groups[0][:2])}"
+            for finding in failing
+        )
+        raise DataRejectedError(
+            f"{source}: found what the policy 'fail' forbids ({told}). Mend the data, or set "
+            f"the policy of {', '.join(finding.kind for finding in failing)} to 'drop' or 'report'."
+        )
+
+
+def write_findings(findings: list[Finding], uri: str | os.PathLike) -> None:
+    """Write `findings.json`, a list of objects, into the folder `uri`, made if need be."""
+    folder = pathlib.Path(uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps([finding.to_json() for finding in findings], indent=1, ensure_ascii=False)
+    (folder / FINDINGS_FILE).write_text(content + "\n", encoding="utf-8")
+
+
+def read_findings(uri: str | os.PathLike) -> list[Finding]:
+    """Read what `write_findings` wrote into the folder `uri`."""
+    content = json.loads((pathlib.Path(uri) / FINDINGS_FILE).read_text(encoding="utf-8"))
+    return [
+        Finding(
+            kind=entry["kind"],
+            policy=entry["policy"],
+            groups=tuple(tuple(group) for group in entry["files"]),
+            dropped=entry["dropped"],
+            causes=entry["causes"],
+        )
+        for entry in content
+    ]
+
+
+class _Groups:
+    """The rows of groups of pixel hashes, a table for each group."""
+
+    def __init__(self, kept: pd.DataFrame, groups: list[list[str]]):
+        number = {key: index for index, keys in enumerate(groups) for key in keys}
+        numbers = kept["pixel_hash"].map(number).dropna()
+        self.frames = [rows for _, rows in kept.loc[numbers.index].groupby(numbers, sort=True)]
+
+    def across(self, column: str) -> list[pd.DataFrame]:
+        """Return the groups with more than one value in the column."""
+        return [rows for rows in self.frames if rows[column].nunique() > 1]
+
+
+def _repeated(values: pd.Series) -> list[str]:
+    return sorted(values[values.duplicated()].unique())
+
+
+def _to_drop(kind: Kind, frames: list[pd.DataFrame]) -> set[str]:
+    """Return the train paths that the policy `drop` takes out."""
+    paths: set[str] = set()
+    for rows in frames:
+        train = rows[rows["split"] == TRAIN_SPLIT].sort_values("path")
+        if kind in (Kind.EXACT_COPIES, Kind.NEAR_COPIES):
+            train = train[train.duplicated("label")]
+        paths.update(train["path"])
+    return paths

@@ -1,0 +1,190 @@
+import collections
+import functools
+import pathlib
+
+import pandas as pd
+import pytest
+
+from components import sample_data
+from components.errors import DataRejectedError
+from components.image_findings import findings
+from components.image_findings.near_copies import load_pixels
+from components.image_ingest.ingest import ingest
+from components.image_ingest.manifest import counts_by_split, kept_rows, make_table
+from tests.components.image_findings.planted import plant
+from tests.components.image_ingest.test_manifest import row
+
+
+def audit_folder(root: pathlib.Path, policies=None):
+    return findings.audit(ingest(root), functools.partial(load_pixels, root), policies)
+
+
+def counts(found: list[findings.Finding]) -> dict[str, tuple[int, int]]:
+    return {finding.kind: (len(finding.groups), finding.images) for finding in found}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_finds_every_planted_fault_and_nothing_else(tmp_path, seed):
+    planted = plant(tmp_path / "corpus", seed)
+    table, found = audit_folder(tmp_path / "corpus")
+    assert counts(found) == planted.findings
+    assert found[-1].causes == planted.causes
+    by_reason = collections.Counter(table["reason"])
+    by_reason.pop("")
+    assert by_reason == {
+        **planted.pruned,
+        "cross_split_copy": planted.findings["cross_split_copies"][0],
+        "cross_split_near_copy": planted.findings["cross_split_near_copies"][0],
+    }
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_finds_nothing_in_clean_drawn_data(tmp_path, seed):
+    sample_data.draw_sample(tmp_path / "clean", seed=seed)
+    table, found = audit_folder(tmp_path / "clean")
+    assert counts(found) == {kind.value: (0, 0) for kind in findings.Kind}
+    assert len(kept_rows(table)) == sample_data.DEFAULT_IMAGES
+
+
+def copies_table() -> pd.DataFrame:
+    """Pictures a (train happy twice, train sad), b (train and eval), c (eval twice), d (once)."""
+    places = {
+        "a1": ("train", "happy"),
+        "a2": ("train", "happy"),
+        "a3": ("train", "sad"),
+        "b1": ("train", "happy"),
+        "b2": ("eval", "happy"),
+        "c1": ("eval", "sad"),
+        "c2": ("eval", "sad"),
+        "d1": ("train", "sad"),
+    }
+    rows = []
+    for name, (split, label) in places.items():
+        content = {
+            "label": label,
+            "pixel_hash": name[0],
+            "perceptual_hash": f"{ord(name[0]) << 32:016x}",
+        }
+        rows.append({**row(f"{name}.jpg", split), **content, "entropy": 7.0})
+    return make_table(rows)
+
+
+def no_pixels(path):
+    raise AssertionError(f"{path} was read")
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups", "dropped"),
+    [
+        ("exact_copies", [("a1", "a2", "a3"), ("b1", "b2"), ("c1", "c2")], {"a2"}),
+        ("cross_split_copies", [("b1", "b2")], {"b1"}),
+        ("conflicting_labels", [("a1", "a2", "a3")], {"a1", "a2", "a3"}),
+        ("near_copies", [], set()),
+        ("uninformative", [], set()),
+    ],
+)
+def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
+    monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
+    table = copies_table()
+    policies = dict.fromkeys(findings.DEFAULT_POLICIES, "report")
+
+    def run(policy):
+        pruned, found = findings.audit(table, no_pixels, {**policies, kind: policy})
+        [finding] = [finding for finding in found if finding.kind == kind]
+        names = tuple(
+            tuple(path.removesuffix(".jpg") for path in group) for group in finding.groups
+        )
+        assert list(names) == groups
+        gone = set(pruned.loc[pruned["status"] == "pruned", "path"].str.removesuffix(".jpg"))
+        assert finding.dropped == len(gone)
+        return gone, set(pruned["reason"]) - {""}
+
+    assert run("report") == (set(), set())
+    assert run("fail") == (set(), set())
+    gone, reasons = run("drop")
+    assert gone == dropped
+    assert reasons == ({findings.Kind(kind).reason.value} if dropped else set())
+
+
+def test_a_file_is_dropped_once_with_the_first_reason(monkeypatch):
+    monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [["a", "b"]])
+    policies = dict.fromkeys(findings.DEFAULT_POLICIES, "drop")
+    pruned, found = findings.audit(copies_table(), no_pixels, policies)
+    assert {finding.kind: finding.dropped for finding in found} == {
+        "cross_split_copies": 1,
+        "cross_split_near_copies": 3,
+        "conflicting_labels": 0,
+        "conflicting_near_labels": 0,
+        "exact_copies": 0,
+        "near_copies": 0,
+        "uninformative": 0,
+    }
+    assert counts_by_split(pruned)["train"]["pruned_by_reason"] == {
+        "cross_split_copy": 1,
+        "cross_split_near_copy": 3,
+    }
+
+
+def test_pruned_files_are_not_looked_at(monkeypatch):
+    monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
+    table = copies_table()
+    table.loc[table["path"] == "b2.jpg", ["status", "reason"]] = ["pruned", "truncated"]
+    _, found = findings.audit(table, no_pixels)
+    assert counts(found)["cross_split_copies"] == (0, 0)
+
+
+def test_fails_on_what_the_policy_forbids(monkeypatch):
+    monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
+    _, found = findings.audit(copies_table(), no_pixels, {"conflicting_labels": "fail"})
+    with pytest.raises(DataRejectedError) as caught:
+        findings.check_findings(found, "faces")
+    assert str(caught.value) == (
+        "faces: found what the policy 'fail' forbids (conflicting_labels: 1 groups, 3 files, such "
+        "as a1.jpg, a2.jpg). Mend the data, or set the policy of conflicting_labels to 'drop' or "
+        "'report'."
+    )
+    _, found = findings.audit(copies_table(), no_pixels, {"uninformative": "fail"})
+    findings.check_findings(found, "faces")
+
+
+def test_come_back_from_their_file_as_they_were(tmp_path):
+    written = [
+        findings.Finding("exact_copies", "report", (("a", "b"), ("c", "улыбка"))),
+        findings.Finding("uninformative", "drop", (("d",),), dropped=1, causes={"constant": 1}),
+    ]
+    findings.write_findings(written, tmp_path / "uri")
+    assert findings.read_findings(tmp_path / "uri") == written
+
+
+def test_json_has_counts_examples_and_every_file():
+    groups = tuple((f"{number}a", f"{number}b") for number in range(7))
+    assert findings.Finding("near_copies", "report", groups).to_json() == {
+        "kind": "near_copies",
+        "policy": "report",
+        "groups": 7,
+        "images": 14,
+        "dropped": 0,
+        "causes": {},
+        "examples": [list(group) for group in groups[:5]],
+        "files": [list(group) for group in groups],
+    }
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"copies": "drop"}, "policies: no kind 'copies'; kinds are cross_split_copies, "),
+        ({"near_copies": "delete"}, r"policies\['near_copies'\]: no policy 'delete'; use report, "),
+    ],
+)
+def test_refuses_unknown_policies(policies, message):
+    with pytest.raises(ValueError, match=message):
+        findings.check_policies(policies)
+
+
+def test_defaults_drop_leaks_and_report_the_rest():
+    assert {kind for kind, policy in findings.DEFAULT_POLICIES.items() if policy == "drop"} == {
+        "cross_split_copies",
+        "cross_split_near_copies",
+    }
+    assert findings.check_policies({"near_copies": "fail"})["near_copies"] == "fail"

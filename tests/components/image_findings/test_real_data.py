@@ -1,0 +1,55 @@
+"""The counts on FER2013, whole, confirmed by a script that shares no code with the project."""
+
+import functools
+import os
+import pathlib
+
+import pytest
+
+from benchmarks.count_copies import count_copies
+from components.image_findings.findings import audit
+from components.image_findings.near_copies import load_pixels
+from components.image_ingest.ingest import ingest
+from components.image_ingest.manifest import counts_by_split
+from components.sources.resolve import resolve_source
+
+ARCHIVE = pathlib.Path(
+    os.environ.get(
+        "FER_ZIP",
+        pathlib.Path(__file__).resolve().parents[4]
+        / "shared/data/face-expression-recognition-dataset.zip",
+    )
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not ARCHIVE.is_file(), reason=f"needs FER2013, which is not there: {ARCHIVE} (set FER_ZIP)"
+    ),
+]
+
+
+def test_finds_what_the_independent_script_finds(tmp_path):
+    source = resolve_source(str(ARCHIVE), tmp_path)
+    table = ingest(source.root)
+    audited, findings = audit(table, functools.partial(load_pixels, source.root))
+    found = {finding.kind: (len(finding.groups), finding.images) for finding in findings}
+    independent = count_copies(str(source.root))
+    assert independent == {kind: found[kind] for kind in independent}
+    assert found == {
+        "cross_split_copies": (270, 631),
+        "cross_split_near_copies": (200, 657),
+        "conflicting_labels": (47, 129),
+        "conflicting_near_labels": (116, 403),
+        "exact_copies": (1273, 2805),
+        "near_copies": (766, 2101),
+        "uninformative": (4, 42),
+    }
+    counts = counts_by_split(audited)
+    assert counts["train"] == {
+        "found": 28709,
+        "kept": 27986,
+        "pruned": 723,
+        "pruned_by_reason": {"cross_split_copy": 351, "cross_split_near_copy": 372},
+    }
+    assert counts["eval"]["kept"] == 3589
