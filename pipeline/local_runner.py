@@ -72,11 +72,8 @@ class _ComponentListener(logging.Handler):
 def _reported_components(total: int) -> Iterator[None]:
     listener = _ComponentListener(total)
     logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.INFO)
     logger.addHandler(listener)
     try:
         yield
     finally:
         logger.removeHandler(listener)
-        logger.setLevel(level)
