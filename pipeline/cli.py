@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(add("serve", _serve, "Serve what was pushed, over gRPC and REST."))
     _add_predict(add("predict", _predict, "Ask a model server about image files and folders."))
     sample = add("sample-data", _sample_data, "Draw the sample data set.")
-    sample.add_argument("dir", metavar="DIR", type=pathlib.Path, help="a folder that is not there yet")
+    sample.add_argument(
+        "dir", metavar="DIR", type=pathlib.Path, help="a folder that is not there yet"
+    )
     sample.add_argument("--images", type=int, default=1100, help="pictures in all (1100)")
     sample.add_argument("--seed", type=int, default=0)
     return parser
@@ -149,7 +151,11 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
         paths["push_dir"] = str(pathlib.Path(config.push_dir).resolve())
     config = with_overrides(config, paths)
     source = pathlib.Path(config.data).resolve()
-    if config.data != "sample" and source.is_dir() and pathlib.Path(config.root).is_relative_to(source):
+    if (
+        config.data != "sample"
+        and source.is_dir()
+        and pathlib.Path(config.root).is_relative_to(source)
+    ):
         raise UserError(
             f"--root {config.root}: lies inside the data {source}; give a folder outside it"
         )
@@ -194,9 +200,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from serving.predict import format_table, predict_paths
 
-    answers = predict_paths(
-        options.paths, options.server, options.model_name, options.timeout_secs
-    )
+    answers = predict_paths(options.paths, options.server, options.model_name, options.timeout_secs)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
 

@@ -1,20 +1,27 @@
 """Runs the pipeline on this machine."""
 
-import contextlib
+import datetime
 import logging
 import pathlib
 import time
-from collections.abc import Iterator
 
 from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.dsl.compiler import constants
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
 
 from components.progress import format_secs, report
+from components.sources.resolve import resolve_source
 from pipeline.configs import PipelineConfig
-from pipeline.pipeline import PIPELINE_NAME, create_pipeline
+from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.run_records import ComponentRun, latest_run
 from pipeline.summary import RunSummary, summarize
 
 METADATA_FILE = "metadata.sqlite"
+
+_RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
 
 def run(config: PipelineConfig) -> RunSummary:
@@ -38,10 +45,12 @@ def run(config: PipelineConfig) -> RunSummary:
     error: Exception | None = None
     components: list[ComponentRun] = []
     try:
+        # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
+        # that somebody deleted is made again for components that are taken over.
+        resolve_source(config.data, root / SOURCES_DIR)
         pipeline = create_pipeline(config, metadata_connection_config=connection)
         try:
-            with _reported_components(len(pipeline.components)):
-                tfx.orchestration.LocalDagRunner().run(pipeline)
+            ReportingDagRunner().run(pipeline)
         finally:
             components = latest_run(connection, PIPELINE_NAME)
     except Exception as caught:  # whatever it is, the outcome is told and the log has the rest
@@ -50,30 +59,32 @@ def run(config: PipelineConfig) -> RunSummary:
     return summarize(config, components, time.monotonic() - start, error)
 
 
-class _ComponentListener(logging.Handler):
-    """Hears from LocalDagRunner's own log lines which component begins and ends."""
+class ReportingDagRunner(tfx.orchestration.LocalDagRunner):
+    """TFX's LocalDagRunner, which also tells the user which component runs and how long it took.
 
-    def __init__(self, total: int):
-        super().__init__()
-        self._total = total
-        self._count = 0
-        self._start = 0.0
+    LocalDagRunner says so in log lines alone, and components change the log's level as they run.
+    """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg == "Component %s is running.":
-            self._count += 1
-            self._start = time.monotonic()
-            report(f"[{self._count:2}/{self._total}] {record.args[0]}")
-        elif record.msg == "Component %s is finished.":
-            report(f"        {format_secs(time.monotonic() - self._start)}")
-
-
-@contextlib.contextmanager
-def _reported_components(total: int) -> Iterator[None]:
-    listener = _ComponentListener(total)
-    logger = logging.getLogger("absl")
-    logger.addHandler(listener)
-    try:
-        yield
-    finally:
-        logger.removeHandler(listener)
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options=None) -> None:
+        """Runs the nodes in their order, which is topological; partial runs are not supported."""
+        if run_options is not None:
+            raise ValueError("partial runs are not supported")
+        run_id = {_RUN_ID_PARAMETER: datetime.datetime.now().isoformat()}
+        runtime_parameter_utils.substitute_runtime_parameter(pipeline, run_id)
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        database = deployment.metadata_connection_config
+        connection = getattr(database, database.WhichOneof("connection_config"))
+        nodes = [node.pipeline_node for node in pipeline.nodes]
+        for number, node in enumerate(nodes, start=1):
+            node_id = node.node_info.id
+            report(f"[{number:2}/{len(nodes)}] {node_id}")
+            start = time.monotonic()
+            launcher.Launcher(
+                pipeline_node=node,
+                mlmd_connection=metadata.Metadata(connection),
+                pipeline_info=pipeline.pipeline_info,
+                pipeline_runtime_spec=pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+            ).launch()
+            report(f"        {format_secs(time.monotonic() - start)}")

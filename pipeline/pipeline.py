@@ -15,6 +15,7 @@ from pipeline.evaluation import make_eval_config
 from pipeline.settings import to_dict
 
 PIPELINE_NAME = "emotion"
+SOURCES_DIR = "sources"
 
 _INGEST_CODE = ("components.image_ingest", "components.sources", "components.sample_data")
 _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
@@ -46,7 +47,7 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
     # What is in the source: every file, kept or pruned with its reason.
     image_ingest = ImageIngest(
         source=config.data,
-        cache_dir=f"{config.root}/sources",
+        cache_dir=f"{config.root}/{SOURCES_DIR}",
         eval_fraction=config.eval_fraction,
         max_pruned_fraction=config.max_pruned_fraction,
         source_fingerprint=fingerprint_source(config.data),

@@ -116,9 +116,7 @@ def summarize(
         if balanced
         else {},
         metrics=metrics,
-        training={
-            key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")
-        }
+        training={key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")}
         if training
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
@@ -197,7 +195,10 @@ def format_summary(summary: RunSummary) -> str:
             )
     per_label = summary.metrics.get("per_class", {})
     if summary.class_counts:
-        lines += ["", "class       train  balanced" + ("  precision  recall     F1" * bool(per_label))]
+        lines += [
+            "",
+            "class       train  balanced" + ("  precision  recall     F1" * bool(per_label)),
+        ]
         for label, counts in summary.class_counts.items():
             line = f"{label:10} {counts['before']:6} {counts['after']:9}"
             if label in per_label:
@@ -213,9 +214,13 @@ def format_summary(summary: RunSummary) -> str:
         ]
     lines.append("")
     if summary.status is Status.PUSHED:
-        lines.append(f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}")
+        lines.append(
+            f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
+        )
     elif summary.status is Status.NOT_BLESSED:
-        lines.append("not blessed: the model is below a threshold or the model before it; nothing pushed")
+        lines.append(
+            "not blessed: the model is below a threshold or the model before it; nothing pushed"
+        )
     elif summary.status is Status.ANOMALIES:
         lines.append(f"stopped at anomalies in the data\n{summary.error}")
     else:

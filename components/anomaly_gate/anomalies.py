@@ -25,7 +25,9 @@ _REMEDIES = {
     features.HEIGHT_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
     _DATASET_LEVEL: "put pictures into the class folders of this split",
 }
-_DEFAULT_REMEDY = "remove or mend the pictures, or widen this feature in the schema after a look at them"
+_DEFAULT_REMEDY = (
+    "remove or mend the pictures, or widen this feature in the schema after a look at them"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +87,7 @@ def find_anomalies(
     return result
 
 
-def files_outside(
-    schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame
-) -> tuple[str, ...]:
+def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the paths of the rows whose value lies outside the feature's domain in the schema."""
     column = _MANIFEST_COLUMN.get(feature, feature)
     spec = next((one for one in schema.feature if one.name == feature), None)
