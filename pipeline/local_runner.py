@@ -6,8 +6,8 @@ import pathlib
 import time
 
 from tfx import v1 as tfx
-from tfx.orchestration import metadata
 from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2

@@ -12,10 +12,10 @@ from tfx.dsl.io import fileio
 from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from components.image_ingest.manifest import counts_by_split, read_manifest
+from components.model_metrics import MACRO_F1_NAME
 from components.progress import format_secs
 from pipeline.configs import PipelineConfig
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
-from components.model_metrics import MACRO_F1_NAME
 from pipeline.modules.trainer_module import TRAINING_FILE
 from pipeline.run_records import ComponentRun, output
 
