@@ -7,6 +7,7 @@ value that can't be read ends the start.
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import sys
@@ -153,7 +154,7 @@ def usage(program: str = "python -m serving.model_server") -> str:
     """The text of --help."""
     lines = [f"usage: {program} --flag=value ...", "Flags:"]
     for field in dataclasses.fields(Options):
-        default = str(field.default).lower() if field.type == "bool" else repr(field.default)
+        default = json.dumps(field.default)
         lines.append(f"  --{field.name}={default}\t{field.metadata['help']}")
     return "\n".join(lines) + "\n"
 

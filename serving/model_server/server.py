@@ -187,15 +187,9 @@ class ModelServer:
             if prometheus is not None and prometheus.enable
             else None,
         )
-        try:
-            self._http = http_server.HttpServer(
-                api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
-            )
-        except OSError as error:
-            raise UserError(
-                f"the REST port {options.host}:{options.rest_api_port} can't be opened: "
-                f"{error.strerror}; choose another with --rest_api_port"
-            ) from error
+        self._http = http_server.HttpServer(
+            api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
+        )
         self._http.start()
         self.rest_port = self._http.port
         _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, self.rest_port)
