@@ -1,0 +1,8 @@
+"""The error whose text is meant for the person at the terminal."""
+
+
+class UserError(Exception):
+    """Something the user can put right: the message says what was found and what to do.
+
+    The command line prints the message alone, without a traceback.
+    """
