@@ -9,16 +9,15 @@ shared input tensors and signature defaults, which the contract speaks about.
 import argparse
 import os
 import pathlib
-import shutil
 import tempfile
 
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from tests.serving.models import LABELS, write_emotion
+
 tf1 = tf.compat.v1
 
-LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-MODELS = ("half_plus_version", "signatures", "emotion")
 SHARED_FLAGS = (
     "--model_config_file={dir}/models.config",
     "--monitoring_config_file={dir}/monitoring.config",
@@ -89,62 +88,6 @@ def write_signatures(base_path, version: int = 1) -> pathlib.Path:
         )
 
 
-def write_emotion(base_path, version: int = 1) -> pathlib.Path:
-    """Writes a small convolutional network with the signatures of the project's trained model."""
-    with tf.Graph().as_default():
-        tf1.set_random_seed(version)
-        kernel = tf1.get_variable(
-            "kernel", [3, 3, 1, 8], initializer=tf1.glorot_uniform_initializer(1)
-        )
-        dense = tf1.get_variable(
-            "dense", [23 * 23 * 8, 7], initializer=tf1.glorot_uniform_initializer(2)
-        )
-
-        def probabilities_of(pixels, name):
-            # An image of any other rank reaches the convolution, as it does in the trained model.
-            hidden = tf.nn.relu(tf.nn.conv2d(pixels, kernel, 1, "VALID"))
-            hidden = tf.nn.max_pool2d(hidden, 2, 2, "VALID")
-            return tf.nn.softmax(tf.reshape(hidden, [-1, 23 * 23 * 8]) @ dense, name=name)
-
-        def label_of(probabilities):
-            return tf.gather(tf.constant(LABELS), tf.argmax(probabilities, 1))
-
-        def decode(images):
-            def one(image):
-                gray = tf.io.decode_image(image, channels=1, expand_animations=False)
-                return tf.image.resize(tf.cast(gray, tf.float32) / 255.0, [48, 48])
-
-            return tf.map_fn(one, images, fn_output_signature=tf.float32)
-
-        pixels = tf1.placeholder(tf.float32, [None, 48, 48, 1], name="pixels")
-        image_bytes = tf1.placeholder(tf.string, [None], name="image_bytes")
-        examples = tf1.placeholder(tf.string, [None], name="examples")
-        features = tf.io.parse_example(examples, {"image": tf.io.FixedLenFeature([], tf.string)})
-        from_pixels = probabilities_of(pixels, "from_pixels")
-        from_images = probabilities_of(decode(image_bytes), "from_images")
-        from_examples = probabilities_of(decode(features["image"]), "from_examples")
-        classes = tf.tile(tf.constant([LABELS]), [tf.shape(from_examples)[0], 1])
-        return _save(
-            base_path,
-            version,
-            {
-                "serving_default": _predict(
-                    {"image_bytes": image_bytes},
-                    {"probabilities": from_images, "label": label_of(from_images)},
-                ),
-                "pixels": _predict(
-                    {"pixels": pixels},
-                    {"probabilities": from_pixels, "label": label_of(from_pixels)},
-                ),
-                "classify": _signature(
-                    {"inputs": examples},
-                    {"classes": classes, "scores": from_examples},
-                    tf.saved_model.CLASSIFY_METHOD_NAME,
-                ),
-            },
-        )
-
-
 def write_warmup(version_dir, requests) -> None:
     """Writes PredictRequests as the warm-up records of a version (`tf_serving_warmup_requests`)."""
     extra = pathlib.Path(version_dir) / "assets.extra"
@@ -155,17 +98,6 @@ def write_warmup(version_dir, requests) -> None:
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
-
-
-def copy_version(version_dir, destination) -> pathlib.Path:
-    """Copies a version to `destination`, which appears whole or not at all."""
-    destination = pathlib.Path(destination)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(dir=destination.parent.parent, prefix=".copy-"))
-    shutil.copytree(version_dir, aside / "version")
-    os.rename(aside / "version", destination)
-    aside.rmdir()
-    return destination
 
 
 def write_corrupt(base_path, version: int) -> pathlib.Path:
@@ -186,7 +118,8 @@ def write_all(directory) -> pathlib.Path:
     for version in (1, 2, 3):
         write_half_plus_version(models / "half_plus_version", version)
     write_signatures(models / "signatures")
-    write_emotion(models / "emotion")
+    (models / "emotion").mkdir()
+    write_emotion(models / "emotion" / "1")
     (directory / "models.config").write_text(
         f"""model_config_list {{
   config {{

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 
-from tests.serving.conformance.fixture_models import LABELS
 from tests.serving.conformance.harness import rpc_error
+from tests.serving.models import LABELS
 
 ROWS = [[0, 1, 2, 3, 4, 5, 6], [7, 0, 0, 0, 0, 0, 0.5]]
 

@@ -17,6 +17,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.fixture_models import predict_request
 from tests.serving.conformance.harness import State, rpc_error
+from tests.serving.models import copy_version
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +97,7 @@ def test_c64_calls_in_flight_finish_on_the_old_version(lifecycle, base_path):
         predict_request("c64", "slow", seconds=[4.0]), timeout=30
     )
     time.sleep(0.3)
-    fixture_models.copy_version(base_path / "1", base_path / "2")
+    copy_version(base_path / "1", base_path / "2")
     lifecycle.wait_for("c64", 2, "AVAILABLE")
     quick = predict_request("c64", "echo", x=[1.0])
     assert lifecycle.predict(quick).model_spec.version.value == 2
@@ -252,9 +253,7 @@ def test_c78_warmup_runs_before_a_version_is_available(lifecycle, base_path):
     lifecycle.reload(config("c78", base_path))
 
     def push(version, requests):
-        staged = fixture_models.copy_version(
-            base_path / "1", base_path.parent / f"staged{version}" / str(version)
-        )
+        staged = copy_version(base_path / "1", base_path.parent / f"staged{version}")
         if isinstance(requests, bytes):
             (staged / "assets.extra").mkdir()
             (staged / "assets.extra" / "tf_serving_warmup_requests").write_bytes(requests)
