@@ -58,7 +58,7 @@ def swap_under_load(
     The model must serve a `half_plus_version` version already, under the policy `latest 1`.
     Every fourth client calls over REST. An iterator that waits between pairs sets the pace.
     """
-    swap = Swap(pushed={version: 0.0 for version in server.status(model)})
+    swap = Swap(pushed=dict.fromkeys(server.status(model), 0.0))
     stop, lock = threading.Event(), threading.Lock()
     threads = [
         threading.Thread(target=_call, args=(server, model, i % 4 == 3, swap, lock, stop))

@@ -12,6 +12,7 @@ import pathlib
 import tempfile
 
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from tests.serving.models import LABELS, write_emotion
@@ -146,7 +147,7 @@ def predict_request(model: str, signature: str = "", **inputs) -> predict_pb2.Pr
     request.model_spec.name = model
     request.model_spec.signature_name = signature
     for name, value in inputs.items():
-        is_proto = isinstance(value, tf.compat.v1.TensorProto)
+        is_proto = isinstance(value, tensor_pb2.TensorProto)
         proto = value if is_proto else tf.make_tensor_proto(value)
         request.inputs[name].CopyFrom(proto)
     return request

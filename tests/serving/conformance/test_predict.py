@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from tests.serving.conformance.fixture_models import predict_request
 from tests.serving.conformance.harness import rpc_error
@@ -165,7 +166,7 @@ def test_c15_output_filter_with_repeated_alias(server):
 def test_c16_input_encodings_and_float_val_output(server):
     def proto(**fields):
         shape = tf.TensorShape([2, 3]).as_proto()
-        return tf.compat.v1.TensorProto(
+        return tensor_pb2.TensorProto(
             dtype=tf.float32.as_datatype_enum, tensor_shape=shape, **fields
         )
 
