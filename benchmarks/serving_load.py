@@ -35,8 +35,12 @@ APPS = ROOT / "benchmarks" / "serving_peers"
 MIB = 1 << 20
 IMAGES = 64
 BATCHES = (32, 64, 128)
-PEER_PACKAGES = {"litserve": "litserve", "bentoml": "bentoml", "mlserver": "mlserver"} | {
-    "kserve": "kserve"
+# MLServer's OpenTelemetry imports pkg_resources, which setuptools 81 dropped.
+PEER_PACKAGES = {
+    "litserve": ["litserve"],
+    "bentoml": ["bentoml"],
+    "mlserver": ["mlserver", "setuptools<81"],
+    "kserve": ["kserve"],
 }
 
 
@@ -236,7 +240,7 @@ def make_venv(directory: pathlib.Path, name: str) -> pathlib.Path:
     python = directory / name / "bin" / "python"
     if not python.exists():
         version = importlib.metadata.version("tensorflow")
-        packages = [PEER_PACKAGES[name], f"tensorflow-cpu=={version}"]
+        packages = [*PEER_PACKAGES[name], f"tensorflow-cpu=={version}"]
         uv = pathlib.Path(sys.executable).with_name("uv")
         command = str(uv) if uv.exists() else "uv"
         subprocess.run([command, "venv", "-q", "-p", sys.executable, python.parents[1]], check=True)
