@@ -364,7 +364,7 @@ def own_loads(directory: pathlib.Path, secs: float):
     grpc_port, rest_port = free_port(), free_port()
     command = [*launch_command(), f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
     command += ["--model_name=emotion", f"--model_base_path={directory}/emotion"]
-    command += ["--enable_batching=true"]
+    command += []
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     with started(command, environment, ROOT, grpc_port, directory / "own.log") as process:
         for protocol, port, counts in (

@@ -13,6 +13,7 @@ import tempfile
 
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from tests.serving.models import LABELS, write_emotion
@@ -25,6 +26,7 @@ SHARED_FLAGS = (
     "--allow_version_labels_for_unavailable_models=true",
     "--enable_grpc_healthcheck_service=true",
 )
+INIT_OP = "__saved_model_init_op"
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -187,13 +189,23 @@ def _save(base_path, version: int, signatures) -> pathlib.Path:
             session,
             [tf.saved_model.SERVING],
             signature_def_map=signatures,
-            main_op=tf.group(name="init"),
+            main_op=tf.group(name="init_op"),
         )
-        builder.save()
+        path = pathlib.Path(builder.save().decode())
+    _add_init_signature(path)
     version_dir = base_path / str(version)
     os.rename(aside / "version", version_dir)
     aside.rmdir()
     return version_dir
+
+
+def _add_init_signature(path: pathlib.Path) -> None:
+    """Names the init op in a signature, as TensorFlow 2's exporter does and TF1's does not."""
+    saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    outputs = saved_model.meta_graphs[0].signature_def[INIT_OP].outputs
+    outputs[INIT_OP].name = "init_op"
+    outputs[INIT_OP].tensor_shape.unknown_rank = True
+    path.write_bytes(saved_model.SerializeToString())
 
 
 def main() -> None:
