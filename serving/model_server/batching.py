@@ -36,6 +36,7 @@ class BatchingOptions:
       num_batch_threads: runs at a time, for one model version.
       max_enqueued_rows: rows that may wait; None for no limit.
       allowed_batch_sizes: sizes that a run is padded to, rising; empty for none.
+      share: let requests share runs at all; where not, none is split either.
     """
 
     max_batch_size: int = 128
@@ -44,6 +45,7 @@ class BatchingOptions:
     max_enqueued_rows: int | None = None
     allowed_batch_sizes: tuple[int, ...] = ()
     split_large_batches: bool = True
+    share: bool = True
 
 
 class _Task:
@@ -101,6 +103,8 @@ class Batcher:
         Raises:
           StatusError: the deadline passed, the queue is full or the request is too large.
         """
+        if not self._options.share:
+            return self.run_alone(run, inputs, deadline)
         rows = len(inputs[0])
         limit = self._options.max_batch_size
         if rows <= limit:

@@ -18,7 +18,6 @@ from serving.model_server import rest
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 
 _MAX_BODY_BYTES = 2**31 - 1  # as the gRPC port
-_STOP_SECS = 5.0
 
 
 class _Handler(tornado.web.RequestHandler):
@@ -81,7 +80,7 @@ class HttpServer:
         self._thread.start()
         self._started.wait()
 
-    def stop(self) -> None:
+    def stop(self, timeout_secs: float) -> None:
         """Takes no more requests, answers those under way, and ends."""
         if self._loop is None:
             return
@@ -97,8 +96,8 @@ class HttpServer:
             done.set()
 
         loop.add_callback(lambda: asyncio.ensure_future(drain()))
-        done.wait(_STOP_SECS)
-        self._thread.join(_STOP_SECS)
+        done.wait(timeout_secs)
+        self._thread.join(1.0)
 
     def _run(self) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())

@@ -58,7 +58,7 @@ def parse_tensors(signature: servable.Signature, request: Mapping[str, Any]) -> 
     return arrays
 
 
-def check(
+def check_arrays(
     signature: servable.Signature,
     arrays: Mapping[str, np.ndarray],
     limits: image_guard.ImageLimits,
@@ -80,8 +80,9 @@ def check(
                 f"input {alias} has shape {servable.describe_shape(array.shape)}, and the "
                 f"signature {signature.key} takes {servable.describe_shape(spec.shape)}"
             )
-        if alias == IMAGE_INPUT and array.dtype == object:
-            image_guard.check_images(array.flat, limits, alias)
+        if array.dtype == object:
+            check = image_guard.check_images if alias == IMAGE_INPUT else image_guard.check_strings
+            check(array.flat, limits, alias)
     if signature.batched:
         rows = {alias: len(arrays[alias]) for alias in signature.inputs}
         # An empty batch makes oneDNN's convolution fail where the plain one answers [0, 7].

@@ -58,7 +58,7 @@ def run(
     Raises:
       StatusError: the inputs are refused by the checks or by the model.
     """
-    inputs.check(signature, arrays, limits)
+    inputs.check_arrays(signature, arrays, limits)
     try:
         return model.run(signature, arrays, deadline)
     except status.StatusError as error:
