@@ -52,8 +52,10 @@ def lifecycle(can_start, fixture_dir, tmp_path_factory):
         "--file_system_poll_wait_seconds=1",
         "--max_num_load_retries=1",
         "--load_retry_interval_micros=1500000",
+        f"--grpc_socket_path={directory}/socket",
     ) as server:
         server.config_file = config
+        server.socket = directory / "socket"
         yield server
 
 

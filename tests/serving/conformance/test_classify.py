@@ -44,14 +44,14 @@ def stub(server):
 
 
 def test_c21_classify_on_a_predict_signature(stub):
-    request = with_examples(classification_pb2.ClassificationRequest(), "emotion", "pixels")
+    request = with_examples(classification_pb2.ClassificationRequest(), "signatures", "single")
     code, text = rpc_error(stub.Classify, request)
     assert code == "INVALID_ARGUMENT"
     assert text.startswith("No classification inputs found in SignatureDef: ")
 
 
 def test_c22_regress_on_a_predict_signature_and_on_its_own(stub):
-    request = with_examples(regression_pb2.RegressionRequest(), "emotion", "pixels")
+    request = with_examples(regression_pb2.RegressionRequest(), "signatures", "single")
     code, text = rpc_error(stub.Regress, request)
     assert code == "INVALID_ARGUMENT"
     assert text.startswith("No regression inputs found in SignatureDef: ")

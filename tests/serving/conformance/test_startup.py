@@ -158,7 +158,7 @@ def test_c75_startup_with_a_label_for_a_version_not_loaded(can_start, tmp_path, 
 
 @pytest.fixture(scope="module")
 def optioned(can_start, fixture_dir, tmp_path_factory):
-    """A server with TLS, a UNIX socket, CORS, tensor_content answers and config polling."""
+    """A server with TLS, CORS, tensor_content answers and config polling."""
     directory = tmp_path_factory.mktemp("optioned")
     _write_certificate(directory)
     key, certificate = (directory / name for name in ("key.pem", "cert.pem"))
@@ -176,20 +176,18 @@ def optioned(can_start, fixture_dir, tmp_path_factory):
         f"--model_config_file={config}",
         "--model_config_file_poll_wait_seconds=1",
         f"--ssl_config_file={directory}/ssl.config",
-        f"--grpc_socket_path={directory}/socket",
         "--rest_api_enable_cors_support=true",
         "--rest_api_timeout_in_ms=500",
         "--enable_serialization_as_tensor_content=true",
         "--allow_version_labels_for_unavailable_models=true",
     ) as server:
-        server.directory = directory
         server.config_file = config
-        # From here on the helpers of `server` speak over the UNIX socket, which has no TLS.
         server.channel.close()
-        server.channel = harness.insecure_channel(f"unix:{directory}/socket")
-        server.predictions = type(server.predictions)(server.channel)
-        server.models = type(server.models)(server.channel)
-        yield server
+        credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+        with grpc.secure_channel(f"localhost:{server.grpc_port}", credentials) as channel:
+            server.predictions = type(server.predictions)(channel)
+            server.models = type(server.models)(channel)
+            yield server
 
 
 def _config_text(fixture_dir, *names, extra=""):
@@ -220,10 +218,7 @@ def _escaped(path):
 
 def test_c82_tls_on_the_grpc_port(optioned):
     request = predict_request("m", x=[2.0])
-    credentials = grpc.ssl_channel_credentials((optioned.directory / "cert.pem").read_bytes())
-    with grpc.secure_channel(f"localhost:{optioned.grpc_port}", credentials) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        assert stub.Predict(request, timeout=10).model_spec.version.value == 3
+    assert optioned.predict(request).model_spec.version.value == 3
     with grpc.insecure_channel(f"127.0.0.1:{optioned.grpc_port}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert rpc_error(stub.Predict, request, timeout=5)[0] == "UNAVAILABLE"
@@ -235,8 +230,17 @@ def test_c82_tls_on_the_grpc_port(optioned):
         stranger.wrap_socket(connection, server_hostname="localhost")
 
 
-def test_c83_unix_socket(optioned):
-    assert optioned.predict(predict_request("m", x=[2.0])).model_spec.version.value == 3
+def test_c83_unix_socket(lifecycle, fixture_dir):
+    served = model_server_config_pb2.ModelConfig(
+        name="c83",
+        base_path=f"{fixture_dir}/models/half_plus_version",
+        model_platform="tensorflow",
+    )
+    lifecycle.reload(served)
+    with grpc.insecure_channel(f"unix:{lifecycle.socket}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        answer = stub.Predict(predict_request("c83", x=[2.0]), timeout=10)
+    assert answer.outputs["y"].float_val == [4]
 
 
 def test_c16_tensor_content_when_asked_for(optioned):
