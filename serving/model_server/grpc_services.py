@@ -25,6 +25,7 @@ from serving.protos import (
 
 _LONGEST_MESSAGE = 1024
 _TRUNCATED = "...TRUNCATED"
+_LONGEST_DEADLINE_SECS = 10 * 365 * 24 * 3600.0
 
 _log = logging.getLogger(__name__)
 _Response = TypeVar("_Response")
@@ -52,7 +53,10 @@ def truncated(message: str) -> str:
 def deadline_of(context: grpc.ServicerContext) -> float | None:
     """The call's deadline in the clock of time.monotonic(); None where it has none."""
     remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining
+    # Without a deadline gRPC answers None, or the time until the end of its own clock.
+    if remaining is None or remaining > _LONGEST_DEADLINE_SECS:
+        return None
+    return time.monotonic() + remaining
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
