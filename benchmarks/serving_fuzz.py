@@ -8,6 +8,7 @@ and how memory grew. HandleReloadConfigRequest is left out: a valid one may unlo
 
 import argparse
 import collections
+import dataclasses
 import gzip
 import io
 import json
@@ -352,9 +353,10 @@ def send_grpc(channel, method: str, message: bytes) -> str:
     try:
         channel.unary_unary(method)(message, timeout=20)
     except grpc.RpcError as error:
-        details = (error.details() or "").lower()
-        if error.code() == grpc.StatusCode.UNKNOWN and "exception" in details:
-            return f"UNHANDLED {details[:200]}"
+        if "Exception deserializing request" in (error.details() or ""):
+            return "not a message"  # gRPC's own answer, INTERNAL, to bytes that do not parse
+        if "Exception calling application" in (error.details() or ""):
+            return f"UNHANDLED {error.details()[:200]}"
         return error.code().name
     return "OK"
 
@@ -374,34 +376,47 @@ def known_answers(server) -> list[float]:
     ]
 
 
-def fuzz(server, requests: int, seed: int = 0):
-    """Sends `requests` hostile requests, half to each port; returns (codes, resident sizes).
+@dataclasses.dataclass
+class Outcome:
+    """What came back: counts and the first request by (port, code), and bytes resident."""
 
-    codes: Counter of (port, code); resident sizes: bytes, one a check, empty for a target whose
-    process is unknown. Raises AssertionError as soon as a known answer is wrong.
+    codes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    first: dict = dataclasses.field(default_factory=dict)
+    resident: list[int] = dataclasses.field(default_factory=list)
+
+    def add(self, port: str, code: str, request) -> None:
+        """Counts one answer."""
+        self.codes[port, code] += 1
+        self.first.setdefault((port, code), request)
+
+    def broken(self) -> dict:
+        """Returns outcomes that no request may have, with the first request that had each."""
+        bad = ("UNHANDLED", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "no answer", "500")
+        return {key: self.first[key] for key in self.codes if key[1].startswith(bad)}
+
+
+def fuzz(server, requests: int, seed: int = 0) -> Outcome:
+    """Sends `requests` hostile requests, half to each port, and looks at memory now and then.
+
+    Raises AssertionError as soon as a known answer is wrong.
     """
     prepare_images()
-    rng, codes, resident = random.Random(seed), collections.Counter(), []
+    rng, outcome = random.Random(seed), Outcome()
     valid = seeds()
     before = known_answers(server)
     process = psutil.Process(server.process.pid) if server.process else None
     for count in range(requests):
         if count % 2:
-            codes["rest", send_rest(server, *rest_request(rng))] += 1
+            request = rest_request(rng)
+            outcome.add("rest", send_rest(server, *request), request[0])
         else:
-            method, message = grpc_request(rng, valid)
-            codes["grpc", send_grpc(server.channel, method, message)] += 1
+            request = grpc_request(rng, valid)
+            outcome.add("grpc", send_grpc(server.channel, *request), request)
         if count % CHECK_EVERY == CHECK_EVERY - 1 or count == requests - 1:
             np.testing.assert_allclose(known_answers(server), before, atol=1e-5)
             if process:
-                resident.append(process.memory_info().rss)
-    return codes, resident
-
-
-def broken(codes) -> dict:
-    """Returns the outcomes that no request may have: no answer, or an unhandled exception."""
-    bad = ("UNHANDLED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS", "no answer", "500")
-    return {key: count for key, count in codes.items() if key[1].startswith(bad)}
+                outcome.resident.append(process.memory_info().rss)
+    return outcome
 
 
 def main() -> int:
@@ -414,19 +429,28 @@ def main() -> int:
         fixture_models.write_all(directory / "models")
         flags = [flag.format(dir=directory / "models") for flag in fixture_models.SHARED_FLAGS]
         with harness.running(directory / "log", *flags) as server:
-            codes, resident = fuzz(server, options.requests, options.seed)
+            outcome = fuzz(server, options.requests, options.seed)
             threads = psutil.Process(server.process.pid).num_threads()
     finally:
         shutil.rmtree(directory)
-    for (port, code), count in sorted(codes.items()):
+    report(outcome, options, threads)
+    return 1 if outcome.broken() else 0
+
+
+def report(outcome: Outcome, options, threads: int) -> None:
+    """Prints counts, memory and every outcome that must not be."""
+    for (port, code), count in sorted(outcome.codes.items()):
         print(f"{port:5} {code:20} {count:7}")
+    resident = outcome.resident
     settled = resident[len(resident) // 5]
-    print(f"{sum(codes.values())} requests, seed {options.seed}; known answers right throughout")
+    print(f"{sum(outcome.codes.values())} requests, seed {options.seed}; known answers all right")
     print(f"resident MiB: {resident[0] / MIB:.0f} first check, {settled / MIB:.0f} after a fifth, ")
     print(f"{resident[-1] / MIB:.0f} at the end (ratio {resident[-1] / settled:.3f}); ", end="")
     print(f"threads {threads}")
-    print(f"outcomes that must not be: {broken(codes) or 'none'}")
-    return 1 if broken(codes) else 0
+    broken = outcome.broken()
+    print(f"outcomes that must not be: {len(broken) or 'none'}")
+    for key, request in broken.items():
+        print(f"  {key}: {str(request)[:600]}")
 
 
 if __name__ == "__main__":

@@ -101,4 +101,4 @@ def test_grpcurl_predicts_an_image(server, image, tmp_path):
     )
     assert answer.returncode == 0, answer.stderr
     outputs = json.loads(answer.stdout)["outputs"]
-    assert sum(outputs["probabilities"]["floatVal"]) == pytest.approx(1)
+    assert sum(outputs["probabilities"]["float_val"]) == pytest.approx(1)
