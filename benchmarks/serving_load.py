@@ -364,7 +364,6 @@ def own_loads(directory: pathlib.Path, secs: float):
     grpc_port, rest_port = free_port(), free_port()
     command = [*launch_command(), f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
     command += ["--model_name=emotion", f"--model_base_path={directory}/emotion"]
-    command += []
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     with started(command, environment, ROOT, grpc_port, directory / "own.log") as process:
         for protocol, port, counts in (
@@ -449,6 +448,7 @@ def compare(options) -> None:
         in_own_process("write_model", f"--model={directory}/emotion/1")
         limits = [limit_of(directory, options.secs / 2)]
         loads += own_loads(directory, options.secs)
+        limits.append(limit_of(directory, options.secs / 2))
         for name in peers:
             try:
                 loads += peer_loads(name, venvs, directory, options.secs)
@@ -466,8 +466,8 @@ def report(limits: list[float], loads: list[Load], missing: dict[str, str]) -> N
     model = pathlib.Path("/proc/cpuinfo").read_text().split("model name\t: ")[1].splitlines()[0]
     print(f"{datetime.date.today()}, {os.cpu_count()} cores ({model}), {platform.platform()}")
     print("clients and server share the cores; one JPEG a request")
-    ends = " and ".join(f"{one:.0f}" for one in limits)
-    print(f"in-process limit {limit:.0f} images/s (before and after: {ends})")
+    each = ", ".join(f"{one:.0f}" for one in limits)
+    print(f"in-process limit {limit:.0f} images/s (first, after this server, last: {each})")
     print(f"{'':24} clients images/s of limit  p50 ms  p99 ms  CPU cores  MiB")
     for load in loads:
         print(
