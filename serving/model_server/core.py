@@ -83,6 +83,7 @@ class ServerCore:
                 return
             check_config(config)
             self._check_platforms(config)
+            check_served(config)
             configs = {model.name: model for model in config.model_config_list.config}
             # Taken over before labels are checked, as TensorFlow Serving does.
             self._config = config
@@ -273,13 +274,22 @@ def check_config(config: model_server_config_pb2.ModelServerConfig) -> None:
             raise status.invalid_argument(
                 "Illegal setting neither model_type(deprecated) nor model_platform."
             )
-        if platform(model) != PLATFORM:
-            raise status.invalid_argument(
-                f"model {model.name} has the platform {platform(model)!r}; "
-                f"this server serves {PLATFORM!r} only"
-            )
         if not os.path.isabs(model.base_path):
             raise status.invalid_argument(
                 f"Expected model {model.name} to have an absolute path or URI; "
                 f"got base_path()={model.base_path}"
+            )
+
+
+def check_served(config: model_server_config_pb2.ModelServerConfig) -> None:
+    """Refuses models of a platform that this server does not serve.
+
+    Raises:
+      StatusError: INVALID_ARGUMENT.
+    """
+    for model in config.model_config_list.config:
+        if platform(model) != PLATFORM:
+            raise status.invalid_argument(
+                f"model {model.name} has the platform {platform(model)!r}; "
+                f"this server serves {PLATFORM!r} only"
             )

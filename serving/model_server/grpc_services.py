@@ -44,10 +44,10 @@ def answer(context: grpc.ServicerContext, call: Callable[[], _Response]) -> _Res
 
 
 def truncated(message: str) -> str:
-    """A message of at most 1024 characters, as gRPC's trailers may not be long."""
+    """A message's first 1024 characters, marked where it had more: trailers may not be long."""
     if len(message) <= _LONGEST_MESSAGE:
         return message
-    return message[: _LONGEST_MESSAGE - len(_TRUNCATED)] + _TRUNCATED
+    return message[:_LONGEST_MESSAGE] + _TRUNCATED
 
 
 def deadline_of(context: grpc.ServicerContext) -> float | None:

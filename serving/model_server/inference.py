@@ -237,7 +237,7 @@ def multi_inference(
         outputs, taken = run_examples(model, signature, request.input, limits, deadline)
         seconds += taken
         result = response.results.add()
-        predict.make_spec(result.model_spec, model, signature.key)
+        predict.make_spec(result, model, signature.key)
         if task.method_name == CLASSIFY_METHOD:
             result.classification_result.CopyFrom(classification_result(outputs, rows))
         else:

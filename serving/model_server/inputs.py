@@ -6,6 +6,7 @@ the whole process (oneDNN's convolution) or answer nonsense without an error.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from serving import tensors
 from serving.model_server import image_guard, servable, status
+
+_log = logging.getLogger(__name__)
 
 IMAGE_INPUT = "image_bytes"
 """An input of this name holds encoded images, one an element."""
@@ -49,7 +52,8 @@ def parse_tensors(signature: servable.Signature, request: Mapping[str, Any]) -> 
         try:
             arrays[alias] = tensors.to_array(proto)
         except ValueError as error:
-            raise status.invalid_argument(f"tensor parsing error: {alias} ({error})") from None
+            _log.info("input %s: %s", alias, error)
+            raise status.invalid_argument(f"tensor parsing error: {alias}") from None
     if sent - wanted:
         raise status.invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {joined(sent & wanted)}, "

@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -31,6 +33,7 @@ from serving.model_server import (
 from serving.protos import model_server_config_pb2
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
+_SWITCH_INTERVAL_SECS = 0.001
 
 _log = logging.getLogger(__name__)
 
@@ -184,15 +187,9 @@ class ModelServer:
             if prometheus is not None and prometheus.enable
             else None,
         )
-        try:
-            self._http = http_server.HttpServer(
-                api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
-            )
-        except OSError as error:
-            raise UserError(
-                f"the REST port {options.host}:{options.rest_api_port} can't be opened: "
-                f"{error.strerror}; choose another with --rest_api_port"
-            ) from error
+        self._http = http_server.HttpServer(
+            api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
+        )
         self._http.start()
         self.rest_port = self._http.port
         _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, self.rest_port)
@@ -301,12 +298,22 @@ def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials
     return port
 
 
-def run(options: flags.Options) -> int:
+def run(
+    options: flags.Options, on_ready: Callable[[ModelServer], None] = lambda server: None
+) -> int:
     """Serves until SIGTERM or SIGINT, then drains; returns the exit status.
 
     The models load in a thread of their own, so that a signal ends the wait for a first version
     too.
+
+    Args:
+      on_ready: called once both ports answer.
+
+    Raises:
+      UserError: the server can't start.
     """
+    # Requests that end together wake together; the default of 5 ms lets each wait for the others.
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECS)
     server = ModelServer(options)
     over = threading.Event()
     failures: list[str] = []
@@ -314,12 +321,13 @@ def run(options: flags.Options) -> int:
     def start() -> None:
         try:
             server.start()
+            on_ready(server)
         except (UserError, status.StatusError) as error:
-            failures.append(f"Failed to start server. Error: {error}")
+            failures.append(str(error))
             over.set()
-        except Exception:  # the main thread must not wait for a start that died
+        except Exception as error:  # the main thread must not wait for a start that died
             _log.exception("the start failed")
-            failures.append("Failed to start server.")
+            failures.append(f"{type(error).__name__}: {error}")
             over.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -327,8 +335,7 @@ def run(options: flags.Options) -> int:
     threading.Thread(target=start, name="start", daemon=True).start()
     over.wait()
     if failures:
-        _log.error("%s", failures[0])
-        return 255
+        raise UserError(f"Failed to start server. Error: {failures[0]}")
     _log.info("stopping: waiting for calls under way to end")
     server.stop()
     return 0
