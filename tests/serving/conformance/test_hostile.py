@@ -7,6 +7,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2
 
 from benchmarks import serving_fuzz
@@ -55,7 +56,7 @@ def test_deviation_image_bombs_are_refused(victim, name, image):
     serving_fuzz.known_answers(victim)
     before = resident_mib(victim)
     requests = [predict_request("emotion", image_bytes=[data])]
-    example = serving_fuzz.tf.train.Example()
+    example = tf.train.Example()
     example.features.feature["image"].bytes_list.value.append(data)
     requests.append(predict_request("emotion", "classify", inputs=[example.SerializeToString()]))
     for request in requests:
@@ -77,6 +78,22 @@ def test_deviation_wrong_rank_does_not_end_the_process(victim):
         assert code == "INVALID_ARGUMENT"
         assert "48,48,1" in text  # what was expected
     assert victim.process.poll() is None
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.string])
+def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(victim, dtype):
+    """TensorFlow repeats a lone value to any stated shape: a request of 60 bytes takes gigabytes."""
+    serving_fuzz.known_answers(victim)
+    before = resident_mib(victim)
+    bomb = tf.make_tensor_proto([1.0] if dtype == tf.float32 else [b"x"], dtype)
+    bomb.tensor_shape.dim[0].size = 1 << 28
+    model, signature, name = ("half_plus_version", "", "x")
+    if dtype == tf.string:
+        model, signature, name = ("signatures", "strings", "text")
+    code, text = rpc_error(victim.predict, predict_request(model, signature, **{name: bomb}))
+    assert code in {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
+    assert "limit" in text, text
+    assert resident_mib(victim) - before < 200
 
 
 def test_nan_and_empty_batches_leave_the_server_right(victim):
