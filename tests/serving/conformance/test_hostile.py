@@ -82,7 +82,7 @@ def test_deviation_wrong_rank_does_not_end_the_process(victim):
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.string])
 def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(victim, dtype):
-    """TensorFlow repeats a lone value to any stated shape: a request of 60 bytes takes gigabytes."""
+    """TensorFlow repeats a lone value to any stated shape: 60 bytes take up gigabytes."""
     serving_fuzz.known_answers(victim)
     before = resident_mib(victim)
     bomb = tf.make_tensor_proto([1.0] if dtype == tf.float32 else [b"x"], dtype)
