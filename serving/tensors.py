@@ -14,12 +14,18 @@ import numpy as np
 
 from serving.protos import tensor_pb2, tensor_shape_pb2, types_pb2
 
-MAX_EXPANDED_BYTES = 256 * 1024 * 1024
-"""Largest array made from fewer values than its shape has elements.
+MAX_EXPANDED_BYTES = 64 * 1024 * 1024
+"""Largest array made from fewer values than its shape has elements, its strings counted.
 
 A TensorProto may hold one value for any number of elements, so that a few bytes would take up all
 memory. TensorFlow Serving has no such limit.
 """
+
+_VALUES_AT_A_TIME = 65536
+
+
+class ExpansionError(ValueError):
+    """A TensorProto states more elements than it may without holding them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +99,7 @@ def to_array(proto: Any) -> np.ndarray:
     none).
 
     Raises:
+      ExpansionError: the repeated values would take more than MAX_EXPANDED_BYTES.
       ValueError: unsupported dtype, unknown or negative dimensions, or values that do not fit.
     """
     dtype = _DTYPES.get(proto.dtype)
@@ -136,9 +143,13 @@ def _expanded(array: np.ndarray, dtype: DType, size: int) -> np.ndarray:
         return array
     if len(array) > size:
         raise ValueError(f"{len(array)} values for {size} elements")
-    if size * dtype.numpy.itemsize > MAX_EXPANDED_BYTES:
-        raise ValueError(f"{size} elements from {len(array)} values are too many")
     fill = array[-1] if len(array) else (b"" if dtype.numpy.kind == "O" else dtype.numpy.type(0))
+    each = dtype.numpy.itemsize + (len(fill) if dtype.numpy.kind == "O" else 0)
+    if size * each > MAX_EXPANDED_BYTES:
+        raise ExpansionError(
+            f"{len(array)} values for {size} elements would expand to {size * each} bytes; the "
+            f"limit is {MAX_EXPANDED_BYTES}: send the elements themselves"
+        )
     expanded = np.full(size, fill, dtype.numpy)
     expanded[: len(array)] = array
     return expanded
@@ -165,5 +176,8 @@ def to_proto(array: np.ndarray, *, as_content: bool = False) -> Any:
     values = array.ravel()
     if dtype.stored_as is not None:
         values = values.view(dtype.stored_as)
-    getattr(proto, dtype.field).extend(values.tolist())
+    field = getattr(proto, dtype.field)
+    # A Python number takes eight times a float's bytes: never all of them at once.
+    for start in range(0, values.size, _VALUES_AT_A_TIME):
+        field.extend(values[start : start + _VALUES_AT_A_TIME].tolist())
     return proto

@@ -51,6 +51,8 @@ def parse_tensors(signature: servable.Signature, request: Mapping[str, Any]) -> 
             )
         try:
             arrays[alias] = tensors.to_array(proto)
+        except tensors.ExpansionError as error:
+            raise status.invalid_argument(f"tensor parsing error: {alias}: {error}") from None
         except ValueError as error:
             _log.info("input %s: %s", alias, error)
             raise status.invalid_argument(f"tensor parsing error: {alias}") from None

@@ -1,0 +1,147 @@
+"""Hostile input: a short fuzz of both ports, image bombs, and requests that do not fit."""
+
+import socket
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import classification_pb2
+
+from benchmarks import serving_fuzz
+from tests.serving.conformance import fixture_models, harness
+from tests.serving.conformance.fixture_models import predict_request
+from tests.serving.conformance.harness import rpc_error
+
+pytestmark = pytest.mark.slow
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def victim(can_start, fixture_dir, tmp_path_factory):
+    """A server of these tests' own, so that what they break is told apart."""
+    flags = [flag.format(dir=fixture_dir) for flag in fixture_models.SHARED_FLAGS]
+    with harness.running(tmp_path_factory.mktemp("victim") / "log", *flags) as server:
+        yield server
+
+
+def resident_mib(server):
+    return psutil.Process(server.process.pid).memory_info().rss / MIB
+
+
+def test_fuzz_of_both_ports(victim):
+    outcome = serving_fuzz.fuzz(victim, requests=600, seed=5)
+    assert sum(outcome.codes.values()) == 600
+    assert outcome.broken() == {}
+    # Answers of more than one kind: the requests got past the framing.
+    assert {code for port, code in outcome.codes if port == "grpc"} >= {"OK", "INVALID_ARGUMENT"}
+    assert {code for port, code in outcome.codes if port == "rest"} >= {"200", "400"}
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("png of 12000 x 12000", lambda: serving_fuzz.png_bomb(12000, 12000)),
+        ("jpeg of 65500 x 65500", lambda: serving_fuzz.oversized_jpeg(65500)),
+        ("gif frame over its screen", lambda: serving_fuzz.gif_bomb(48, 9000, 1)),
+        ("gif of 80 frames", lambda: serving_fuzz.gif_bomb(1500, 1500, 80)),
+        ("17 MiB", lambda: serving_fuzz.jpeg() + bytes(17 * MIB)),
+    ],
+)
+def test_deviation_image_bombs_are_refused(victim, name, image):
+    """Real TF Serving decodes whatever the graph decodes; here a stated limit comes first."""
+    data = image()
+    serving_fuzz.known_answers(victim)
+    before = resident_mib(victim)
+    requests = [predict_request("emotion", image_bytes=[data])]
+    example = tf.train.Example()
+    example.features.feature["image"].bytes_list.value.append(data)
+    requests.append(predict_request("emotion", "classify", inputs=[example.SerializeToString()]))
+    for request in requests:
+        code, text = rpc_error(victim.predict, request)
+        assert code == "INVALID_ARGUMENT", name
+        assert "limit" in text, text
+    classify = classification_pb2.ClassificationRequest()
+    classify.model_spec.name, classify.model_spec.signature_name = "emotion", "classify"
+    classify.input.example_list.examples.append(example)
+    assert rpc_error(victim.predictions.Classify, classify)[0] == "INVALID_ARGUMENT"
+    assert resident_mib(victim) - before < 200
+
+
+def test_deviation_wrong_rank_does_not_end_the_process(victim):
+    """With oneDNN on, the rank alone aborts a process that lets it through (tensorflow#112555)."""
+    for shape in [(48, 48, 1), (1, 2304), (1, 1, 48, 48, 1), (), (48,), (2, 48, 47, 1)]:
+        request = predict_request("emotion", "pixels", pixels=np.zeros(shape, np.float32))
+        code, text = rpc_error(victim.predict, request)
+        assert code == "INVALID_ARGUMENT"
+        assert "48,48,1" in text  # what was expected
+    assert victim.process.poll() is None
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.string])
+def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(victim, dtype):
+    """TensorFlow repeats a lone value to any stated shape: 60 bytes take up gigabytes."""
+    serving_fuzz.known_answers(victim)
+    before = resident_mib(victim)
+    bomb = tf.make_tensor_proto([1.0] if dtype == tf.float32 else [b"x"], dtype)
+    bomb.tensor_shape.dim[0].size = 1 << 28
+    model, signature, name = ("half_plus_version", "", "x")
+    if dtype == tf.string:
+        model, signature, name = ("signatures", "strings", "text")
+    code, text = rpc_error(victim.predict, predict_request(model, signature, **{name: bomb}))
+    assert code in {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
+    assert "limit" in text, text
+    assert resident_mib(victim) - before < 200
+
+
+def test_nan_and_empty_batches_leave_the_server_right(victim):
+    right = serving_fuzz.known_answers(victim)
+    nan = np.full((1, 48, 48, 1), np.nan, np.float32)
+    victim.predict(predict_request("emotion", "pixels", pixels=nan))
+    empty = predict_request("emotion", "pixels", pixels=np.zeros((0, 48, 48, 1), np.float32))
+    # TF Serving's answer to no rows depends on oneDNN: none back, or an error.
+    assert victim.predictions.Predict.future(empty, timeout=30).code().name in {
+        "OK",
+        "INVALID_ARGUMENT",
+    }
+    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+
+
+def test_slow_and_silent_connections_do_not_hold_up_others(victim):
+    half_a_request = b"POST /v1/models/emotion:predict HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{"
+    idle = [socket.create_connection((victim.host, victim.rest_port)) for _ in range(200)]
+    idle += [socket.create_connection((victim.host, victim.grpc_port)) for _ in range(50)]
+    try:
+        for connection in idle[:200]:
+            connection.sendall(half_a_request)
+        started = time.monotonic()
+        serving_fuzz.known_answers(victim)
+        assert time.monotonic() - started < 5
+    finally:
+        for connection in idle:
+            connection.close()
+    deadline = time.monotonic() + 10
+    while len(psutil.Process(victim.process.pid).net_connections("tcp")) > 30:
+        assert time.monotonic() < deadline, "the server keeps connections that were closed"
+        time.sleep(0.1)
+
+
+def test_clients_that_go_away_are_forgotten(victim):
+    serving_fuzz.known_answers(victim)
+    threads = psutil.Process(victim.process.pid).num_threads()
+
+    def call_and_leave():
+        request = predict_request("signatures", "slow", seconds=[0.2])
+        with harness.insecure_channel(f"{victim.host}:{victim.grpc_port}") as channel:
+            type(victim.predictions)(channel).Predict.future(request, timeout=5).cancel()
+
+    callers = [threading.Thread(target=call_and_leave) for _ in range(40)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    time.sleep(1)
+    serving_fuzz.known_answers(victim)
+    assert psutil.Process(victim.process.pid).num_threads() < threads + 80  # a bounded pool

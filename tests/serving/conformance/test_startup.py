@@ -1,0 +1,402 @@
+"""C59 to C62, C75, C77 and C80 to C84: flags, start, config files, and the ports they open.
+
+Each server start costs seconds of CPU, so a process is shared by the cases that it can answer.
+"""
+
+import contextlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tensorflow_serving.config import model_server_config_pb2
+
+from tests.serving.conformance import fixture_models, harness
+from tests.serving.conformance.fixture_models import PROMETHEUS_PATH, predict_request
+from tests.serving.conformance.harness import State, is_open, rpc_error
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def waiting(can_start, tmp_path_factory):
+    """A server with nearly every default, over a base path that has no version yet."""
+    directory = tmp_path_factory.mktemp("waiting")
+    base_path = directory / "models" / "m"
+    (base_path / "not_a_number").mkdir(parents=True)
+    spare_port = is_open(8500)  # somebody else listens there: take another one
+    server = harness.spawn(
+        directory / "log",
+        f"--model_base_path={base_path}",
+        "--no_such_flag=1",
+        rest=False,
+        port=spare_port,
+    )
+    server.base_path = base_path
+    yield server
+    server.stop()
+
+
+def test_c84_an_unknown_flag_is_named_and_ignored(waiting, can_start, tmp_path):
+    printed = waiting.wait_for_output("unknown argument: --no_such_flag=1")
+    assert "usage" in printed.lower()
+    assert "--model_base_path" in printed
+    assert waiting.process.poll() is None
+    code, _ = harness.run_to_exit(tmp_path / "log", "--max_num_load_retries=many")
+    assert code != 0
+
+
+def test_c60_ports_open_once_every_model_has_a_version(waiting):
+    waiting.wait_for_output("Did you forget to name your leaf directory as a number")
+    assert not is_open(waiting.grpc_port)
+    assert waiting.process.poll() is None
+    fixture_models.write_half_plus_version(waiting.base_path, 1)
+    harness.wait_until_open(waiting)
+    request = predict_request("default", x=np.float32([2]))
+    assert waiting.predict(request).outputs["y"].float_val == [2]
+
+
+def test_c60_a_failed_load_at_start_ends_the_process(can_start, tmp_path):
+    fixture_models.write_corrupt(tmp_path / "models" / "m", 1)
+    code, printed = harness.run_to_exit(
+        tmp_path / "log",
+        "--model_name=m",
+        f"--model_base_path={tmp_path}/models/m",
+        "--max_num_load_retries=0",
+    )
+    assert code == 255
+    assert "Failed to start server. Error: " in printed
+    assert "servable(s) did not become available" in printed
+
+
+def test_c59_defaults(waiting, can_start):
+    harness.wait_until_open(waiting)
+    assert list(waiting.status("default")) == [1]  # the default of --model_name
+    assert not is_open(waiting.rest_port)
+    usage = subprocess.run(
+        [*harness.launch_command(), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=harness.ROOT,
+    )
+    lines = (usage.stdout + usage.stderr).splitlines()
+    for flag, default in [
+        ("port", "8500"),
+        ("rest_api_port", "0"),
+        ("rest_api_timeout_in_ms", "30000"),
+        ("file_system_poll_wait_seconds", "1"),
+        ("model_name", '"default"'),
+        ("max_num_load_retries", "5"),
+        ("load_retry_interval_micros", "60000000"),
+        ("enable_model_warmup", "true"),
+        ("enable_batching", "false"),
+    ]:
+        assert any(re.search(rf"--{flag}={default}(\s|$)", line) for line in lines), flag
+
+
+def test_c80_health_service_is_off_by_default(waiting):
+    harness.wait_until_open(waiting)
+    assert rpc_error(_health_check(waiting.channel), b"")[0] == "UNIMPLEMENTED"
+
+
+def test_c80_health_service_when_asked_for(server):
+    check = _health_check(server.channel)
+    for name in (b"", b"ModelService", b"PredictionService"):
+        request = b"\x0a" + bytes([len(name)]) + name
+        assert check(request, timeout=10) == b"\x08\x01", name  # status: SERVING
+    assert rpc_error(check, b"\x0a\x04none")[0] == "NOT_FOUND"
+
+
+def _health_check(channel):
+    """A grpc.health.v1 call on raw bytes: its package is not worth a dependency."""
+    return channel.unary_unary("/grpc.health.v1.Health/Check")
+
+
+def test_c61_polling_once_or_never(can_start, tmp_path):
+    base_path = tmp_path / "models" / "m"
+    fixture_models.write_half_plus_version(base_path, 1)
+    flags = ("--model_name=m", f"--model_base_path={base_path}")
+    with contextlib.ExitStack() as stack:
+        never = harness.spawn(tmp_path / "never", *flags, "--file_system_poll_wait_seconds=-1")
+        stack.callback(never.stop)
+        once = stack.enter_context(
+            harness.running(tmp_path / "once", *flags, "--file_system_poll_wait_seconds=0")
+        )
+        fixture_models.write_half_plus_version(base_path, 2)
+        time.sleep(2.5)
+        assert list(once.status("m")) == [1]
+        assert once.predict(predict_request("m", x=[2.0])).outputs["y"].float_val == [2]
+        assert never.process.poll() is None
+        assert not is_open(never.grpc_port)  # no version is ever found, and it waits for one
+
+
+def test_c75_startup_with_a_label_for_a_version_not_loaded(can_start, tmp_path, fixture_dir):
+    (tmp_path / "models.config").write_text(
+        f"""model_config_list {{ config {{
+          name: "m" base_path: "{fixture_dir}/models/half_plus_version"
+          model_platform: "tensorflow" version_labels {{ key: "stable" value: 3 }} }} }}"""
+    )
+    code, printed = harness.run_to_exit(
+        tmp_path / "log", f"--model_config_file={tmp_path}/models.config"
+    )
+    assert code == 255
+    assert (
+        "Request to assign label to version 3 of model m, which is not currently available "
+        "for inference" in printed
+    )
+
+
+@pytest.fixture(scope="module")
+def optioned(can_start, fixture_dir, tmp_path_factory):
+    """A server with TLS, CORS, tensor_content answers and config polling."""
+    directory = tmp_path_factory.mktemp("optioned")
+    _write_certificate(directory)
+    key, certificate = (directory / name for name in ("key.pem", "cert.pem"))
+    (directory / "ssl.config").write_text(
+        "".join(
+            f'{field}: "{_escaped(path)}"\n'
+            for field, path in (("server_key", key), ("server_cert", certificate))
+        )
+        + "client_verify: false\n"
+    )
+    config = directory / "models.config"
+    config.write_text(_config_text(fixture_dir, "m"))
+    with harness.running(
+        directory / "log",
+        f"--model_config_file={config}",
+        "--model_config_file_poll_wait_seconds=1",
+        f"--ssl_config_file={directory}/ssl.config",
+        "--rest_api_enable_cors_support=true",
+        "--rest_api_timeout_in_ms=500",
+        "--enable_serialization_as_tensor_content=true",
+        "--allow_version_labels_for_unavailable_models=true",
+    ) as server:
+        server.config_file = config
+        server.channel.close()
+        credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+        with grpc.secure_channel(f"localhost:{server.grpc_port}", credentials) as channel:
+            server.predictions = type(server.predictions)(channel)
+            server.models = type(server.models)(channel)
+            yield server
+
+
+def _config_text(fixture_dir, *names, extra=""):
+    models = "".join(
+        f'config {{ name: "{name}" base_path: "{fixture_dir}/models/half_plus_version" '
+        f'model_platform: "tensorflow" {extra} }}\n'
+        for name in names
+    )
+    slow = f'config {{ name: "slow" base_path: "{fixture_dir}/models/signatures" '
+    return f'model_config_list {{ {models} {slow} model_platform: "tensorflow" }} }}\n'
+
+
+def _write_certificate(directory):
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", directory / "key.pem", "-out", directory / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def _escaped(path):
+    return path.read_text().replace("\n", "\\n")
+
+
+def test_c82_tls_on_the_grpc_port(optioned):
+    request = predict_request("m", x=[2.0])
+    assert optioned.predict(request).model_spec.version.value == 3
+    with grpc.insecure_channel(f"127.0.0.1:{optioned.grpc_port}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        assert rpc_error(stub.Predict, request, timeout=5)[0] == "UNAVAILABLE"
+    stranger = ssl.create_default_context()  # knows nothing of the server's certificate
+    with (
+        socket.create_connection(("127.0.0.1", optioned.grpc_port), timeout=5) as connection,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        stranger.wrap_socket(connection, server_hostname="localhost")
+
+
+def test_c83_unix_socket(lifecycle, fixture_dir):
+    served = model_server_config_pb2.ModelConfig(
+        name="c83",
+        base_path=f"{fixture_dir}/models/half_plus_version",
+        model_platform="tensorflow",
+    )
+    lifecycle.reload(served)
+    with grpc.insecure_channel(f"unix:{lifecycle.socket}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        answer = stub.Predict(predict_request("c83", x=[2.0]), timeout=10)
+    assert answer.outputs["y"].float_val == [4]
+
+
+def test_c16_tensor_content_when_asked_for(optioned):
+    output = optioned.predict(predict_request("m", x=[2.0])).outputs["y"]
+    assert not output.float_val
+    assert np.frombuffer(output.tensor_content, np.float32).tolist() == [4]
+
+
+def test_c41_deadline_over_rest(optioned):
+    body = {"signature_name": "slow", "instances": [20.0]}
+    started = time.monotonic()
+    answer = optioned.rest("/v1/models/slow:predict", body)
+    assert answer.code == 504
+    assert list(answer.json()) == ["error"]
+    assert time.monotonic() - started < 5
+
+
+def test_c57_cors_when_asked_for(optioned):
+    path = "/v1/models/m:predict"
+    origin = {"Origin": "http://example.org"}
+    answer = optioned.rest(path, {"instances": [2.0]}, headers=origin)
+    assert answer.json() == {"predictions": [4.0]}
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, GET"
+    assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    preflight = optioned.rest(path, method="OPTIONS", headers=origin)
+    assert preflight.code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+    without = optioned.rest(path, method="OPTIONS")
+    assert without.code == 400
+    assert not without.body.lstrip().startswith(b"{")
+
+
+def test_c77_config_file_polling(optioned, lifecycle, fixture_dir):
+    lifecycle.config_file.write_text(_config_text(fixture_dir, "never_read"))
+    optioned.config_file.write_text(_config_text(fixture_dir, "m", "added"))
+    optioned.wait_for("added", 3, "AVAILABLE")
+    optioned.config_file.write_text("model_config_list { config { nonsense")
+    time.sleep(2.5)
+    assert optioned.process.poll() is None
+    assert optioned.status("added")[3].state == State.AVAILABLE
+    optioned.config_file.write_text(_config_text(fixture_dir, "m"))
+    optioned.wait_for("added", 3, "END")
+    assert optioned.predict(predict_request("m", x=[2.0])).model_spec.version.value == 3
+    assert not lifecycle.status("never_read")  # polling is off unless asked for
+
+
+def test_c75_labels_for_unavailable_versions_when_allowed(optioned, fixture_dir):
+    def config(**labels):
+        served = model_server_config_pb2.ModelConfig(
+            name="m",
+            base_path=f"{fixture_dir}/models/half_plus_version",
+            model_platform="tensorflow",
+        )
+        for label, version in labels.items():
+            served.version_labels[label] = version
+        return served
+
+    optioned.reload(config(stable=3))
+    optioned.reload(config(stable=3, canary=9))  # a new label may name what is not there yet
+    request = predict_request("m", x=[2.0])
+    request.model_spec.version_label = "stable"
+    assert optioned.predict(request).model_spec.version.value == 3
+    with pytest.raises(grpc.RpcError) as refused:
+        optioned.reload(config(stable=9))
+    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert optioned.predict(request).model_spec.version.value == 3
+
+
+def test_c81_prometheus(server, can_start, lifecycle):
+    def metrics():
+        answer = server.rest(PROMETHEUS_PATH)
+        assert answer.code == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        return answer.body.decode()
+
+    def value(text, series):
+        found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        return float(found.group(1)) if found else 0.0
+
+    ok = ':tensorflow:serving:request_count{model_name="half_plus_version",status="OK"}'
+    latency = ":tensorflow:serving:request_latency_count{{model_name=" + (
+        '"half_plus_version",API="{}",entrypoint="{}"}}'
+    )
+    before = metrics()
+    server.predict(predict_request("half_plus_version", x=[2.0]))
+    server.predict(predict_request("half_plus_version", x=[2.0]))
+    server.rest("/v1/models/half_plus_version:predict", {"instances": [2.0]})
+    rpc_error(server.predict, predict_request("half_plus_version", wrong=[1.0]))
+    after = metrics()
+
+    def grown(series):
+        return value(after, series) - value(before, series)
+
+    assert grown(ok) == 3
+    assert grown(ok.replace('"OK"', '"INVALID_ARGUMENT"')) == 1
+    assert grown(latency.format("Predict", "GRPC")) == 2
+    assert grown(latency.format("predict", "REST")) == 1
+    runtime = ':tensorflow:serving:runtime_latency_count{model_name="half_plus_version",API='
+    assert (
+        sum(
+            grown(line.rsplit(" ", 1)[0]) for line in after.splitlines() if line.startswith(runtime)
+        )
+        == 3
+    )
+    name = latency.format("Predict", "GRPC").replace("_count{", "_bucket{").rstrip("}")
+    bounds = re.findall(rf'^{re.escape(name)},le="([^"]+)"}}', after, re.MULTILINE)
+    assert bounds[-1] == "+Inf"
+    np.testing.assert_allclose(
+        [float(bound) for bound in bounds[:-1]], [10 * 1.8**i for i in range(33)], rtol=1e-4
+    )
+    assert "# TYPE :tensorflow:serving:request_count counter" in after
+    assert "# TYPE :tensorflow:serving:request_latency histogram" in after
+    assert "# HELP" not in after
+    assert lifecycle.rest(PROMETHEUS_PATH).code == 404  # off unless asked for
+
+
+def test_deviation_sigterm_drains(can_start, tmp_path, fixture_dir):
+    """Real TF Serving drops calls in flight on SIGTERM (serving#60); here they are finished."""
+    server = harness.spawn(
+        tmp_path / "log", "--model_name=m", f"--model_base_path={fixture_dir}/models/signatures"
+    )
+    try:
+        harness.wait_until_open(server)
+        call = server.predictions.Predict.future(
+            predict_request("m", "slow", seconds=[2.0]), timeout=20
+        )
+        rest = []
+        body = {"signature_name": "slow", "instances": [2.0]}
+        caller = threading.Thread(
+            target=lambda: rest.append(server.rest("/v1/models/m:predict", body))
+        )
+        caller.start()
+        time.sleep(0.7)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        late = predict_request("m", x=np.zeros((1, 3), np.float32))
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            assert rpc_error(stub.Predict, late, timeout=5)[0] == "UNAVAILABLE"
+        assert call.result().outputs["waited"].float_val == [2]
+        caller.join()
+        assert rest[0].json() == {"predictions": [2.0]}
+        assert server.process.wait(timeout=20) == 0
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.channel.close()
+
+
+def test_deviation_ports_are_bound_to_loopback(server, can_start):
+    """Real TF Serving listens on every interface; here only on loopback unless told otherwise."""
+    listening = {
+        one.laddr
+        for one in psutil.Process(server.process.pid).net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN
+    }
+    assert {server.grpc_port, server.rest_port} <= {address.port for address in listening}
+    assert {address.ip for address in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
