@@ -1,0 +1,130 @@
+"""Runs the `emotion` command as its users do: in a process of its own."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from components.sample_data import draw_sample
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "pipeline.cli"]
+TIMEOUT_SECS = 600
+
+# One short epoch: these runs show the plumbing, and not what the network can learn.
+SHORT = ["--epochs", "1", "--set", "thresholds.accuracy=0", "--set", "thresholds.macro_f1=0"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    status: int
+    output: str
+    summary: dict
+
+
+def emotion(*arguments: object) -> subprocess.CompletedProcess:
+    """Runs a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def run_pipeline(root: pathlib.Path, data: object, *arguments: object) -> Outcome:
+    """Runs `emotion run` and reads its summary."""
+    done = emotion("run", "--data", data, "--root", root, *arguments)
+    path = root / "summary.json"
+    summary = json.loads(path.read_text()) if path.exists() else {}
+    return Outcome(done.returncode, done.stdout + done.stderr, summary)
+
+
+def kill_when(root: pathlib.Path, data: object, line: str, *arguments: object) -> None:
+    """Starts `emotion run` and kills it, with no chance to clean up, when it prints the line."""
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--data", str(data), "--root", str(root), *map(str, arguments)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    for printed in process.stdout:
+        if line in printed:
+            # A moment, so that the component is at work and not at its first line.
+            time.sleep(0.3)
+            process.send_signal(signal.SIGKILL)
+            break
+    assert process.wait(TIMEOUT_SECS) == -signal.SIGKILL, f"never printed {line!r}"
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A small drawn data set, as the Kaggle archive lays it out."""
+    folder = tmp_path_factory.mktemp("drawn") / "data"
+    draw_sample(folder, images=300, seed=3)
+    return folder
+
+
+@pytest.fixture
+def serve(tmp_path: pathlib.Path) -> Iterator:
+    """Starts servers with `emotion serve` and returns their gRPC addresses."""
+    servers = []
+
+    def start(model_dir: pathlib.Path) -> str:
+        ports = []
+        for _ in range(2):
+            with socket.socket() as listener:
+                listener.bind(("127.0.0.1", 0))
+                ports.append(listener.getsockname()[1])
+        with open(tmp_path / "server.log", "wb") as log:
+            servers.append(
+                subprocess.Popen(
+                    [
+                        *(*COMMAND, "serve", "--model-dir", str(model_dir)),
+                        *("--engine", "embedded"),
+                        *("--port", str(ports[0]), "--rest-port", str(ports[1])),
+                    ],
+                    cwd=REPOSITORY,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+        return f"127.0.0.1:{ports[0]}"
+
+    yield start
+    for server in servers:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A few dozen images a class of FER2013; the test is skipped where the archive is not there."""
+    layout = pathlib.Path(
+        os.environ.get("FER_LAYOUT", REPOSITORY.parent / "shared" / "data" / "kaggle_layout.py")
+    )
+    if not layout.exists():
+        pytest.skip(f"the real data set is not here: {layout} (or FER_LAYOUT) does not exist")
+    folder = tmp_path_factory.mktemp("real") / "data"
+    subprocess.run(
+        [sys.executable, str(layout), str(folder), "--per-class", "36", "--redundant"],
+        check=True,
+        capture_output=True,
+    )
+    return folder

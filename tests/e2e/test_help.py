@@ -1,0 +1,31 @@
+"""`--help` needs neither TensorFlow nor TFX."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.conftest import REPOSITORY
+
+PROGRAM = """
+import sys
+from pipeline.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as done:
+    heavy = {"tensorflow", "tfx", "apache_beam"} & set(sys.modules)
+    sys.exit(f"imported {heavy}" if heavy else done.code)
+"""
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["serve"], ["predict"], ["sample-data"]])
+def test_help_imports_nothing_heavy(command):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *command, "--help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")

@@ -1,0 +1,176 @@
+"""From folders of images to a served prediction."""
+
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from components.constants import LABELS
+from serving.client import EmotionClient
+from tests.e2e.conftest import SHORT, emotion, kill_when, run_pipeline
+
+pytestmark = pytest.mark.slow
+
+SPLITS = ("train", "eval")
+
+
+def balanced_records(root: pathlib.Path) -> dict[str, list[bytes]]:
+    """The balanced Examples of a run's last balancing, per split, in a fixed order."""
+    import tensorflow as tf
+
+    artifacts = root / "artifacts" / "ClassBalancer" / "balanced_examples"
+    newest = max(artifacts.iterdir(), key=lambda folder: int(folder.name))
+    return {
+        split: sorted(
+            record.numpy()
+            for path in (newest / f"Split-{split}").iterdir()
+            for record in tf.data.TFRecordDataset(str(path), compression_type="GZIP")
+        )
+        for split in SPLITS
+    }
+
+
+def tree(folder: pathlib.Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(drawn, tmp_path_factory):
+    """One whole run on drawn images, trained long enough to be blessed by the default thresholds."""
+    before = tree(drawn)
+    root = tmp_path_factory.mktemp("run")
+    outcome = run_pipeline(
+        root, drawn, "--recipe", "fast", "--set", "train.batch_size=16", "--seed", 5
+    )
+    assert tree(drawn) == before, "a folder of the user's was changed"
+    return root, outcome
+
+
+def test_run_pushes_and_serves(finished, drawn, serve):
+    root, outcome = finished
+    summary = outcome.summary
+    assert outcome.status == 0, outcome.output
+    assert (summary["status"], summary["blessed"]) == ("pushed", True)
+    after = {counts["after"] for counts in summary["class_counts"].values()}
+    assert list(summary["class_counts"]) == list(LABELS)
+    assert after == {max(counts["before"] for counts in summary["class_counts"].values())}
+    for split in SPLITS:
+        images = summary["images"][split]
+        assert images["found"] == images["kept"] + images["pruned"]
+        assert images["pruned_by_reason"] == {"redundant_tree": images["kept"]}
+    assert summary["metrics"]["accuracy"] >= 0.4
+    assert summary["metrics"]["gap"] == pytest.approx(
+        summary["metrics"]["train_accuracy"] - summary["metrics"]["accuracy"]
+    )
+    push_dir = pathlib.Path(summary["push_dir"])
+    assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
+
+    address = serve(push_dir)
+    faces = sorted((drawn / "images" / "validation" / "surprise").iterdir())
+    with EmotionClient(address) as client:
+        client.wait_until_ready(60)
+        (answer,) = client.predict([faces[0].read_bytes()])
+    assert set(answer.probabilities) == set(LABELS)
+    assert sum(answer.probabilities.values()) == pytest.approx(1.0, abs=1e-3)
+    assert answer.label == max(answer.probabilities, key=answer.probabilities.get)
+
+    text = drawn / "images" / "no.jpg"
+    text.write_text("no image")
+    done = emotion("predict", faces[0], text, "--server", address, "--json")
+    text.unlink()
+    good, bad = json.loads(done.stdout)
+    assert good["path"] == str(faces[0])
+    assert good["label"] == answer.label
+    assert set(good["probabilities"]) == set(LABELS)
+    assert bad["path"] == str(text)
+    assert bad["error"]
+
+
+def test_same_command_again_repeats_nothing_that_is_finished(finished, drawn):
+    root, first = finished
+    again = run_pipeline(
+        root, drawn, "--recipe", "fast", "--set", "train.batch_size=16", "--seed", 5
+    )
+    cached = {c["id"]: c["cached"] for c in again.summary["components"]}
+    for component in ("ImageIngest", "ImageExampleGen", "StatisticsGen", "ClassBalancer",
+                      "Transform", "Trainer"):  # fmt: skip
+        assert cached[component], f"{component} ran again"
+    assert again.status == 0, again.output
+    assert again.summary["pushed_version"] == first.summary["pushed_version"]
+
+
+def test_killed_anywhere_then_started_again_gives_what_an_undisturbed_run_gives(drawn, tmp_path):
+    arguments = [*SHORT, "--epochs", "3", "--recipe", "fast", "--seed", "7"]
+    undisturbed = run_pipeline(tmp_path / "a", drawn, *arguments)
+    assert undisturbed.status == 0, undisturbed.output
+    killed = tmp_path / "b"
+    for line in ("] ImageIngest", "] ClassBalancer", "epoch 2/3:"):
+        kill_when(killed, drawn, line, *arguments)
+        assert not list(killed.glob("pushed/*/*"))
+    outcome = run_pipeline(killed, drawn, *arguments)
+    assert outcome.status == 0, outcome.output
+    assert outcome.summary["training"]["resumed_at"] == [2]
+    assert outcome.summary["class_counts"] == undisturbed.summary["class_counts"]
+    assert balanced_records(killed) == balanced_records(tmp_path / "a")
+    assert outcome.summary["metrics"] == undisturbed.summary["metrics"]
+    versions = list(pathlib.Path(outcome.summary["push_dir"]).iterdir())
+    assert [p.name for p in versions] == [str(outcome.summary["pushed_version"])]
+
+
+def test_not_blessed_is_status_3_and_pushes_nothing(drawn, tmp_path):
+    outcome = run_pipeline(tmp_path, drawn, *SHORT, "--set", "thresholds.accuracy=1.0")
+    assert outcome.status == 3, outcome.output
+    assert (outcome.summary["status"], outcome.summary["blessed"]) == ("not_blessed", False)
+    assert outcome.summary["pushed_version"] is None
+    assert not pathlib.Path(outcome.summary["push_dir"]).exists()
+
+
+def test_anomalies_stop_the_run_with_status_4(drawn, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(drawn, data)
+    bored = data / "images" / "train" / "bored"
+    bored.mkdir()
+    shutil.copy(next((data / "images" / "train" / "happy").iterdir()), bored / "one.jpg")
+    shutil.rmtree(data / "images" / "validation" / "disgust")
+    outcome = run_pipeline(tmp_path / "root", data, *SHORT)
+    assert outcome.status == 4, outcome.output
+    assert outcome.summary["status"] == "anomalies"
+    found = {(a["split"], a["feature"]): a for a in outcome.summary["anomalies"]}
+    assert found["train", "label"]["files"] == ["images/train/bored/one.jpg"]
+    assert ("eval", "label") in found
+    assert "bored/one.jpg" in outcome.output
+    assert "what to do" in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--data", "{missing}"], 1, "{missing}"),
+        (["--set", "train.epochs=none"], 2, "train.epochs: expected int, got 'none'"),
+        (["--set", "nonsense=1"], 2, "nonsense: there is no such setting"),
+        (["--config", "{missing}"], 2, "cannot be read"),
+        (["--epochs", "0"], 2, "train.epochs: must be at least 1"),
+    ],
+)
+def test_errors_are_told_plainly(arguments, status, message, tmp_path):
+    missing = str(tmp_path / "missing")
+    done = emotion(
+        "run", "--root", tmp_path / "root", *(a.format(missing=missing) for a in arguments)
+    )
+    assert done.returncode == status
+    assert message.format(missing=missing) in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_real_images_run_to_the_end(real_data, tmp_path, serve):
+    outcome = run_pipeline(tmp_path, real_data, *SHORT)
+    assert outcome.status == 0, outcome.output
+    assert {tuple(c.values()) for c in outcome.summary["class_counts"].values()} == {(36, 36)}
+    assert outcome.summary["images"]["eval"]["kept"] == 7 * 36
+    with EmotionClient(serve(pathlib.Path(outcome.summary["push_dir"]))) as client:
+        client.wait_until_ready(60)
+        face = next((real_data / "images" / "validation" / "fear").iterdir())
+        (answer,) = client.predict([face.read_bytes()])
+    assert answer.label in LABELS
