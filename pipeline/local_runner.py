@@ -5,6 +5,7 @@ import logging
 import pathlib
 import time
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
@@ -38,9 +39,7 @@ def run(config: PipelineConfig) -> RunSummary:
     """
     root = pathlib.Path(config.root)
     root.mkdir(parents=True, exist_ok=True)
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        str(root / METADATA_FILE)
-    )
+    connection = metadata_connection(root)
     start = time.monotonic()
     error: Exception | None = None
     components: list[ComponentRun] = []
@@ -57,6 +56,11 @@ def run(config: PipelineConfig) -> RunSummary:
         logging.getLogger(__name__).exception("the run ended early")
         error = caught
     return summarize(config, components, time.monotonic() - start, error)
+
+
+def metadata_connection(root: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
+    """Returns the connection to a root's ML Metadata."""
+    return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / METADATA_FILE))
 
 
 class ReportingDagRunner(tfx.orchestration.LocalDagRunner):

@@ -48,7 +48,7 @@ def finished(drawn, tmp_path_factory):
 
 
 def test_run_pushes_and_serves(finished, drawn, serve):
-    root, outcome = finished
+    _, outcome = finished
     summary = outcome.summary
     assert outcome.status == 0, outcome.output
     assert (summary["status"], summary["blessed"]) == ("pushed", True)
