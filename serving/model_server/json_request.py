@@ -24,8 +24,9 @@ ROW_FORMAT = "instances"
 COLUMN_FORMAT = "inputs"
 
 _LONGEST_ECHO = 256
+_TOO_BIG = "JSON Parse error: Number too big to be stored in double."
+_MOST_DIGITS = 308  # of a whole number that a double can hold
 _MOST_DIMENSIONS = 32  # of a numpy array
-_DECODER = json.JSONDecoder()
 _TYPE_NAMES = {
     type(None): "Null",
     dict: "Object",
@@ -35,6 +36,21 @@ _TYPE_NAMES = {
     float: "Number",
 }
 _FLOATS = {types_pb2.DT_FLOAT: ("float", 2**24 - 1), types_pb2.DT_DOUBLE: ("double", 2**53 - 1)}
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise status.invalid_argument(_TOO_BIG)
+    return int(digits)
+
+
+def _double(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise status.invalid_argument(_TOO_BIG)
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_double)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
