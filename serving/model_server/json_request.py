@@ -25,7 +25,6 @@ COLUMN_FORMAT = "inputs"
 
 _LONGEST_ECHO = 256
 _MOST_DIMENSIONS = 32  # of a numpy array
-_DECODER = json.JSONDecoder()
 _TYPE_NAMES = {
     type(None): "Null",
     dict: "Object",
@@ -35,6 +34,23 @@ _TYPE_NAMES = {
     float: "Number",
 }
 _FLOATS = {types_pb2.DT_FLOAT: ("float", 2**24 - 1), types_pb2.DT_DOUBLE: ("double", 2**53 - 1)}
+
+
+def _number(text: str) -> float:
+    """A number beyond 64 bits or with a fraction, as rapidjson reads it.
+
+    Raises:
+      ValueError: it is beyond a double.
+    """
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("Number too big to be stored in double.")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=_number, parse_int=lambda text: int(text) if len(text) <= 20 else _number(text)
+)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -62,6 +78,8 @@ def _parse_leniently(body: bytes) -> Any:
         raise status.invalid_argument(
             f"JSON Parse error: {error.msg} at offset: {error.pos}"
         ) from None
+    except ValueError as error:
+        raise status.invalid_argument(f"JSON Parse error: {error}") from None
     except RecursionError:
         raise status.invalid_argument("JSON Parse error: nested too deep") from None
 
