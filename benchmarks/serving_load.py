@@ -2,10 +2,10 @@
 
 `python -m benchmarks.serving_load` writes a SavedModel of the specified network, then, in one run:
 the in-process limit (a DirectSession fed full batches), this project's server over gRPC with 1, 8
-and 32 clients and over REST with 8 and 32, and each peer that installs (LitServe, BentoML,
-MLServer, KServe; each in a virtual environment of its own with the same TensorFlow) over REST with
-8 and 32. Clients run in processes of their own and share the cores with the server; every image is
-a JPEG sent alone, and every answer is compared with the graph's own.
+and 32 clients and over REST with 8 and 32, and each peer (LitServe, BentoML, KServe's Python
+server; each in a virtual environment of its own with the same TensorFlow) over REST with 8 and 32.
+Clients run in processes of their own and share the cores with the server; every image is a JPEG
+sent alone, and every answer is compared with the graph's own.
 """
 
 import argparse
@@ -35,13 +35,8 @@ APPS = ROOT / "benchmarks" / "serving_peers"
 MIB = 1 << 20
 IMAGES = 64
 BATCHES = (32, 64, 128)
-# MLServer's OpenTelemetry imports pkg_resources, which setuptools 81 dropped.
-PEER_PACKAGES = {
-    "litserve": ["litserve"],
-    "bentoml": ["bentoml"],
-    "mlserver": ["mlserver", "setuptools<81"],
-    "kserve": ["kserve"],
-}
+# MLServer 1.7 needs protobuf 5 and TensorFlow 2.16 needs 4: they do not share an environment.
+PEERS = ("litserve", "bentoml", "kserve")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,21 +204,6 @@ CALLS = {
     "bentoml": http_call(
         "/predict", lambda image: {"images": [image]}, lambda answer: answer[0]["probabilities"]
     ),
-    "mlserver": http_call(
-        "/v2/models/emotion/infer",
-        lambda image: {
-            "inputs": [
-                {
-                    "name": "image_bytes",
-                    "shape": [1],
-                    "datatype": "BYTES",
-                    "parameters": {"content_type": "base64"},
-                    "data": [image],
-                }
-            ]
-        },
-        lambda answer: answer["outputs"][0]["data"],
-    ),
     "kserve": http_call(
         "/v1/models/emotion:predict",
         lambda image: {"instances": [{"b64": image}]},
@@ -240,7 +220,7 @@ def make_venv(directory: pathlib.Path, name: str) -> pathlib.Path:
     python = directory / name / "bin" / "python"
     if not python.exists():
         version = importlib.metadata.version("tensorflow")
-        packages = [*PEER_PACKAGES[name], f"tensorflow-cpu=={version}"]
+        packages = [name, f"tensorflow-cpu=={version}"]
         uv = pathlib.Path(sys.executable).with_name("uv")
         command = str(uv) if uv.exists() else "uv"
         subprocess.run([command, "venv", "-q", "-p", sys.executable, python.parents[1]], check=True)
@@ -256,17 +236,6 @@ def peer_command(name: str, python: pathlib.Path, model: pathlib.Path, port: int
         environment |= {"BENTOML_DO_NOT_TRACK": "True"}
         serve = [python.with_name("bentoml"), "serve", "bentoml_app:Emotion"]
         return [*serve, "--host", "127.0.0.1", "--port", str(port)], environment, APPS
-    if name == "mlserver":
-        from tests.serving.conformance.harness import free_port
-
-        settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port()}
-        settings |= {"metrics_port": free_port()}
-        (home / "settings.json").write_text(json.dumps(settings))
-        served = {"name": "emotion", "implementation": "mlserver_runtime.EmotionRuntime"}
-        served |= {"max_batch_size": 32, "max_batch_time": 0.002}
-        served |= {"parameters": {"uri": str(model)}}
-        (home / "model-settings.json").write_text(json.dumps(served))
-        return [python.with_name("mlserver"), "start", str(home)], environment, home
     return [python, APPS / f"{name}_app.py", str(model), str(port)], environment, home
 
 
@@ -417,7 +386,7 @@ def limit_of(directory: pathlib.Path, secs: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--secs", type=float, default=8, help="length of each measurement")
-    parser.add_argument("--peers", default=",".join(PEER_PACKAGES), help="comma-separated; or ''")
+    parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; or ''")
     parser.add_argument("--venvs", default=str(ROOT / ".venvs"), help="where peers are installed")
     for hidden in ("--client", "--in_process", "--write_model"):
         parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)

@@ -121,7 +121,7 @@ def summarize(
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
         pushed_version=int(pushed.custom_properties["pushed_version"].string_value)
-        if is_pushed
+        if pushed and is_pushed
         else None,
         push_dir=config.push_path,
         seconds=seconds,

@@ -18,7 +18,7 @@ class ImageIngestSpec(component_spec.ComponentSpec):
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {}
+    INPUTS: dict[str, component_spec.ChannelParameter] = {}
     OUTPUTS = {"manifest": component_spec.ChannelParameter(type=artifacts.ImageManifest)}
 
 

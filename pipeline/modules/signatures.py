@@ -80,7 +80,9 @@ class ServedModel(tf.Module):
         self._flip = flip
         self._transform_output = transform_output
         # Tracked, so that the transform graph's tables are saved with the model.
-        self._transform_layer = transform_output and transform_output.transform_features_layer()
+        self._transform_layer = (
+            transform_output.transform_features_layer() if transform_output else None
+        )
 
     def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
         answer = self._network(pixels, training=False)
@@ -101,7 +103,7 @@ class ServedModel(tf.Module):
         return tf.tile(self._class_names[tf.newaxis], [tf.shape(probabilities)[0], 1])
 
     def _transform(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        assert self._transform_output is not None
+        assert self._transform_output is not None and self._transform_layer is not None
         spec = self._transform_output.raw_feature_spec()
         wanted = {key: spec[key] for key in (IMAGE_KEY, LABEL_KEY)}
         return self._transform_layer(tf.io.parse_example(examples, wanted))

@@ -38,8 +38,8 @@ class Split:
 
     def fingerprint(self) -> str:
         """Returns 16 hex digits over pixels and labels."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.pixels))
-        digest.update(np.ascontiguousarray(self.labels))
+        digest = hashlib.sha256(self.pixels.tobytes())
+        digest.update(self.labels.tobytes())
         return digest.hexdigest()[:16]
 
 

@@ -38,6 +38,7 @@ _TYPE_NAMES = {
 _FLOATS = {types_pb2.DT_FLOAT: ("float", 2**24 - 1), types_pb2.DT_DOUBLE: ("double", 2**53 - 1)}
 
 
+<<<<<<< HEAD
 def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
         raise status.invalid_argument(_TOO_BIG)
@@ -51,6 +52,23 @@ def _double(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_double)
+=======
+def _number(text: str) -> float:
+    """A number beyond 64 bits or with a fraction, as rapidjson reads it.
+
+    Raises:
+      ValueError: it is beyond a double.
+    """
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("Number too big to be stored in double.")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=_number, parse_int=lambda text: int(text) if len(text) <= 20 else _number(text)
+)
+>>>>>>> serving-conformance
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -78,6 +96,8 @@ def _parse_leniently(body: bytes) -> Any:
         raise status.invalid_argument(
             f"JSON Parse error: {error.msg} at offset: {error.pos}"
         ) from None
+    except ValueError as error:
+        raise status.invalid_argument(f"JSON Parse error: {error}") from None
     except RecursionError:
         raise status.invalid_argument("JSON Parse error: nested too deep") from None
 

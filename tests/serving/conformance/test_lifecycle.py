@@ -233,6 +233,8 @@ def test_c75_label_for_a_version_not_available(lifecycle, base_path):
 def test_c76_moving_a_label_is_atomic(lifecycle, base_path):
     write_versions(base_path, 1, 2)
     lifecycle.reload(config("c76", base_path, all=True))
+    for version in (1, 2):
+        lifecycle.wait_for("c76", version, "AVAILABLE")
     lifecycle.reload(config("c76", base_path, all=True, labels={"stable": 1}))
     seen, stop = [], threading.Event()
 

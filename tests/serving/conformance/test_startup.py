@@ -54,12 +54,18 @@ def test_c84_an_unknown_flag_is_named_and_ignored(waiting, can_start, tmp_path):
     assert code != 0
 
 
+def with_a_version(waiting):
+    """The waiting server, once it has a version to serve."""
+    if not (waiting.base_path / "1").exists():
+        fixture_models.write_half_plus_version(waiting.base_path, 1)
+    return harness.wait_until_open(waiting)
+
+
 def test_c60_ports_open_once_every_model_has_a_version(waiting):
     waiting.wait_for_output("Did you forget to name your leaf directory as a number")
     assert not is_open(waiting.grpc_port)
     assert waiting.process.poll() is None
-    fixture_models.write_half_plus_version(waiting.base_path, 1)
-    harness.wait_until_open(waiting)
+    with_a_version(waiting)
     request = predict_request("default", x=np.float32([2]))
     assert waiting.predict(request).outputs["y"].float_val == [2]
 
@@ -78,7 +84,7 @@ def test_c60_a_failed_load_at_start_ends_the_process(can_start, tmp_path):
 
 
 def test_c59_defaults(waiting, can_start):
-    harness.wait_until_open(waiting)
+    with_a_version(waiting)
     assert list(waiting.status("default")) == [1]  # the default of --model_name
     assert not is_open(waiting.rest_port)
     usage = subprocess.run(
@@ -105,7 +111,7 @@ def test_c59_defaults(waiting, can_start):
 
 
 def test_c80_health_service_is_off_by_default(waiting):
-    harness.wait_until_open(waiting)
+    with_a_version(waiting)
     assert rpc_error(_health_check(waiting.channel), b"")[0] == "UNIMPLEMENTED"
 
 
