@@ -24,8 +24,6 @@ ROW_FORMAT = "instances"
 COLUMN_FORMAT = "inputs"
 
 _LONGEST_ECHO = 256
-_TOO_BIG = "JSON Parse error: Number too big to be stored in double."
-_MOST_DIGITS = 308  # of a whole number that a double can hold
 _MOST_DIMENSIONS = 32  # of a numpy array
 _TYPE_NAMES = {
     type(None): "Null",
@@ -38,21 +36,6 @@ _TYPE_NAMES = {
 _FLOATS = {types_pb2.DT_FLOAT: ("float", 2**24 - 1), types_pb2.DT_DOUBLE: ("double", 2**53 - 1)}
 
 
-<<<<<<< HEAD
-def _integer(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise status.invalid_argument(_TOO_BIG)
-    return int(digits)
-
-
-def _double(digits: str) -> float:
-    if math.isinf(value := float(digits)):
-        raise status.invalid_argument(_TOO_BIG)
-    return value
-
-
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_double)
-=======
 def _number(text: str) -> float:
     """A number beyond 64 bits or with a fraction, as rapidjson reads it.
 
@@ -68,7 +51,6 @@ def _number(text: str) -> float:
 _DECODER = json.JSONDecoder(
     parse_float=_number, parse_int=lambda text: int(text) if len(text) <= 20 else _number(text)
 )
->>>>>>> serving-conformance
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
