@@ -8,6 +8,7 @@ import sys
 
 from pipeline.cli import main as emotion
 from serving.client import EmotionClient
+from serving.errors import UserError
 
 READY_TIMEOUT_SECS = 60.0
 
@@ -39,6 +40,9 @@ def main() -> int:
             client.wait_until_ready(READY_TIMEOUT_SECS)
         print(f"\nserver at {address} (log: {server_log}); its answer over gRPC for a drawn face:")
         status = emotion(["predict", str(picture), "--server", address])
+    except UserError as error:
+        print(f"the server gave no answer: {error}\nits log: {server_log}", file=sys.stderr)
+        return 1
     finally:
         server.terminate()
         server.wait()
