@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 
 from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from components.errors import DataRejectedError
 from components.image_ingest.manifest import counts_by_split, read_manifest
 from components.model_metrics import MACRO_F1_NAME
 from components.progress import format_secs
@@ -102,7 +103,7 @@ def summarize(
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
     is_pushed = bool(pushed and pushed.custom_properties["pushed"].int_value)
-    if isinstance(error, AnomaliesError):
+    if isinstance(error, DataRejectedError):
         status = Status.ANOMALIES
     elif error is not None:
         status = Status.FAILED

@@ -7,7 +7,7 @@ import pandas as pd
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from components import features
-from components.errors import UserError
+from components.errors import DataRejectedError
 from components.image_ingest.manifest import kept_rows
 
 MAX_FILES_NAMED = 5
@@ -51,7 +51,7 @@ class Anomaly:
     remedy: str
 
 
-class AnomaliesError(UserError):
+class AnomaliesError(DataRejectedError):
     """The data does not fit the schema; `anomalies` lists how."""
 
     def __init__(self, anomalies: list[Anomaly]):
