@@ -103,7 +103,8 @@ class ServedModel(tf.Module):
         return tf.tile(self._class_names[tf.newaxis], [tf.shape(probabilities)[0], 1])
 
     def _transform(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        assert self._transform_output is not None and self._transform_layer is not None
+        assert self._transform_output is not None
+        assert self._transform_layer is not None
         spec = self._transform_output.raw_feature_spec()
         wanted = {key: spec[key] for key in (IMAGE_KEY, LABEL_KEY)}
         return self._transform_layer(tf.io.parse_example(examples, wanted))
