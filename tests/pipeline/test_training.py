@@ -45,8 +45,8 @@ def small_model():
     return tf.keras.Model(pixels, layers.Dense(3, "softmax", kernel_initializer=start)(x))
 
 
-class CutOff(Exception):
-    pass
+class CutOffError(Exception):
+    """Stands in for a kill."""
 
 
 def run(folder, config, model=None, stop_after=None, monkeypatch=None):
@@ -71,7 +71,7 @@ def run(folder, config, model=None, stop_after=None, monkeypatch=None):
 def _cut_off_after(epochs):
     def report_epoch(state, _):
         if len(state.history) == epochs:
-            raise CutOff
+            raise CutOffError
 
     return report_epoch
 
@@ -102,7 +102,7 @@ def losses(state):
 )
 def test_goes_on_where_it_was_cut_off(tmp_path, monkeypatch, stop_after, config):
     whole_model, whole = run(tmp_path / "whole", config)
-    with monkeypatch.context() as patch, pytest.raises(CutOff):
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
         run(tmp_path / "cut", config, stop_after=stop_after, monkeypatch=patch)
     model, state = run(tmp_path / "cut", config)
     assert state.resumed_at == [stop_after]
@@ -119,7 +119,7 @@ def test_the_specified_network_goes_on_where_it_was_cut_off(tmp_path, monkeypatc
         return build_model(3, seed=1)
 
     whole_model, whole = run(tmp_path / "whole", config, network())
-    with monkeypatch.context() as patch, pytest.raises(CutOff):
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
         run(tmp_path / "cut", config, network(), stop_after=1, monkeypatch=patch)
     model, state = run(tmp_path / "cut", config, network())
     assert losses(state) == losses(whole)

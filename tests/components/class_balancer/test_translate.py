@@ -55,5 +55,5 @@ def test_original_keeps_its_bytes():
 
 def test_names_the_picture_that_cannot_be_decoded():
     source = tf.train.Example.FromString(example("sad", "sad/broken.jpg", b"no picture"))
-    with pytest.raises(ValueError, match="^sad/broken.jpg: the image of this Example cannot be"):
+    with pytest.raises(ValueError, match=r"^sad/broken\.jpg: the image of this Example cannot be"):
         translated_copies(source, [(1, 0)])
