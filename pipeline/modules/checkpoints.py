@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from typing import Any
 
 import tensorflow as tf
 
@@ -39,13 +40,13 @@ class Checkpoints:
     is killed finds either the epoch or the one before.
     """
 
-    def __init__(self, base_dir: str, key: str, tracked: dict[str, tf.Module]):
+    def __init__(self, base_dir: str, key: str, tracked: dict[str, Any]):
         """Opens `<base_dir>/<key>` and removes the folders of other trainings that are finished.
 
         Args:
           base_dir: Folder of all trainings' checkpoints.
           key: Names this training: a hash of all that decides its result.
-          tracked: What to save and restore, such as the model and the optimizer.
+          tracked: What to save and restore: trackable objects or lists of them, `model` among them.
         """
         self._dir = os.path.join(base_dir, key)
         self._all = tf.train.Checkpoint(**tracked)

@@ -10,7 +10,7 @@ from components.errors import UserError
 from components.progress import Throttle, format_secs, report
 from pipeline.configs import TrainConfig
 from pipeline.modules.checkpoints import Checkpoints, TrainState
-from pipeline.modules.model import set_dropout_rate
+from pipeline.modules.model import dropout_generators, set_dropout_rate
 from pipeline.modules.training_data import EpochBatches, Split, eval_batches
 
 
@@ -134,7 +134,8 @@ def train(
     loss = tf.keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
     model.compile(optimizer, loss, metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
-    checkpoints = Checkpoints(checkpoints_dir, key, {"model": model, "optimizer": optimizer})
+    tracked = {"model": model, "optimizer": optimizer, "dropout": dropout_generators(model)}
+    checkpoints = Checkpoints(checkpoints_dir, key, tracked)
     state = checkpoints.restore()
     if state.history:
         report(f"going on after epoch {len(state.history)} of {config.epochs}")

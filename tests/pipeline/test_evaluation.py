@@ -1,0 +1,33 @@
+from pipeline.configs import ThresholdConfig
+from pipeline.evaluation import make_eval_config
+
+
+def config():
+    return make_eval_config(ThresholdConfig(accuracy=0.6, macro_f1=0.5, max_accuracy_drop=0.1))
+
+
+def test_thresholds_hold_for_the_overall_slice_alone():
+    judged = {}
+    for metric in config().metrics_specs[0].metrics:
+        # A plain threshold would be applied to each label's slice too.
+        assert not metric.HasField("threshold")
+        for one in metric.per_slice_thresholds:
+            assert [list(spec.feature_keys) for spec in one.slicing_specs] == [[]]
+            judged[metric.class_name] = one.threshold
+    assert set(judged) == {"SparseCategoricalAccuracy", "MacroF1"}
+    accuracy, macro_f1 = judged["SparseCategoricalAccuracy"], judged["MacroF1"]
+    assert accuracy.value_threshold.lower_bound.value == 0.6
+    assert abs(accuracy.change_threshold.absolute.value + 0.1) < 1e-9
+    assert macro_f1.value_threshold.lower_bound.value == 0.5
+    assert not macro_f1.HasField("change_threshold")
+
+
+def test_slices_are_all_images_and_each_label():
+    assert [list(spec.feature_keys) for spec in config().slicing_specs] == [[], ["label"]]
+
+
+def test_calls_the_signatures_of_the_served_model():
+    (spec,) = config().model_specs
+    assert spec.signature_name == "evaluate"
+    assert list(spec.preprocessing_function_names) == ["transform_features"]
+    assert spec.label_key == "label_xf"

@@ -1,0 +1,123 @@
+import pytest
+
+from components.errors import UserError
+from pipeline.configs import RECIPES, PipelineConfig, TrainConfig
+from pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
+
+
+def test_defaults_are_the_method_as_published():
+    train = PipelineConfig().train
+    assert (train.epochs, train.batch_size, train.learning_rate) == (100, 128, 0.001)
+    assert train.dropout_steps == ((0, 0.5),)
+    assert RECIPES["original"] == train
+    assert (train.flip, train.rotation_degrees, train.zoom, train.shift_px) == (False, 0, 0, 0)
+
+
+def test_overrides_nested_settings_and_leaves_the_rest():
+    config = with_overrides(
+        PipelineConfig(), {"seed": 7, "train": {"epochs": 3, "learning_rate": 1, "flip": True}}
+    )
+    assert config == PipelineConfig(
+        seed=7, train=TrainConfig(epochs=3, learning_rate=1.0, flip=True)
+    )
+    assert type(config.train.learning_rate) is float
+
+
+def test_lists_become_tuples():
+    config = with_overrides(
+        PipelineConfig(), {"labels": ["a", "b"], "train": {"dropout_steps": [[0, 0], [2, 0.5]]}}
+    )
+    assert config.labels == ("a", "b")
+    assert config.train.dropout_steps == ((0, 0.0), (2, 0.5))
+
+
+def test_survives_the_way_through_json():
+    for train in RECIPES.values():
+        assert with_overrides(TrainConfig(), to_dict(train)) == train
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed=3", {"seed": 3}),
+        ("thresholds.accuracy=0.4", {"thresholds": {"accuracy": 0.4}}),
+        ("labels=[a, b]", {"labels": ["a", "b"]}),
+        ("data=a=b", {"data": "a=b"}),
+        ("train.learning_rate=1e-3", {"train": {"learning_rate": "1e-3"}}),
+    ],
+)
+def test_parses_an_assignment(text, expected):
+    assert parse_assignment(text) == expected
+
+
+def test_takes_a_number_that_yaml_reads_as_text():
+    config = with_overrides(TrainConfig(), {"learning_rate": "1e-3"})
+    assert config.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed", "--set seed: expected key=value"),
+        ("=3", "--set =3: expected key=value"),
+        ("seed=[1", r"--set seed=\[1: '\[1' is not a value"),
+    ],
+)
+def test_refuses_a_bad_assignment(text, message):
+    with pytest.raises(UserError, match=message):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"epoch": 3}, "^epoch: there is no such setting; known are .*seed"),
+        ({"train": {"epoch": 3}}, r"^train\.epoch: there is no such setting; .*train\.epochs"),
+        ({"train": 3}, "^train: is a group of settings, got 3"),
+        ({"seed": "x"}, "^seed: expected int, got 'x'"),
+        ({"seed": True}, "^seed: expected int, got True"),
+        ({"seed": 1.5}, "^seed: expected int, got 1.5"),
+        ({"labels": "happy"}, "^labels: expected tuple.*got 'happy'"),
+        ({"labels": ["happy", "happy"]}, "^labels: must be at least two different class names"),
+        ({"balance": "mirror"}, "^balance: must be one of translate, none, got 'mirror'"),
+        ({"max_shift_px": 48}, "^max_shift_px: must be from 1 to 47, got 48"),
+        ({"eval_fraction": 1}, r"^eval_fraction: must be in \(0, 1\), got 1.0"),
+        ({"thresholds": {"accuracy": 1.5}}, r"^thresholds\.accuracy: must be in \[0, 1\], got 1.5"),
+        ({"train": {"epochs": 0}}, r"^train\.epochs: must be at least 1, got 0"),
+        ({"train": {"learning_rate": "fast"}}, r"^train\.learning_rate: expected float, got 'fast"),
+        ({"train": {"schedule": "step"}}, r"^train\.schedule: must be one of constant, cosine"),
+        ({"train": {"dropout_steps": [[1, 0.5]]}}, r"^train\.dropout_steps: must be \[epoch, rate"),
+        ({"train": {"dropout_steps": [[0, 1.0]]}}, r"^train\.dropout_steps: must be \[epoch, rate"),
+        ({"train": {"dropout_steps": []}}, r"^train\.dropout_steps: must be \[epoch, rate"),
+    ],
+)
+def test_refuses_bad_settings(overrides, message):
+    with pytest.raises(UserError, match=message):
+        with_overrides(PipelineConfig(), overrides)
+
+
+def test_reads_a_file(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("seed: 3\ntrain:\n  epochs: 2\n")
+    assert load_file(str(file)) == {"seed": 3, "train": {"epochs": 2}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- 1\n", "holds list, expected"),
+        (b"", "holds NoneType, expected"),
+        (b"a: [", "cannot be read"),
+        (b"\xff\xfe\xfa", "cannot be read"),
+    ],
+)
+def test_refuses_a_bad_file(tmp_path, content, message):
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        load_file(str(file))
+
+
+def test_refuses_a_missing_file(tmp_path):
+    with pytest.raises(UserError, match=r"none\.yaml: cannot be read"):
+        load_file(str(tmp_path / "none.yaml"))

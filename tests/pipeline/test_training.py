@@ -1,0 +1,252 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
+
+from components.errors import UserError
+from pipeline.configs import TrainConfig
+from pipeline.modules import training
+from pipeline.modules.checkpoints import Checkpoints, TrainState
+from pipeline.modules.model import build_model
+from pipeline.modules.training_data import EpochBatches, Split
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_per_step():
+    """Sums come in the same order each time, so weights can be compared to the bit."""
+    tf.config.experimental.enable_op_determinism()
+    yield
+    # Public TensorFlow has no way back, and other tests draw without a seed.
+    tf_config.disable_op_determinism()
+
+
+def make_split(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return Split(
+        pixels=rng.integers(0, 256, (count, 48, 48, 1), dtype=np.uint8),
+        labels=np.arange(count, dtype=np.int64) % 3,
+        is_copy=np.zeros(count, bool),
+    )
+
+
+def small_model():
+    """Return a network with a layer of each kind that has a state."""
+    layers = tf.keras.layers
+    pixels = layers.Input((48, 48, 1))
+    x = layers.AveragePooling2D(8)(pixels)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(0.5, seed=2, rng_type="stateful")(x)
+    start = tf.keras.initializers.GlorotUniform(seed=1)
+    return tf.keras.Model(pixels, layers.Dense(3, "softmax", kernel_initializer=start)(x))
+
+
+class CutOffError(Exception):
+    """Stands in for a kill."""
+
+
+def run(folder, config, model=None, stop_after=None, monkeypatch=None):
+    """Train, if asked for only until the end of an epoch, and return the model and its state."""
+    tf.keras.utils.set_random_seed(5)
+    model = model or small_model()
+    if stop_after is not None:
+        monkeypatch.setattr(training, "_report_epoch", _cut_off_after(stop_after))
+    state = training.train(
+        model,
+        make_split(24),
+        make_split(12, seed=1),
+        config,
+        seed=3,
+        checkpoints_dir=str(folder / "checkpoints"),
+        key="key",
+        log_dir=str(folder / "logs"),
+    )
+    return model, state
+
+
+def _cut_off_after(epochs):
+    def report_epoch(state, _):
+        if len(state.history) == epochs:
+            raise CutOffError
+
+    return report_epoch
+
+
+def losses(state):
+    return [(row["loss"], row["accuracy"], row["val_loss"]) for row in state.history]
+
+
+@pytest.mark.parametrize(
+    ("stop_after", "config"),
+    [
+        (
+            2,
+            TrainConfig(
+                epochs=3,
+                batch_size=8,
+                schedule="cosine",
+                warmup_epochs=1,
+                weight_decay=0.01,
+                dropout_steps=((0, 0.25), (2, 0.5)),
+                flip=True,
+                rotation_degrees=5,
+                averaging_decay=0.9,
+            ),
+        ),
+        (1, TrainConfig(epochs=3, batch_size=8, dropout_steps=((0, 0.0), (1, 0.5)))),
+    ],
+)
+def test_goes_on_where_it_was_cut_off(tmp_path, monkeypatch, stop_after, config):
+    whole_model, whole = run(tmp_path / "whole", config)
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
+        run(tmp_path / "cut", config, stop_after=stop_after, monkeypatch=patch)
+    model, state = run(tmp_path / "cut", config)
+    assert state.resumed_at == [stop_after]
+    assert losses(state) == losses(whole)
+    assert state.best_epoch == whole.best_epoch
+    for one, other in zip(model.get_weights(), whole_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_specified_network_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
+    config = TrainConfig(epochs=2, batch_size=12, flip=True)
+
+    def network():
+        return build_model(3, seed=1)
+
+    whole_model, whole = run(tmp_path / "whole", config, network())
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
+        run(tmp_path / "cut", config, network(), stop_after=1, monkeypatch=patch)
+    model, state = run(tmp_path / "cut", config, network())
+    assert losses(state) == losses(whole)
+    for one, other in zip(model.get_weights(), whole_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_gives_the_model_the_weights_of_its_best_epoch(tmp_path):
+    # A rate this high makes the accuracy jump, so the best epoch is not the last.
+    config = TrainConfig(epochs=6, batch_size=8, learning_rate=0.3, dropout_steps=((0, 0.0),))
+    model, state = run(tmp_path, config)
+    accuracies = [row["val_accuracy"] for row in state.history]
+    assert state.best_epoch == int(np.argmax(accuracies))
+    assert state.best_accuracy == max(accuracies)
+    split = make_split(12, seed=1)
+    answers = model(split.pixels.astype(np.float32) / 255, training=False).numpy()
+    assert np.mean(answers.argmax(axis=1) == split.labels) == pytest.approx(max(accuracies))
+
+
+def test_stops_early(tmp_path):
+    # With this rate no weight changes, so no epoch is better than the first.
+    config = TrainConfig(
+        epochs=9,
+        batch_size=8,
+        learning_rate=1e-30,
+        batch_norm_momentum=0.99,
+        early_stopping_patience=2,
+    )
+    model = tf.keras.Sequential([tf.keras.layers.Flatten(input_shape=(48, 48, 1))])
+    model.add(tf.keras.layers.Dense(3, "softmax"))
+    _, state = run(tmp_path, config, model)
+    assert (len(state.history), state.best_epoch) == (3, 0)
+
+
+def test_names_the_step_at_which_the_loss_is_no_number(tmp_path):
+    model = small_model()
+    model.layers[-1].set_weights([np.full((36, 3), np.nan), np.zeros(3)])
+    with pytest.raises(UserError, match=r"epoch 1/100: the loss became nan at step 1\. Lower"):
+        run(tmp_path, TrainConfig(batch_size=8), model)
+
+
+def test_averages_are_in_place_only_within_the_context():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, use_bias=False, input_shape=(1,))])
+    optimizer = training.make_optimizer(TrainConfig(averaging_decay=0.75), 1)
+    model.compile(optimizer, "mse")
+    kernel = model.trainable_variables[0]
+    kernel.assign([[0.0]])
+    optimizer.build([kernel])
+    for value in (4.0, 8.0):
+        kernel.assign([[value]])
+        # A zero gradient leaves the weight as it is and still moves the average.
+        optimizer.apply_gradients([(tf.zeros([1, 1]), kernel)])
+    with training.with_averages(model):
+        average = kernel.numpy().item()
+    # 0.75 * (0.75 * 0 + 0.25 * 4) + 0.25 * 8
+    assert average == pytest.approx(2.75)
+    assert kernel.numpy().item() == 8.0
+
+
+def test_learning_rate_schedule():
+    assert training.learning_rate(TrainConfig(learning_rate=0.2), 10) == 0.2
+    cosine = training.learning_rate(
+        TrainConfig(epochs=3, learning_rate=0.2, schedule="cosine", warmup_epochs=1), 10
+    )
+    rates = [float(cosine(step)) for step in (0, 5, 10, 20, 30)]
+    np.testing.assert_allclose(rates, [0.0, 0.1, 0.2, 0.1, 0.0], atol=1e-7)
+    plain = training.learning_rate(TrainConfig(epochs=2, learning_rate=0.2, schedule="cosine"), 10)
+    np.testing.assert_allclose([float(plain(s)) for s in (0, 10, 20)], [0.2, 0.1, 0.0], atol=1e-7)
+
+
+def test_dropout_schedule():
+    config = TrainConfig(dropout_steps=((0, 0.0), (2, 0.25), (5, 0.5)))
+    rates = [training.dropout_rate(config, epoch) for epoch in range(7)]
+    assert rates == [0.0, 0.0, 0.25, 0.25, 0.25, 0.5, 0.5]
+
+
+def test_class_weights():
+    # 6 images of 3 classes, 2 a class on average; a class without images weighs as one of one.
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    assert training.class_weights(labels, 3) == {0: 0.5, 1: 1.0, 2: 2.0}
+
+
+def test_optimizer_of_the_method_is_adam():
+    optimizer = training.make_optimizer(TrainConfig(), 225)
+    assert type(optimizer) is tf.keras.optimizers.Adam
+    assert float(optimizer.learning_rate) == pytest.approx(1e-3)
+    assert not optimizer.use_ema
+    decayed = training.make_optimizer(TrainConfig(weight_decay=0.01), 225)
+    assert type(decayed) is tf.keras.optimizers.AdamW
+    assert decayed.weight_decay == 0.01
+
+
+def test_batches_of_an_epoch_hold_every_image_once_in_an_order_of_its_own():
+    split = Split(
+        pixels=np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8),
+        labels=np.arange(10, dtype=np.int64) % 3,
+        is_copy=np.zeros(10, bool),
+    )
+
+    def order(seed, epoch):
+        batches = EpochBatches(split, 3, TrainConfig(batch_size=4), seed)
+        assert batches.steps == 3
+        pixels = [pixels.numpy() for pixels, _ in batches.epoch(epoch)]
+        assert [len(one) for one in pixels] == [4, 4, 2]
+        return [round(float(one) * 255) for one in np.concatenate(pixels)[:, 0, 0, 0]]
+
+    assert sorted(order(1, 0)) == list(range(10))
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_checkpoints_ignore_a_half_written_epoch_and_drop_finished_trainings(tmp_path):
+    variable = tf.Module()
+    variable.value = tf.Variable(1.0)
+    first = Checkpoints(str(tmp_path), "first", {"model": variable})
+    state = TrainState(history=[{"val_accuracy": 0.5}], best_epoch=0)
+    first.save_best(0)
+    first.save(state)
+    (tmp_path / "first" / "epoch-00002.part").mkdir()
+    variable.value.assign(7.0)
+    restored = Checkpoints(str(tmp_path), "first", {"model": variable}).restore()
+    assert variable.value.numpy() == 1.0
+    assert restored == TrainState([{"val_accuracy": 0.5}], 0, [1])
+    assert math.isclose(restored.best_accuracy, 0.5)
+    Checkpoints(str(tmp_path), "second", {"model": variable})
+    assert (tmp_path / "first").exists()
+    first.finish()
+    Checkpoints(str(tmp_path), "second", {"model": variable})
+    assert not (tmp_path / "first").exists()
