@@ -1,0 +1,39 @@
+"""`python -m serving.model_server`: the server by tensorflow_model_server's flags."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from serving.errors import UserError
+from serving.model_server import flags
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the server; returns the exit status, 255 (-1) where it can't start."""
+    try:
+        options, warnings = flags.parse(arguments)
+    except UserError as error:
+        print(f"{error}\n{flags.usage()}", file=sys.stderr)
+        return 255
+    flags.report(warnings)
+    if options.help:
+        print(flags.usage())
+        return 0
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from serving.model_server import server  # imports TensorFlow
+
+    try:
+        return server.run(options)
+    except UserError as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        return 255
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

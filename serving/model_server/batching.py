@@ -1,0 +1,293 @@
+"""Greedy batching: a run takes whatever waits for the same signature and shapes, without waiting.
+
+There are no batching threads. A request's own thread runs the batch its request is in, if a place
+is free; else it waits, and either finds its answer there or is woken to run the next batch.
+Requests of different signatures or shapes never share a run, so that one odd request harms only
+itself (Deviation: in TensorFlow Serving it fails its whole batch), and where a shared run fails,
+each request is run again alone.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+import grpc
+import numpy as np
+
+from serving.model_server import status
+
+Arrays = Sequence[np.ndarray]
+RunFn = Callable[[Arrays], list[np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchingOptions:
+    """How requests share runs.
+
+    Attributes:
+      max_batch_size: most rows in one run; a longer request goes in several runs, or is refused
+        where `split_large_batches` is False.
+      batch_timeout_secs: how long a run waits for its batch to fill.
+      num_batch_threads: runs at a time, for one model version.
+      max_enqueued_rows: rows that may wait; None for no limit.
+      allowed_batch_sizes: sizes that a run is padded to, rising; empty for none.
+    """
+
+    max_batch_size: int = 128
+    batch_timeout_secs: float = 0.0
+    num_batch_threads: int = max(2, os.cpu_count() or 1)
+    max_enqueued_rows: int | None = None
+    allowed_batch_sizes: tuple[int, ...] = ()
+    split_large_batches: bool = True
+
+
+class _Task:
+    """One request's rows in a queue; its thread sleeps on `wake`."""
+
+    __slots__ = ("deadline", "enqueued", "error", "inputs", "lead", "outputs", "rows", "wake")
+
+    def __init__(self, inputs: Arrays, rows: int, deadline: float | None):
+        self.inputs = inputs
+        self.rows = rows
+        self.deadline = deadline
+        self.enqueued = time.monotonic()
+        self.lead = False
+        self.outputs: list[np.ndarray] | None = None
+        self.error: Exception | None = None
+        self.wake = threading.Lock()  # a bare lock wakes sooner than an Event
+        self.wake.acquire()
+
+
+class _Queue:
+    """What waits for one signature and shape."""
+
+    __slots__ = ("forming", "run", "tasks")
+
+    def __init__(self, run: RunFn):
+        self.run = run
+        self.tasks: collections.deque[_Task] = collections.deque()
+        self.forming: _Task | None = None  # its thread waits for the batch to fill
+
+    def rows(self) -> int:
+        return sum(task.rows for task in self.tasks)
+
+
+class Batcher:
+    """Shares runs among the requests of one model version; safe from any thread."""
+
+    def __init__(self, options: BatchingOptions):
+        self._options = options
+        self._lock = threading.Lock()
+        self._queues: dict[Hashable, _Queue] = {}
+        self._running = 0
+        self._waiting_rows = 0
+
+    def run(
+        self, key: Hashable, run: RunFn, inputs: Arrays, deadline: float | None = None
+    ) -> list[np.ndarray]:
+        """Runs `inputs`, perhaps with others of the same key, and returns their own outputs.
+
+        Args:
+          key: equal for requests that may share a run; the rows must fit together.
+          run: called with inputs of up to `max_batch_size` rows; every output has as many rows.
+          inputs: arrays with one first dimension, 1 or more.
+          deadline: of time.monotonic(); a request still queued then is given up.
+
+        Raises:
+          StatusError: the deadline passed, the queue is full or the request is too large.
+        """
+        rows = len(inputs[0])
+        limit = self._options.max_batch_size
+        if rows <= limit:
+            return self._run_rows(key, run, inputs, rows, deadline)
+        if not self._options.split_large_batches:
+            raise status.invalid_argument(
+                f"Task size {rows} is larger than maximum input batch size {limit}"
+            )
+        parts = [
+            self._run_rows(
+                key,
+                run,
+                [array[start : start + limit] for array in inputs],
+                min(limit, rows - start),
+                deadline,
+            )
+            for start in range(0, rows, limit)
+        ]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def run_alone(
+        self, run: RunFn, inputs: Arrays, deadline: float | None = None
+    ) -> list[np.ndarray]:
+        """Runs inputs that have no batch dimension, in their turn and never with others."""
+        return self._run_rows(object(), run, inputs, 1, deadline, pad=False)
+
+    def _run_rows(
+        self,
+        key: Hashable,
+        run: RunFn,
+        inputs: Arrays,
+        rows: int,
+        deadline: float | None,
+        pad: bool = True,
+    ) -> list[np.ndarray]:
+        task = _Task(inputs, rows, deadline)
+        self._enqueue(key, run, task)
+        if not task.lead:
+            remaining = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+            if not task.wake.acquire(timeout=remaining) and not self._lead_after_all(key, task):
+                raise self._timed_out(task)
+        if task.lead:
+            self._lead(key, task, pad)
+        if task.error is not None:
+            raise task.error
+        assert task.outputs is not None
+        return task.outputs
+
+    def _enqueue(self, key: Hashable, run: RunFn, task: _Task) -> None:
+        options = self._options
+        with self._lock:
+            most = options.max_enqueued_rows
+            if most is not None and self._waiting_rows + task.rows > most:
+                raise status.unavailable(
+                    "The batch scheduling queue to which this task was submitted is full"
+                )
+            queue = self._queues.get(key)
+            if queue is None:
+                queue = self._queues[key] = _Queue(run)
+            queue.tasks.append(task)
+            self._waiting_rows += task.rows
+            if queue.forming is not None:
+                if queue.rows() >= options.max_batch_size:
+                    queue.forming.wake.release()
+                    queue.forming = None
+            elif self._running < options.num_batch_threads:
+                self._running += 1
+                task.lead = True
+
+    def _lead_after_all(self, key: Hashable, task: _Task) -> bool:
+        """Settles a timeout: True where the task got an answer or the lead in that instant."""
+        with self._lock:
+            if task.lead or task.outputs is not None or task.error is not None:
+                return True
+            queue = self._queues.get(key)
+            if queue is not None and task in queue.tasks:
+                self._remove(key, queue, [task])
+            return False
+
+    def _timed_out(self, task: _Task) -> status.StatusError:
+        return status.StatusError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED
+            if not self._options.split_large_batches
+            else grpc.StatusCode.DEADLINE_EXCEEDED,
+            "Run() timeout exceeded while waiting in batching queue",
+        )
+
+    def _remove(self, key: Hashable, queue: _Queue, tasks: Sequence[_Task]) -> None:
+        for task in tasks:
+            queue.tasks.remove(task)
+            self._waiting_rows -= task.rows
+        if not queue.tasks:
+            del self._queues[key]
+
+    def _lead(self, key: Hashable, own: _Task, pad: bool) -> None:
+        """Runs the batch that the own task is in, then hands the place on."""
+        try:
+            self._wait_to_fill(key, own)
+            batch, run = self._take(key, own)
+            self._execute(run, batch, pad)
+            for task in batch:
+                if task is not own:
+                    task.wake.release()
+        finally:
+            self._hand_on()
+
+    def _wait_to_fill(self, key: Hashable, own: _Task) -> None:
+        timeout = self._options.batch_timeout_secs
+        if timeout <= 0:
+            return
+        with self._lock:
+            queue = self._queues[key]
+            remaining = own.enqueued + timeout - time.monotonic()
+            if remaining <= 0 or queue.rows() >= self._options.max_batch_size:
+                return
+            if queue.forming is not None:
+                return
+            queue.forming = own
+        filled = own.wake.acquire(timeout=remaining)
+        with self._lock:
+            if not filled and queue.forming is None:  # released in that instant
+                own.wake.acquire(blocking=False)
+            elif queue.forming is own:
+                queue.forming = None
+
+    def _take(self, key: Hashable, own: _Task) -> tuple[list[_Task], RunFn]:
+        """The own task first, then the oldest others as far as they fit."""
+        with self._lock:
+            queue = self._queues[key]
+            batch, rows = [own], own.rows
+            for task in queue.tasks:
+                if task is own:
+                    continue
+                if rows + task.rows > self._options.max_batch_size:
+                    break
+                if not task.lead:
+                    batch.append(task)
+                    rows += task.rows
+            self._remove(key, queue, batch)
+            return batch, queue.run
+
+    def _hand_on(self) -> None:
+        """Wakes the oldest waiting request to run the next batch, or frees the place."""
+        with self._lock:
+            heads = [
+                next((task for task in queue.tasks if not task.lead), None)
+                for queue in self._queues.values()
+                if queue.forming is None
+            ]
+            waiting = [task for task in heads if task is not None]
+            if not waiting:
+                self._running -= 1
+                return
+            head = min(waiting, key=lambda task: task.enqueued)
+            head.lead = True
+            head.wake.release()
+
+    def _execute(self, run: RunFn, batch: Sequence[_Task], pad: bool) -> None:
+        try:
+            self._execute_together(run, batch, pad)
+        except Exception as error:  # whatever it is, it belongs to the callers
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            for task in batch:
+                self._execute(run, [task], pad)
+
+    def _execute_together(self, run: RunFn, batch: Sequence[_Task], pad: bool) -> None:
+        if len(batch) == 1:
+            inputs = list(batch[0].inputs)
+        else:
+            inputs = [
+                np.concatenate(arrays)
+                for arrays in zip(*(task.inputs for task in batch), strict=True)
+            ]
+        rows = sum(task.rows for task in batch)
+        padding = self._padded_size(rows) - rows if pad else 0
+        if padding:
+            inputs = [np.concatenate([array, array[:1].repeat(padding, 0)]) for array in inputs]
+        outputs = run(inputs)
+        if len(batch) == 1 and not padding:
+            batch[0].outputs = outputs
+            return
+        start = 0
+        for task in batch:
+            task.outputs = [array[start : start + task.rows] for array in outputs]
+            start += task.rows
+
+    def _padded_size(self, rows: int) -> int:
+        return next((size for size in self._options.allowed_batch_sizes if size >= rows), rows)

@@ -1,0 +1,93 @@
+"""Predict: a PredictRequest, or arrays from JSON, answered by a loaded version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving import tensors
+from serving.model_server import image_guard, inputs, servable, status
+from serving.protos import predict_pb2
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+def predict(
+    model: servable.Servable,
+    request: predict_pb2.PredictRequest,
+    limits: image_guard.ImageLimits,
+    deadline: float | None,
+    as_content: bool = False,
+) -> tuple[predict_pb2.PredictResponse, float]:
+    """Answers a PredictRequest, and tells the seconds that the model took.
+
+    Args:
+      as_content: give the outputs as `tensor_content` and not as lists of values.
+
+    Raises:
+      StatusError: as TensorFlow Serving words it.
+    """
+    key = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = model.signatures.get(key)
+    if signature is None:
+        raise status.failed_precondition(f'Serving signature key "{key}" not found.')
+    arrays = inputs.parse_tensors(signature, request.inputs)
+    aliases = _filtered(signature, request.output_filter)
+    outputs, seconds = run(model, signature, arrays, limits, deadline)
+    response = predict_pb2.PredictResponse()
+    response.model_spec.name = model.name
+    response.model_spec.version.value = model.version
+    response.model_spec.signature_name = key
+    for alias in aliases:
+        response.outputs[alias].CopyFrom(tensors.to_proto(outputs[alias], as_content=as_content))
+    return response, seconds
+
+
+def run(
+    model: servable.Servable,
+    signature: servable.Signature,
+    arrays: Mapping[str, np.ndarray],
+    limits: image_guard.ImageLimits,
+    deadline: float | None,
+) -> tuple[dict[str, np.ndarray], float]:
+    """Checks and runs arrays by input alias; where an image can't be decoded, says which.
+
+    Raises:
+      StatusError: the inputs are refused by the checks or by the model.
+    """
+    inputs.check(signature, arrays, limits)
+    try:
+        return model.run(signature, arrays, deadline)
+    except status.StatusError as error:
+        images = arrays.get(inputs.IMAGE_INPUT)
+        refused = error.code is grpc.StatusCode.INVALID_ARGUMENT
+        if images is None or not refused or not signature.batched:
+            raise
+        index = inputs.first_refused(
+            lambda part: model.run(signature, part, deadline), arrays, len(images)
+        )
+        raise status.invalid_argument(
+            f"{inputs.IMAGE_INPUT}[{index}] cannot be decoded: {error.message}"
+        ) from None
+
+
+def _filtered(signature: servable.Signature, output_filter: Sequence[str]) -> list[str]:
+    for index, alias in enumerate(output_filter):
+        if alias not in signature.outputs:
+            raise status.invalid_argument(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in "
+                f"the set {{{inputs.joined(signature.outputs)}}}."
+            )
+        if alias in output_filter[:index]:
+            raise status.invalid_argument(f"duplicate output tensor alias: {alias}")
+    return list(output_filter) or list(signature.outputs)
+
+
+def make_spec(response: Any, model: servable.Servable, key: str) -> None:
+    """Fills a response's model_spec with what answered it."""
+    response.model_spec.name = model.name
+    response.model_spec.version.value = model.version
+    response.model_spec.signature_name = key

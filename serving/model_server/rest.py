@@ -1,0 +1,193 @@
+"""The REST API: routes, JSON bodies, HTTP status codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import time
+import urllib.parse
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from serving.model_server import (
+    core,
+    image_guard,
+    json_request,
+    json_response,
+    metadata,
+    predict,
+    status,
+)
+from serving.protos import get_model_metadata_pb2, model_pb2
+
+MAX_INFLATED_BYTES = 100 * 1024 * 1024
+"""Largest body after gzip, as in TensorFlow Serving."""
+
+_API_PATH = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
+_MODEL = r"([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+_CALL_PATH = re.compile(rf"/v1/models/{_MODEL}:(classify|regress|predict)", re.IGNORECASE)
+_STATUS_PATH = re.compile(rf"/v1/models(?:/{_MODEL})?(?:/(metadata))?", re.IGNORECASE)
+_HTTP_CODES = {
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+_CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """An HTTP answer."""
+
+    code: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class RestApi:
+    """Answers HTTP requests for the models of a ServerCore; safe from any thread.
+
+    Args:
+      timeout_secs: of each call.
+      cors: answer with headers that let pages of other origins call.
+    """
+
+    def __init__(
+        self,
+        server_core: core.ServerCore,
+        limits: image_guard.ImageLimits,
+        timeout_secs: float = 30.0,
+        cors: bool = False,
+    ):
+        self._core = server_core
+        self._limits = limits
+        self._timeout_secs = timeout_secs
+        self._cors = cors
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Answers one request; never raises."""
+        if not _API_PATH.fullmatch(path):
+            return Response(404, b"Not found\n", {"Content-Type": "text/plain"})
+        cors_headers = _CORS_HEADERS if self._cors else {}
+        if method == "OPTIONS" and self._cors:
+            if not headers.get("Origin"):
+                return Response(400, b"", {})
+            return Response(200, b"", cors_headers)
+        try:
+            code, answer = 200, self._answer(method, path, _inflated(headers, body))
+        except status.StatusError as error:
+            code, answer = http_code(error.code), json_response.dumps({"error": error.message})
+        except Exception as error:  # a caller gets an answer whatever went wrong
+            _log.exception("%s %s failed", method, path)
+            code = 500
+            answer = json_response.dumps({"error": f"{type(error).__name__}: {error}"})
+        return Response(code, answer, {"Content-Type": "application/json", **cors_headers})
+
+    def _answer(self, method: str, path: str, body: bytes) -> bytes:
+        if method == "POST" and (match := _CALL_PATH.fullmatch(path)):
+            spec = _spec(*match.groups()[:3])
+            if match[4] == "predict":
+                return self._predict(spec, body)
+        elif method == "GET" and (match := _STATUS_PATH.fullmatch(path)):
+            if match[1] is None:
+                raise status.invalid_argument("Missing model name in request.")
+            spec = _spec(*match.groups()[:3])
+            if match[4] == "metadata":
+                with self._core.acquire(spec) as model:
+                    return _metadata_json(metadata.metadata(model))
+            if match[4] is None:
+                return _status_json(metadata.model_status(spec, self._core.statuses(spec.name)))
+        raise status.invalid_argument(f"Malformed request: {method} {path}")
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._timeout_secs
+
+    def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> bytes:
+        document = json_request.parse_object(body)
+        key = json_request.signature_name(document) or predict.DEFAULT_SIGNATURE
+        with self._core.acquire(spec) as model:
+            signature = model.signatures.get(key)
+            if signature is None:
+                raise status.invalid_argument(
+                    f'Serving signature name: "{key}" not found in signature def'
+                )
+            if not signature.inputs:
+                raise status.invalid_argument(f"Failed to get input map for signature: {key}")
+            arrays, request_format = json_request.predict_arrays(document, body, signature)
+            outputs, _ = predict.run(model, signature, arrays, self._limits, self._deadline())
+        return json_response.predictions(outputs, request_format)
+
+
+def http_code(code: grpc.StatusCode) -> int:
+    """The HTTP status code of a gRPC one."""
+    return _HTTP_CODES.get(code, 500)
+
+
+def _inflated(headers: Mapping[str, str], body: bytes) -> bytes:
+    if headers.get("Content-Encoding", "").strip().lower() != "gzip":
+        return body
+    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(body, MAX_INFLATED_BYTES)
+    except zlib.error:
+        raise status.invalid_argument("the request's body is not gzip as its header says") from None
+    if inflater.unconsumed_tail:
+        raise status.invalid_argument(
+            f"the request's body has more than {MAX_INFLATED_BYTES} bytes when inflated"
+        )
+    if not inflater.eof:
+        raise status.invalid_argument("the request's gzip body is cut off")
+    return inflated
+
+
+def _spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelSpec:
+    spec = model_pb2.ModelSpec(name=urllib.parse.unquote(name))
+    if version:
+        if int(version) >= 2**63:
+            raise status.invalid_argument(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = int(version)
+    if label:
+        spec.version_label = urllib.parse.unquote(label)
+    return spec
+
+
+def _to_dict(message: Any) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, including_default_value_fields=True, preserving_proto_field_name=True
+    )
+
+
+def _status_json(response: Any) -> bytes:
+    return json_response.dumps(_to_dict(response))
+
+
+def _metadata_json(response: Any) -> bytes:
+    signature_map = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata[metadata.SIGNATURE_DEF].Unpack(signature_map)
+    return json_response.dumps(
+        {
+            "model_spec": _to_dict(response.model_spec),
+            "metadata": {metadata.SIGNATURE_DEF: _to_dict(signature_map)},
+        }
+    )

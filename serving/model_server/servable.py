@@ -1,0 +1,174 @@
+"""A loaded version of a model: a SavedModel in a session of its own, run by signature."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from serving import tensors
+from serving.model_server import batching, status
+from serving.protos import meta_graph_pb2
+
+SERVE_TAG = "serve"
+INIT_OP_SIGNATURE = "__saved_model_init_op"
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """An input or output: dtype enum, and shape with None for free dimensions (or free rank)."""
+
+    name: str
+    dtype: int
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first dimension is free: rows that may share a run with others."""
+        return self.shape is not None and self.shape[:1] == (None,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A signature as the server uses it; names sorted, which is the order of feeds and fetches."""
+
+    key: str
+    method_name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    defaults: Mapping[str, Any]
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests may share a run: every input and output has a free first dimension."""
+        specs = [*self.inputs.values(), *self.outputs.values()]
+        return bool(self.inputs) and all(spec.batched for spec in specs)
+
+
+class Servable:
+    """One version of a model, ready to run; safe from any thread.
+
+    Args:
+      version_dir: a SavedModel's folder.
+      name: the model's name.
+      version: the version's number.
+      options: how requests share runs.
+      tags: of the meta graph to load.
+
+    Raises:
+      StatusError: the folder holds no SavedModel that can be loaded.
+    """
+
+    def __init__(
+        self,
+        version_dir: str | pathlib.Path,
+        name: str,
+        version: int,
+        options: batching.BatchingOptions,
+        tags: Sequence[str] = (SERVE_TAG,),
+    ):
+        self.name = name
+        self.version = version
+        self.version_dir = pathlib.Path(version_dir)
+        self._batcher = batching.Batcher(options)
+        # A session of its own for each version: its memory goes when the version is unloaded.
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        try:
+            # Deviation: TensorFlow Serving has been seen to serve a version without its variables
+            # and to fail each request; this loader refuses it.
+            meta_graph = tf.compat.v1.saved_model.loader.load(
+                self._session, list(tags), str(version_dir)
+            )
+            self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
+            self.signatures = {
+                key: _signature(key, signature)
+                for key, signature in self.signature_defs.items()
+                if key != INIT_OP_SIGNATURE
+            }
+            self._runs: dict[str, batching.RunFn] = {
+                key: self._make_run(signature) for key, signature in self.signatures.items()
+            }
+        except Exception as error:
+            self._session.close()
+            raise status.from_tensorflow(error) from error
+
+    def close(self) -> None:
+        """Frees the session; no run may be under way."""
+        self._session.close()
+
+    def run(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], deadline: float | None
+    ) -> tuple[dict[str, np.ndarray], float]:
+        """Runs checked inputs (see `inputs.check`) and returns the outputs and the seconds taken.
+
+        Raises:
+          StatusError: the model refused the values, or the deadline (time.monotonic()) passed.
+        """
+        arrays = [inputs[alias] for alias in signature.inputs]
+        started = time.monotonic()
+        run = self._runs[signature.key]
+        if signature.batched and len({len(array) for array in arrays}) == 1 and len(arrays[0]):
+            key = (signature.key, *[(array.dtype.char, array.shape[1:]) for array in arrays])
+            outputs = self._batcher.run(key, run, arrays, deadline)
+        else:
+            outputs = self._batcher.run_alone(run, arrays, deadline)
+        seconds = time.monotonic() - started
+        return dict(zip(signature.outputs, outputs, strict=True)), seconds
+
+    def _make_run(self, signature: Signature) -> batching.RunFn:
+        graph = self._session.graph
+        call: Callable[..., list[np.ndarray]] = self._session.make_callable(
+            [graph.as_graph_element(spec.name) for spec in signature.outputs.values()],
+            feed_list=[graph.as_graph_element(spec.name) for spec in signature.inputs.values()],
+        )
+
+        def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+            try:
+                outputs = call(*arrays)
+            except tf.errors.OpError as error:
+                raise status.from_tensorflow(error) from None
+            return [_as_array(output) for output in outputs]
+
+        return run
+
+
+def _as_array(output: Any) -> np.ndarray:
+    if isinstance(output, bytes):  # a scalar string comes out bare
+        array = np.empty((), object)
+        array[()] = output
+        return array
+    return np.asarray(output)
+
+
+def _signature(key: str, signature: meta_graph_pb2.SignatureDef) -> Signature:
+    return Signature(
+        key=key,
+        method_name=signature.method_name,
+        inputs={alias: _spec(signature.inputs[alias]) for alias in sorted(signature.inputs)},
+        outputs={alias: _spec(signature.outputs[alias]) for alias in sorted(signature.outputs)},
+        defaults=dict(signature.defaults),
+    )
+
+
+def _spec(info: meta_graph_pb2.TensorInfo) -> TensorSpec:
+    shape = None
+    if not info.tensor_shape.unknown_rank:
+        shape = tuple(dim.size if dim.size >= 0 else None for dim in info.tensor_shape.dim)
+    return TensorSpec(info.name, info.dtype, shape)
+
+
+def describe_shape(shape: Sequence[int | None] | None) -> str:
+    """A shape as error messages have it: [-1,48,48,1], or [?] where the rank is free."""
+    if shape is None:
+        return "[?]"
+    return "[" + ",".join("-1" if size is None else str(size) for size in shape) + "]"
+
+
+def numpy_dtype(spec: TensorSpec) -> np.dtype | None:
+    """The numpy dtype of an input or output; None where the server does not support it."""
+    return tensors.numpy_dtype(spec.dtype)
