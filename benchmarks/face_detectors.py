@@ -7,7 +7,8 @@
     apt-get download opencv-doc && dpkg-deb -x opencv-doc*.deb .
     detectors/bin/python benchmarks/face_detectors.py --samples . --faces DATA/images/validation
 
-`--samples` is searched for the photographs by name; the true boxes below were marked by hand.
+`--samples` is searched for the photographs by name. The true boxes below are CenterFace's, looked
+at one by one; no face in the photographs lacks one, but for blurred spectators behind `messi5.jpg`.
 `--faces` is a folder of class folders of 48x48 faces, which are pasted into faceless photographs.
 A detection is right if its centre lies in a true box, and its IoU with it is at least 0.3.
 """
@@ -51,10 +52,11 @@ TRUE_BOXES: dict[str, list[Box]] = {
     "obama_partial_face2.jpg": [(392, 81, 156, 341)],
 }
 FACELESS = (
-    "chelsea.png coffee.png rocket.jpg motorcycle_left.png coins.png brick.png hubble_deep_field.jpg"
-    " china.jpg flower.jpg mask_black.jpg mask_white.jpg aloeL.jpg baboon.jpg fruits.jpg building.jpg"
-    " home.jpg board.jpg starry_night.jpg butterfly.jpg"
-).split()
+    *("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "coins.png", "brick.png"),
+    *("hubble_deep_field.jpg", "china.jpg", "flower.jpg", "mask_black.jpg", "mask_white.jpg"),
+    *("aloeL.jpg", "baboon.jpg", "fruits.jpg", "building.jpg", "home.jpg", "board.jpg"),
+    *("starry_night.jpg", "butterfly.jpg"),
+)
 PASTED_SIZES_PX = (24, 32, 48, 64, 96, 160)
 MIN_IOU = 0.3
 LONGEST_SIDE_PX = 1280
@@ -86,7 +88,8 @@ def main() -> None:
             print(f"\n{name}: left out, {error}")
             continue
         detect(scenes[0].image)  # warm-up
-        print(f"\n{name}\n{'':24}{'faces':>6}{'found':>7}{'missed':>7}{'false':>6}{'median ms':>11}")
+        print(f"\n{name}")
+        print(f"{'':24}{'faces':>6}{'found':>7}{'missed':>7}{'false':>6}{'median ms':>11}")
         for group in groups:
             print(score(detect, [scene for scene in scenes if scene.group == group]))
 
@@ -166,9 +169,7 @@ def make_scenes(samples: pathlib.Path, faces: pathlib.Path) -> Iterator[Scene]:
             yield Scene(f"pasted, {size_px} px", *paste(background, chosen, size_px))
 
 
-def load(
-    samples: pathlib.Path, name: str, boxes: list[Box]
-) -> tuple[np.ndarray | None, list[Box]]:
+def load(samples: pathlib.Path, name: str, boxes: list[Box]) -> tuple[np.ndarray | None, list[Box]]:
     path = next(iter(sorted(samples.rglob(name))), None)
     image = None if path is None else cv2.imread(str(path))
     if image is None:

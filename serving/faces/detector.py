@@ -151,7 +151,11 @@ def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray) -> list[FaceBox]:
     sizes = boxes[:, 2:] - boxes[:, :2]
     rectangles = np.hstack([boxes[:, :2], sizes])
     kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, _MAX_IOU)
-    return [FaceBox(*map(float, rectangles[i]), score=float(scores[i])) for i in kept]
+    found = []
+    for i in kept:
+        left, top, width, height = rectangles[i].tolist()
+        found.append(FaceBox(left, top, width, height, float(scores[i])))
+    return found
 
 
 def _round_up(length: float) -> int:
