@@ -61,7 +61,14 @@ class Timeline:
         span = starts[1] - starts[0] if len(starts) > 1 else 1
         for index, label in enumerate(self._labels):
             colour = np.array(colour_of(index)) / 255 * 0.85  # darker: yellow on white
-            lines.step(starts, means[:, index], where="post", label=label, color=colour)
+            heights = np.append(means[:, index], means[-1, index])  # the last span has an end too
+            lines.step(
+                np.append(starts, starts[-1] + span),
+                heights,
+                where="post",
+                label=label,
+                color=colour,
+            )
             dominant = seen & (np.nan_to_num(means).argmax(axis=1) == index)
             band.bar(starts[dominant], 1, width=span, align="edge", color=colour)
         lines.set(ylim=(0, 1), ylabel="mean probability", title=title)
