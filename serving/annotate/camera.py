@@ -15,7 +15,7 @@ import numpy as np
 from serving import local_server
 from serving.annotate.draw import draw_faces
 from serving.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
-from serving.annotate.run import Settings, stop_on_interrupt
+from serving.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
 from serving.annotate.table import FaceTable
 from serving.annotate.track import Tracker
 from serving.errors import UserError
@@ -35,7 +35,7 @@ def annotate_camera(
     table_path: pathlib.Path | None = None,
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT_SETTINGS,
     show: Callable[[np.ndarray], bool] = show_in_window,
 ) -> int:
     """Shows a camera's pictures with their faces marked until the user closes the window.

@@ -80,7 +80,7 @@ def _panel_area(
     y = max(0, min(top, image.shape[0] - height))
     for x in (left + face_width + gap, left - gap - width):
         area = (x, y, width, height)
-        inside = 0 <= x and x + width <= image.shape[1]
+        inside = x >= 0 and x + width <= image.shape[1]
         if inside and not any(_overlap(area, other) for other in faces if other != face):
             return area
     return None

@@ -32,6 +32,7 @@ class FaceEmotion:
     label: str
     probabilities: dict[str, float]
     track: int
+    model_version: int
 
 
 @dataclasses.dataclass
@@ -80,7 +81,9 @@ def find_emotions(
 
 def face_emotion(box: FaceBox, prediction: Prediction, track: int) -> FaceEmotion:
     """Joins a box and the model's answer about it."""
-    return FaceEmotion(box, prediction.label, prediction.probabilities, track)
+    return FaceEmotion(
+        box, prediction.label, prediction.probabilities, track, prediction.model_version
+    )
 
 
 def chunks(shots: Iterable[Shot]) -> Iterator[Sequence[Shot]]:

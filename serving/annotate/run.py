@@ -77,13 +77,16 @@ class Settings:
             raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
 
 
+DEFAULT_SETTINGS = Settings()
+
+
 def annotate(
     paths: Sequence[pathlib.Path],
     out_dir: pathlib.Path,
     table_path: pathlib.Path | None = None,
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> Summary:
     """Annotates pictures and films, and folders of them.
 

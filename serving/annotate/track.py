@@ -80,7 +80,9 @@ class Tracker:
             return dataclasses.replace(face, track=track.number)
         probabilities = dict(track.probabilities)
         label = max(probabilities, key=probabilities.__getitem__)
-        return FaceEmotion(face.box, label, probabilities, track.number)
+        return dataclasses.replace(
+            face, label=label, probabilities=probabilities, track=track.number
+        )
 
 
 def _likeness(a: FaceBox, b: FaceBox) -> float:
