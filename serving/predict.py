@@ -12,7 +12,7 @@ from serving.errors import UserError
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png"})
 """What a folder is searched for; a file that is named outright is sent whatever its name."""
 
-_CHUNK_FILES = 256  # files read before they are sent, so that memory does not grow with the folder
+_CHUNK_FILES = 64  # files read before they are sent, so that memory does not grow with the folder
 
 
 def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:

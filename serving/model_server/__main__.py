@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from collections.abc import Sequence
 
@@ -22,16 +20,13 @@ def main(arguments: Sequence[str]) -> int:
     if options.help:
         print(flags.usage())
         return 0
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
-    )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    flags.set_up_logging()
     from serving.model_server import server  # imports TensorFlow
 
     try:
         return server.run(options)
     except UserError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 255
 
 

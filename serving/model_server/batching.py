@@ -22,7 +22,7 @@ import numpy as np
 from serving.model_server import status
 
 Arrays = Sequence[np.ndarray]
-RunFn = Callable[[Arrays], list[np.ndarray]]
+RunFn = Callable[[Arrays, float | None], list[np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,7 @@ class BatchingOptions:
       num_batch_threads: runs at a time, for one model version.
       max_enqueued_rows: rows that may wait; None for no limit.
       allowed_batch_sizes: sizes that a run is padded to, rising; empty for none.
+      share: let requests share runs at all; where not, none is split either.
     """
 
     max_batch_size: int = 128
@@ -44,6 +45,7 @@ class BatchingOptions:
     max_enqueued_rows: int | None = None
     allowed_batch_sizes: tuple[int, ...] = ()
     split_large_batches: bool = True
+    share: bool = True
 
 
 class _Task:
@@ -94,13 +96,16 @@ class Batcher:
 
         Args:
           key: equal for requests that may share a run; the rows must fit together.
-          run: called with inputs of up to `max_batch_size` rows; every output has as many rows.
+          run: called with inputs of up to `max_batch_size` rows and the latest deadline of their
+            requests; every output has as many rows.
           inputs: arrays with one first dimension, 1 or more.
           deadline: of time.monotonic(); a request still queued then is given up.
 
         Raises:
           StatusError: the deadline passed, the queue is full or the request is too large.
         """
+        if not self._options.share:
+            return self.run_alone(run, inputs, deadline)
         rows = len(inputs[0])
         limit = self._options.max_batch_size
         if rows <= limit:
@@ -262,8 +267,10 @@ class Batcher:
         try:
             self._execute_together(run, batch, pad)
         except Exception as error:  # whatever it is, it belongs to the callers
-            if len(batch) == 1:
-                batch[0].error = error
+            timed_out = getattr(error, "code", None) is grpc.StatusCode.DEADLINE_EXCEEDED
+            if len(batch) == 1 or timed_out:
+                for task in batch:
+                    task.error = error
                 return
             for task in batch:
                 self._execute(run, [task], pad)
@@ -280,7 +287,7 @@ class Batcher:
         padding = self._padded_size(rows) - rows if pad else 0
         if padding:
             inputs = [np.concatenate([array, array[:1].repeat(padding, 0)]) for array in inputs]
-        outputs = run(inputs)
+        outputs = run(inputs, _latest_deadline(batch))
         if len(batch) == 1 and not padding:
             batch[0].outputs = outputs
             return
@@ -291,3 +298,8 @@ class Batcher:
 
     def _padded_size(self, rows: int) -> int:
         return next((size for size in self._options.allowed_batch_sizes if size >= rows), rows)
+
+
+def _latest_deadline(batch: Sequence[_Task]) -> float | None:
+    deadlines = [task.deadline for task in batch if task.deadline is not None]
+    return max(deadlines) if len(deadlines) == len(batch) else None

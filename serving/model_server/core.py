@@ -45,6 +45,7 @@ class ServerCore:
         self._labels_for_unavailable = labels_for_unavailable
         self._load_slots = threading.Semaphore(num_load_threads)
         self._reloading = threading.Lock()
+        self._looking = threading.Lock()  # a look must not see half of a reload
         self._config = model_server_config_pb2.ModelServerConfig()
         # Replaced whole, never changed in place: readers take no lock.
         self._configs: Mapping[str, Any] = {}
@@ -82,22 +83,28 @@ class ServerCore:
                 return
             check_config(config)
             self._check_platforms(config)
+            check_served(config)
             configs = {model.name: model for model in config.model_config_list.config}
             # Taken over before labels are checked, as TensorFlow Serving does.
             self._config = config
             labels = self._checked_labels(configs)
             added = [name for name in configs if name not in self._configs]
-            self._models = {
-                **self._models,
-                **{name: self._new_versions(name) for name in configs if name not in self._models},
-            }
-            self._labels = labels
-            self._configs = configs
-            if self._poll_secs >= 0:
-                self._look_at_folders()
-            for name, model in self._models.items():
-                if name not in configs:
-                    model.aspire({})
+            with self._looking:
+                self._models = {
+                    **self._models,
+                    **{
+                        name: self._new_versions(name)
+                        for name in configs
+                        if name not in self._models
+                    },
+                }
+                self._labels = labels
+                self._configs = configs
+                if self._poll_secs >= 0:
+                    self._look_at_folders()
+                for name, model in self._models.items():
+                    if name not in configs:
+                        model.aspire({})
             self._wait_until_available(added)
 
     @property
@@ -203,7 +210,8 @@ class ServerCore:
     def _poll(self) -> None:
         while not self._stopping.wait(self._poll_secs):
             try:
-                self._look_at_folders()
+                with self._looking:
+                    self._look_at_folders()
             except Exception:  # watching must go on whatever one look met
                 _log.exception("looking for new versions failed")
 
@@ -266,13 +274,22 @@ def check_config(config: model_server_config_pb2.ModelServerConfig) -> None:
             raise status.invalid_argument(
                 "Illegal setting neither model_type(deprecated) nor model_platform."
             )
-        if platform(model) != PLATFORM:
-            raise status.invalid_argument(
-                f"model {model.name} has the platform {platform(model)!r}; "
-                f"this server serves {PLATFORM!r} only"
-            )
         if not os.path.isabs(model.base_path):
             raise status.invalid_argument(
                 f"Expected model {model.name} to have an absolute path or URI; "
                 f"got base_path()={model.base_path}"
+            )
+
+
+def check_served(config: model_server_config_pb2.ModelServerConfig) -> None:
+    """Refuses models of a platform that this server does not serve.
+
+    Raises:
+      StatusError: INVALID_ARGUMENT.
+    """
+    for model in config.model_config_list.config:
+        if platform(model) != PLATFORM:
+            raise status.invalid_argument(
+                f"model {model.name} has the platform {platform(model)!r}; "
+                f"this server serves {PLATFORM!r} only"
             )

@@ -7,6 +7,8 @@ value that can't be read ends the start.
 from __future__ import annotations
 
 import dataclasses
+import json
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -152,7 +154,7 @@ def usage(program: str = "python -m serving.model_server") -> str:
     """The text of --help."""
     lines = [f"usage: {program} --flag=value ...", "Flags:"]
     for field in dataclasses.fields(Options):
-        default = str(field.default).lower() if field.type == "bool" else repr(field.default)
+        default = json.dumps(field.default)
         lines.append(f"  --{field.name}={default}\t{field.metadata['help']}")
     return "\n".join(lines) + "\n"
 
@@ -172,3 +174,12 @@ def report(warnings: Sequence[str]) -> None:
         print(warning, file=sys.stderr)
     if any(warning.startswith("unknown argument") for warning in warnings):
         print(usage(), file=sys.stderr)
+
+
+def set_up_logging() -> None:
+    """Logs to stderr, with TensorFlow's own chatter at warnings; before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
+    )
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)

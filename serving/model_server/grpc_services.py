@@ -8,19 +8,24 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving.model_server import core, image_guard, metadata, predict, status
+from serving.model_server import calls, core, status
 from serving.protos import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 _LONGEST_MESSAGE = 1024
 _TRUNCATED = "...TRUNCATED"
+_LONGEST_DEADLINE_SECS = 10 * 365 * 24 * 3600.0
 
 _log = logging.getLogger(__name__)
 _Response = TypeVar("_Response")
@@ -39,43 +44,68 @@ def answer(context: grpc.ServicerContext, call: Callable[[], _Response]) -> _Res
 
 
 def truncated(message: str) -> str:
-    """A message of at most 1024 characters, as gRPC's trailers may not be long."""
+    """A message's first 1024 characters, marked where it had more: trailers may not be long."""
     if len(message) <= _LONGEST_MESSAGE:
         return message
-    return message[: _LONGEST_MESSAGE - len(_TRUNCATED)] + _TRUNCATED
+    return message[:_LONGEST_MESSAGE] + _TRUNCATED
 
 
 def deadline_of(context: grpc.ServicerContext) -> float | None:
     """The call's deadline in the clock of time.monotonic(); None where it has none."""
     remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining
+    # Without a deadline gRPC answers None, or the time until the end of its own clock.
+    if remaining is None or remaining > _LONGEST_DEADLINE_SECS:
+        return None
+    return time.monotonic() + remaining
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Answers Predict, Classify, Regress, MultiInference and GetModelMetadata."""
 
-    def __init__(
-        self, server_core: core.ServerCore, limits: image_guard.ImageLimits, as_content: bool
-    ):
-        self._core = server_core
-        self._limits = limits
-        self._as_content = as_content
+    def __init__(self, server_calls: calls.Calls):
+        self._calls = server_calls
+
+    def _answer(
+        self,
+        context: grpc.ServicerContext,
+        name: str,
+        api: str,
+        call: Callable[..., Any],
+        request: Any,
+    ) -> Any:
+        def recorded() -> Any:
+            with self._calls.recorded(name, api, "GRPC"):
+                return call(request, deadline_of(context))
+
+        return answer(context, recorded)
 
     def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """One Predict call."""
+        name = request.model_spec.name
+        return self._answer(context, name, "Predict", self._calls.predict, request)
 
-        def call() -> predict_pb2.PredictResponse:
-            if not request.HasField("model_spec"):
-                raise status.invalid_argument("Missing ModelSpec")
-            with self._core.acquire(request.model_spec) as model:
-                response, _ = predict.predict(
-                    model, request, self._limits, deadline_of(context), self._as_content
-                )
-                return response
+    def Classify(  # noqa: N802
+        self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+    ) -> classification_pb2.ClassificationResponse:
+        """One Classify call."""
+        name = request.model_spec.name
+        return self._answer(context, name, "Classify", self._calls.classify, request)
 
-        return answer(context, call)
+    def Regress(  # noqa: N802
+        self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext
+    ) -> regression_pb2.RegressionResponse:
+        """One Regress call."""
+        name = request.model_spec.name
+        return self._answer(context, name, "Regress", self._calls.regress, request)
+
+    def MultiInference(  # noqa: N802
+        self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext
+    ) -> inference_pb2.MultiInferenceResponse:
+        """One MultiInference call."""
+        name = request.tasks[0].model_spec.name if request.tasks else ""
+        return self._answer(context, name, "MultiInference", self._calls.multi_inference, request)
 
     def GetModelMetadata(  # noqa: N802
         self,
@@ -83,53 +113,47 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: grpc.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version."""
-
-        def call() -> get_model_metadata_pb2.GetModelMetadataResponse:
-            metadata.check_metadata_request(request)
-            with self._core.acquire(request.model_spec) as model:
-                return metadata.metadata(model)
-
-        return answer(context, call)
+        return answer(context, lambda: self._calls.model_metadata(request))
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """Answers GetModelStatus and HandleReloadConfigRequest."""
 
-    def __init__(self, server_core: core.ServerCore):
+    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls):
         self._core = server_core
+        self._calls = server_calls
 
     def GetModelStatus(  # noqa: N802
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions."""
-
-        def call() -> get_model_status_pb2.GetModelStatusResponse:
-            if not request.HasField("model_spec"):
-                raise status.invalid_argument("Missing ModelSpec")
-            spec = request.model_spec
-            return metadata.model_status(spec, self._core.statuses(spec.name))
-
-        return answer(context, call)
+        return answer(context, lambda: self._calls.model_status(request))
 
     def HandleReloadConfigRequest(  # noqa: N802
         self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Takes a new configuration; the outcome is in the response's status."""
-        response = model_management_pb2.ReloadConfigResponse()
-        try:
+        """Takes a new configuration; returns once its new models are available."""
+
+        def call() -> model_management_pb2.ReloadConfigResponse:
             core.check_config(request.config)
             self._core.reload(request.config)
+            response = model_management_pb2.ReloadConfigResponse()
             response.status.error_code = 0
-        except status.StatusError as error:
-            response.status.error_code = error.code.value[0]
-            response.status.error_message = error.message
-        except Exception as error:
-            _log.exception("a reload failed")
-            context.abort(grpc.StatusCode.INTERNAL, truncated(f"{type(error).__name__}: {error}"))
-        return response
+            return response
+
+        return answer(context, call)
 
 
 def add_services(server: Any, prediction: PredictionService, model: ModelService) -> None:
     """Registers both services with a gRPC server."""
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
+
+
+def add_health_service(server: Any) -> Any:
+    """Registers grpc.health.v1.Health with a gRPC server; everything is SERVING until shutdown."""
+    servicer = health.HealthServicer()
+    for name in ("", "ModelService", "PredictionService"):
+        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    return servicer

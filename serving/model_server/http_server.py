@@ -1,76 +1,131 @@
-"""The HTTP port: one event loop that reads and writes, and threads that answer."""
+"""The HTTP port: one event loop that reads and writes, and threads that answer.
+
+It stands on Tornado's HTTP server without its web framework, which would parse bodies as forms.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import http
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
 
 import tornado.httpserver
+import tornado.httputil
 import tornado.ioloop
+import tornado.iostream
 import tornado.netutil
-import tornado.web
 
+from serving.errors import UserError
 from serving.model_server import rest
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 
 _MAX_BODY_BYTES = 2**31 - 1  # as the gRPC port
-_STOP_SECS = 5.0
+_CLIENT_CLOSED_REQUEST = 499
+
+_log = logging.getLogger(__name__)
 
 
-class _Handler(tornado.web.RequestHandler):
-    """Hands any request to the answering threads and writes what they return."""
+class _Request(tornado.httputil.HTTPMessageDelegate):
+    """One request: collected, answered by a thread, written back."""
 
-    SUPPORTED_METHODS = (*tornado.web.RequestHandler.SUPPORTED_METHODS, "TRACE")
+    def __init__(
+        self,
+        connection: tornado.httputil.HTTPConnection,
+        handle: HandleFn,
+        executor: concurrent.futures.Executor,
+    ):
+        self._connection = connection
+        self._handle = handle
+        self._executor = executor
+        self._method = self._path = ""
+        self._headers = tornado.httputil.HTTPHeaders()
+        self._chunks: list[bytes] = []
 
-    def initialize(self, handle: HandleFn, executor: concurrent.futures.Executor) -> None:
+    def headers_received(
+        self,
+        start_line: tornado.httputil.RequestStartLine | tornado.httputil.ResponseStartLine,
+        headers: tornado.httputil.HTTPHeaders,
+    ) -> None:
+        assert isinstance(start_line, tornado.httputil.RequestStartLine)
+        self._method = start_line.method
+        self._path = start_line.path.partition("?")[0]
+        self._headers = headers
+
+    def data_received(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+
+    def finish(self) -> None:
+        self._answering = asyncio.ensure_future(self._answer())
+
+    def on_connection_close(self) -> None:
+        self._chunks.clear()
+
+    async def _answer(self) -> None:
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        response = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._handle, self._method, self._path, self._headers, body
+        )
+        headers = tornado.httputil.HTTPHeaders(dict(response.headers))
+        headers["Content-Length"] = str(len(response.body))
+        start_line = tornado.httputil.ResponseStartLine(
+            "HTTP/1.1", response.code, _reason(response.code)
+        )
+        body = response.body if self._method != "HEAD" else b""
+        try:
+            await self._connection.write_headers(start_line, headers, body)
+            self._connection.finish()
+        except (OSError, tornado.iostream.StreamClosedError):
+            _log.info("%s %s: the caller hung up", self._method, self._path)
+
+
+def _reason(code: int) -> str:
+    return (
+        "Client Closed Request" if code == _CLIENT_CLOSED_REQUEST else http.HTTPStatus(code).phrase
+    )
+
+
+class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
+    def __init__(self, handle: HandleFn, executor: concurrent.futures.Executor):
         self._handle = handle
         self._executor = executor
 
-    async def _answer(self) -> None:
-        request = self.request
-        response = await asyncio.get_running_loop().run_in_executor(
-            self._executor,
-            self._handle,
-            request.method or "",
-            request.path,
-            request.headers,
-            request.body,
-        )
-        self.clear_header("Content-Type")
-        self.set_status(response.code)
-        for name, value in response.headers.items():
-            self.set_header(name, value)
-        await self.finish(response.body if request.method != "HEAD" else None)
-
-    get = post = put = delete = patch = head = options = trace = _answer
-
-    def compute_etag(self) -> None:
-        """No caching of answers."""
+    def start_request(
+        self, server_conn: object, request_conn: tornado.httputil.HTTPConnection
+    ) -> tornado.httputil.HTTPMessageDelegate:
+        return _Request(request_conn, self._handle, self._executor)
 
 
 class HttpServer:
-    """Serves `handle` on a port; start() returns once it is bound.
+    """Serves `handle` on a port, which is bound at once; start() begins to answer.
 
     Args:
       handle: answers (method, path, headers, body); called from several threads.
       host: address to bind.
       port: 0 for any free one.
       num_threads: answers at a time.
+
+    Raises:
+      UserError: the port can't be bound.
     """
 
     def __init__(self, handle: HandleFn, host: str, port: int, num_threads: int):
-        self._executor = concurrent.futures.ThreadPoolExecutor(num_threads, "rest")
-        self._application = tornado.web.Application(
-            [(r".*", _Handler, {"handle": handle, "executor": self._executor})],
-            log_function=lambda handler: None,
-        )
+        self._handle = handle
         family = socket.AF_UNSPEC if ":" in host else socket.AF_INET
-        self._sockets = tornado.netutil.bind_sockets(port, host, family)
+        try:
+            self._sockets = tornado.netutil.bind_sockets(port, host, family)
+        except OSError as error:
+            raise UserError(
+                f"the REST address {host}:{port} can't be opened ({error.strerror}); it may be in "
+                "use: choose another with --rest_api_port"
+            ) from error
         self.port: int = self._sockets[0].getsockname()[1]
+        self._executor = concurrent.futures.ThreadPoolExecutor(num_threads, "rest")
         self._loop: tornado.ioloop.IOLoop | None = None
         self._server: tornado.httpserver.HTTPServer | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
@@ -81,30 +136,28 @@ class HttpServer:
         self._thread.start()
         self._started.wait()
 
-    def stop(self) -> None:
+    def stop(self, timeout_secs: float) -> None:
         """Takes no more requests, answers those under way, and ends."""
-        if self._loop is None:
+        loop, server = self._loop, self._server
+        if loop is None or server is None:
             return
-        loop = self._loop
-        done = threading.Event()
 
         async def drain() -> None:
-            assert self._server is not None
-            self._server.stop()
+            server.stop()
             await asyncio.to_thread(self._executor.shutdown, True)
-            await self._server.close_all_connections()
+            await server.close_all_connections()
             loop.stop()
-            done.set()
 
-        loop.add_callback(lambda: asyncio.ensure_future(drain()))
-        done.wait(_STOP_SECS)
-        self._thread.join(_STOP_SECS)
+        loop.add_callback(drain)
+        self._thread.join(timeout_secs)
 
     def _run(self) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
         self._loop = tornado.ioloop.IOLoop.current()
         self._server = tornado.httpserver.HTTPServer(
-            self._application, max_body_size=_MAX_BODY_BYTES, max_buffer_size=_MAX_BODY_BYTES
+            _Requests(self._handle, self._executor),
+            max_body_size=_MAX_BODY_BYTES,
+            max_buffer_size=_MAX_BODY_BYTES,
         )
         self._server.add_sockets(self._sockets)
         self._loop.add_callback(self._started.set)

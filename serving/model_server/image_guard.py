@@ -1,6 +1,6 @@
 """Limits on encoded images, checked on their headers before anything is decoded.
 
-Deviation: TensorFlow Serving decodes whatever arrives; a PNG of some hundred bytes can take up
+Deviation: TensorFlow Serving decodes whatever arrives; a PNG of some kilobytes can take up
 gigabytes there.
 """
 
@@ -10,10 +10,14 @@ import dataclasses
 import struct
 from collections.abc import Iterable
 
+from google.protobuf import message
+
 from serving.model_server import status
+from serving.protos import example_pb2
 
 _JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_BARE_MARKERS = frozenset([0x01, *range(0xD0, 0xD9)])
+_JPEG_BARE_MARKERS = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])
+_GIF_EXTENSION, _GIF_FRAME = 0x21, 0x2C
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,72 +28,109 @@ class ImageLimits:
     max_pixels: int = 4096 * 4096
 
 
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels that the header of a JPEG, PNG, GIF or BMP states.
+def decoded_pixels(data: bytes) -> int | None:
+    """The pixels that a JPEG, PNG, GIF or BMP decodes to, by its headers; a GIF's frames add up.
 
     These are the formats that TensorFlow decodes; None for anything else and for a broken header.
     """
     try:
         if data.startswith(b"\xff\xd8\xff"):
-            return _jpeg_size(data)
+            return _jpeg_pixels(data)
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return struct.unpack_from(">II", data, 16)
+            width, height = struct.unpack_from(">II", data, 16)
+            return width * height
         if data.startswith((b"GIF87a", b"GIF89a")):
-            return struct.unpack_from("<HH", data, 6)
+            return _gif_pixels(data)
         if data.startswith(b"BM"):
             width, height = struct.unpack_from("<ii", data, 18)
-            return abs(width), abs(height)  # a negative height means top row first
-    except struct.error:
+            return abs(width * height)  # a negative height means top row first
+    except (struct.error, IndexError):
         return None
     return None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+def _jpeg_pixels(data: bytes) -> int | None:
+    """Walks the markers as libjpeg does, which skips what is between them."""
     position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            return None
-        marker = data[position + 1]
-        if marker == 0xFF:  # padding
+    while (position := data.find(b"\xff", position)) >= 0:
+        while data[position] == 0xFF:
             position += 1
-        elif marker in _JPEG_BARE_MARKERS:
-            position += 2
-        elif marker in _JPEG_SIZE_MARKERS:
-            height, width = struct.unpack_from(">HH", data, position + 5)
-            return width, height
-        else:
-            position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+        marker = data[position]
+        position += 1
+        if marker in _JPEG_SIZE_MARKERS:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+            return width * height
+        if marker not in _JPEG_BARE_MARKERS:
+            position += struct.unpack_from(">H", data, position)[0]
     return None
 
 
+def _gif_pixels(data: bytes) -> int:
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    pixels = width * height
+    position = 13 + _gif_colors_size(flags)
+    while position < len(data) and data[position] in (_GIF_EXTENSION, _GIF_FRAME):
+        if data[position] == _GIF_FRAME:
+            width, height, flags = struct.unpack_from("<HHB", data, position + 5)
+            pixels += width * height
+            position += 11 + _gif_colors_size(flags)
+        else:
+            position += 2
+        while data[position]:  # the length of a block; 0 after the last
+            position += 1 + data[position]
+        position += 1
+    return pixels
+
+
+def _gif_colors_size(flags: int) -> int:
+    return 3 << ((flags & 0x07) + 1) if flags & 0x80 else 0
+
+
 def check_images(images: Iterable[bytes], limits: ImageLimits, name: str) -> None:
-    """Refuses images that are no images by their header, or beyond the limits.
+    """Refuses what is no image by its header, and images beyond the limits.
 
     Raises:
       StatusError: INVALID_ARGUMENT, with `name` and the image's index.
     """
     for index, data in enumerate(images):
-        if len(data) > limits.max_bytes:
-            raise status.invalid_argument(
-                f"{name}[{index}] has {len(data)} bytes; the limit is {limits.max_bytes}"
-            )
-        size = image_size(data)
-        if size is None:
-            found = "is empty" if not data else "is not a JPEG, PNG, GIF or BMP image"
+        pixels = decoded_pixels(data)
+        if not pixels:
+            found = "is not a JPEG, PNG, GIF or BMP image with pixels" if data else "is empty"
             raise status.invalid_argument(f"{name}[{index}] {found}")
-        check_size(size, limits, f"{name}[{index}]")
+        _check_limits(data, pixels, limits, f"{name}[{index}]")
 
 
-def check_size(size: tuple[int, int], limits: ImageLimits, name: str) -> None:
-    """Refuses a width and height, in pixels, that make no image or too many pixels.
+def check_strings(values: Iterable[bytes], limits: ImageLimits, name: str) -> None:
+    """Refuses strings that are, or as tf.Example hold, images beyond the limits.
 
     Raises:
-      StatusError: INVALID_ARGUMENT.
+      StatusError: INVALID_ARGUMENT, with `name` and the string's index.
     """
-    width, height = size
-    if not width or not height:
-        raise status.invalid_argument(f"{name} is {width}x{height} pixels: it has none")
-    if width * height > limits.max_pixels:
+    for index, value in enumerate(values):
+        for data in [value, *_example_bytes(value)]:
+            pixels = decoded_pixels(data)
+            if pixels is not None:
+                _check_limits(data, pixels, limits, f"{name}[{index}]")
+
+
+def _example_bytes(value: bytes) -> list[bytes]:
+    try:
+        example = example_pb2.Example.FromString(value)
+    except message.DecodeError:
+        return []
+    return [
+        data for feature in example.features.feature.values() for data in feature.bytes_list.value
+    ]
+
+
+def _check_limits(data: bytes, pixels: int, limits: ImageLimits, name: str) -> None:
+    if len(data) > limits.max_bytes:
         raise status.invalid_argument(
-            f"{name} is {width}x{height} pixels; the limit is {limits.max_pixels} pixels"
+            f"{name}: an image of {len(data)} bytes; the limit is {limits.max_bytes} "
+            "(--max_image_bytes)"
+        )
+    if pixels > limits.max_pixels:
+        raise status.invalid_argument(
+            f"{name}: an image of {pixels} pixels; the limit is {limits.max_pixels} "
+            "(--max_image_pixels)"
         )

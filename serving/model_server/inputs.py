@@ -6,6 +6,7 @@ the whole process (oneDNN's convolution) or answer nonsense without an error.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from serving import tensors
 from serving.model_server import image_guard, servable, status
+
+_log = logging.getLogger(__name__)
 
 IMAGE_INPUT = "image_bytes"
 """An input of this name holds encoded images, one an element."""
@@ -49,7 +52,8 @@ def parse_tensors(signature: servable.Signature, request: Mapping[str, Any]) -> 
         try:
             arrays[alias] = tensors.to_array(proto)
         except ValueError as error:
-            raise status.invalid_argument(f"tensor parsing error: {alias} ({error})") from None
+            _log.info("input %s: %s", alias, error)
+            raise status.invalid_argument(f"tensor parsing error: {alias}") from None
     if sent - wanted:
         raise status.invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {joined(sent & wanted)}, "
@@ -58,7 +62,7 @@ def parse_tensors(signature: servable.Signature, request: Mapping[str, Any]) -> 
     return arrays
 
 
-def check(
+def check_arrays(
     signature: servable.Signature,
     arrays: Mapping[str, np.ndarray],
     limits: image_guard.ImageLimits,
@@ -80,8 +84,9 @@ def check(
                 f"input {alias} has shape {servable.describe_shape(array.shape)}, and the "
                 f"signature {signature.key} takes {servable.describe_shape(spec.shape)}"
             )
-        if alias == IMAGE_INPUT and array.dtype == object:
-            image_guard.check_images(array.flat, limits, alias)
+        if array.dtype == object:
+            check = image_guard.check_images if alias == IMAGE_INPUT else image_guard.check_strings
+            check(array.flat, limits, alias)
     if signature.batched:
         rows = {alias: len(arrays[alias]) for alias in signature.inputs}
         # An empty batch makes oneDNN's convolution fail where the plain one answers [0, 7].

@@ -49,7 +49,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         document = _parse_leniently(body)
     if not isinstance(document, dict):
-        raise _format_error(document, "Is not object")
+        raise format_error(document, "Is not object")
     return document
 
 
@@ -73,7 +73,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise _format_error(
+        raise format_error(
             document, "not formatted correctly. 'signature_name' key must be a string value."
         )
     return name
@@ -89,7 +89,7 @@ def predict_arrays(
         JSON has no values for.
     """
     if ROW_FORMAT in document and COLUMN_FORMAT in document:
-        raise _format_error(
+        raise format_error(
             document,
             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
         )
@@ -98,9 +98,9 @@ def predict_arrays(
     if ROW_FORMAT in document:
         rows = document[ROW_FORMAT]
         if not isinstance(rows, list):
-            raise _format_error(document, "Expecting 'instances' to be an list/array")
+            raise format_error(document, "Expecting 'instances' to be an list/array")
         if not rows:
-            raise _format_error(document, "No values in 'instances' array")
+            raise format_error(document, "No values in 'instances' array")
         return _from_rows(rows, signature, plain_numbers), ROW_FORMAT
     if COLUMN_FORMAT in document:
         value = document[COLUMN_FORMAT]
@@ -283,7 +283,7 @@ def _scalar(value: Any, dtype: int) -> Any:
         if limits.min <= value <= limits.max:
             return value
     raise status.invalid_argument(
-        f"JSON Value: {_shown(value)} Type: {_type_name(value)} is not of expected type: "
+        f"JSON Value: {_shown(value)} Type: {type_name(value)} is not of expected type: "
         f"{tensors.dtype_name(dtype)}"
     )
 
@@ -329,7 +329,8 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64_object(value)
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """A JSON value's type, as error messages have it: `String`, `Null`."""
     if isinstance(value, bool):
         return str(value)
     return _TYPE_NAMES[type(value)]
@@ -340,5 +341,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_ECHO else text[:_LONGEST_ECHO] + "..."
 
 
-def _format_error(value: Any, message: str) -> status.StatusError:
+def format_error(value: Any, message: str) -> status.StatusError:
+    """INVALID_ARGUMENT that shows a value and says what is wrong with it."""
     return status.invalid_argument(f"JSON Value: {_shown(value)} {message}")

@@ -51,6 +51,11 @@ def dumps(value: Any) -> bytes:
         return _dumps_slowly(value)
 
 
+def float32(value: float) -> np.float32:
+    """A number that is written as a float32."""
+    return np.float32(value)
+
+
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
     rows = None
     for alias, array in outputs.items():

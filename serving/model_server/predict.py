@@ -38,9 +38,7 @@ def predict(
     aliases = _filtered(signature, request.output_filter)
     outputs, seconds = run(model, signature, arrays, limits, deadline)
     response = predict_pb2.PredictResponse()
-    response.model_spec.name = model.name
-    response.model_spec.version.value = model.version
-    response.model_spec.signature_name = key
+    make_spec(response, model, key)
     for alias in aliases:
         response.outputs[alias].CopyFrom(tensors.to_proto(outputs[alias], as_content=as_content))
     return response, seconds
@@ -58,7 +56,7 @@ def run(
     Raises:
       StatusError: the inputs are refused by the checks or by the model.
     """
-    inputs.check(signature, arrays, limits)
+    inputs.check_arrays(signature, arrays, limits)
     try:
         return model.run(signature, arrays, deadline)
     except status.StatusError as error:

@@ -15,15 +15,21 @@ import grpc
 from google.protobuf import json_format
 
 from serving.model_server import (
-    core,
-    image_guard,
+    calls,
+    json_examples,
     json_request,
     json_response,
     metadata,
-    predict,
+    metrics,
     status,
 )
-from serving.protos import get_model_metadata_pb2, model_pb2
+from serving.protos import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    regression_pb2,
+)
 
 MAX_INFLATED_BYTES = 100 * 1024 * 1024
 """Largest body after gzip, as in TensorFlow Serving."""
@@ -66,27 +72,38 @@ class Response:
 
 
 class RestApi:
-    """Answers HTTP requests for the models of a ServerCore; safe from any thread.
+    """Answers HTTP requests; safe from any thread.
 
     Args:
+      server_calls: answers the calls.
       timeout_secs: of each call.
       cors: answer with headers that let pages of other origins call.
+      metrics_path: where the metrics are found; None: nowhere.
     """
 
     def __init__(
         self,
-        server_core: core.ServerCore,
-        limits: image_guard.ImageLimits,
+        server_calls: calls.Calls,
+        recorder: metrics.Metrics,
         timeout_secs: float = 30.0,
         cors: bool = False,
+        metrics_path: str | None = None,
     ):
-        self._core = server_core
-        self._limits = limits
+        self._calls = server_calls
+        self._metrics = recorder
         self._timeout_secs = timeout_secs
         self._cors = cors
+        self._metrics_path = metrics_path
+        self._methods = {
+            "predict": server_calls.predict_json,
+            "classify": self._classify,
+            "regress": self._regress,
+        }
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Answers one request; never raises."""
+        if path == self._metrics_path:
+            return Response(200, self._metrics.page().encode(), {"Content-Type": "text/plain"})
         if not _API_PATH.fullmatch(path):
             return Response(404, b"Not found\n", {"Content-Type": "text/plain"})
         cors_headers = _CORS_HEADERS if self._cors else {}
@@ -106,37 +123,51 @@ class RestApi:
 
     def _answer(self, method: str, path: str, body: bytes) -> bytes:
         if method == "POST" and (match := _CALL_PATH.fullmatch(path)):
+            # The path may be in any case, the method's name may not, as in TensorFlow Serving.
+            call = self._methods.get(match[4])
             spec = _spec(*match.groups()[:3])
-            if match[4] == "predict":
-                return self._predict(spec, body)
+            if call is not None:
+                with self._calls.recorded(spec.name, match[4], "REST"):
+                    return call(spec, body, time.monotonic() + self._timeout_secs)
         elif method == "GET" and (match := _STATUS_PATH.fullmatch(path)):
             if match[1] is None:
                 raise status.invalid_argument("Missing model name in request.")
             spec = _spec(*match.groups()[:3])
             if match[4] == "metadata":
-                with self._core.acquire(spec) as model:
-                    return _metadata_json(metadata.metadata(model))
-            if match[4] is None:
-                return _status_json(metadata.model_status(spec, self._core.statuses(spec.name)))
+                return self._model_metadata(spec)
+            request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
+            return json_response.dumps(_to_dict(self._calls.model_status(request)))
         raise status.invalid_argument(f"Malformed request: {method} {path}")
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self._timeout_secs
+    def _classify(self, spec: model_pb2.ModelSpec, body: bytes, deadline: float) -> bytes:
+        request = classification_pb2.ClassificationRequest(model_spec=spec)
+        _fill_request(request, body)
+        return json_examples.classification_json(self._calls.classify(request, deadline).result)
 
-    def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> bytes:
-        document = json_request.parse_object(body)
-        key = json_request.signature_name(document) or predict.DEFAULT_SIGNATURE
-        with self._core.acquire(spec) as model:
-            signature = model.signatures.get(key)
-            if signature is None:
-                raise status.invalid_argument(
-                    f'Serving signature name: "{key}" not found in signature def'
-                )
-            if not signature.inputs:
-                raise status.invalid_argument(f"Failed to get input map for signature: {key}")
-            arrays, request_format = json_request.predict_arrays(document, body, signature)
-            outputs, _ = predict.run(model, signature, arrays, self._limits, self._deadline())
-        return json_response.predictions(outputs, request_format)
+    def _regress(self, spec: model_pb2.ModelSpec, body: bytes, deadline: float) -> bytes:
+        request = regression_pb2.RegressionRequest(model_spec=spec)
+        _fill_request(request, body)
+        return json_examples.regression_json(self._calls.regress(request, deadline).result)
+
+    def _model_metadata(self, spec: model_pb2.ModelSpec) -> bytes:
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=spec, metadata_field=[metadata.SIGNATURE_DEF]
+        )
+        response = self._calls.model_metadata(request)
+        signature_map = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata[metadata.SIGNATURE_DEF].Unpack(signature_map)
+        return json_response.dumps(
+            {
+                "model_spec": _to_dict(response.model_spec),
+                "metadata": {metadata.SIGNATURE_DEF: _to_dict(signature_map)},
+            }
+        )
+
+
+def _fill_request(request: Any, body: bytes) -> None:
+    document = json_request.parse_object(body)
+    request.model_spec.signature_name = json_request.signature_name(document)
+    json_examples.fill_input(document, request.input)
 
 
 def http_code(code: grpc.StatusCode) -> int:
@@ -175,19 +206,4 @@ def _spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelS
 def _to_dict(message: Any) -> dict[str, Any]:
     return json_format.MessageToDict(
         message, including_default_value_fields=True, preserving_proto_field_name=True
-    )
-
-
-def _status_json(response: Any) -> bytes:
-    return json_response.dumps(_to_dict(response))
-
-
-def _metadata_json(response: Any) -> bytes:
-    signature_map = get_model_metadata_pb2.SignatureDefMap()
-    response.metadata[metadata.SIGNATURE_DEF].Unpack(signature_map)
-    return json_response.dumps(
-        {
-            "model_spec": _to_dict(response.model_spec),
-            "metadata": {metadata.SIGNATURE_DEF: _to_dict(signature_map)},
-        }
     )

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
-import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
+from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import UserError
 from serving.model_server import (
     batching,
+    calls,
+    config_files,
     core,
     flags,
     grpc_services,
     http_server,
     image_guard,
+    metrics,
     rest,
     servable,
     status,
     versions,
+    warmup,
 )
 from serving.protos import model_server_config_pb2
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
+_SWITCH_INTERVAL_SECS = 0.001
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +49,12 @@ class ModelServer:
         self._options = options
         self._limits = image_guard.ImageLimits(options.max_image_bytes, options.max_image_pixels)
         self._config = server_config(options)
-        self._batching = batching.BatchingOptions()
+        self._batching = batching_options(options)
+        self._monitoring = None
+        if options.monitoring_config_file:
+            self._monitoring = config_files.read_monitoring_config(options.monitoring_config_file)
+        self._credentials = server_credentials(options.ssl_config_file)
+        self._session_config = session_config(options)
         self.core = core.ServerCore(
             self._load,
             versions.RetryPolicy(
@@ -52,6 +64,17 @@ class ModelServer:
             poll_secs=float(options.file_system_poll_wait_seconds),
             labels_for_unavailable=options.allow_version_labels_for_unavailable_models,
         )
+        self._metrics = metrics.Metrics()
+        self._calls = calls.Calls(
+            self.core,
+            self._metrics,
+            self._limits,
+            options.enable_serialization_as_tensor_content,
+            options.enable_signature_method_name_check,
+        )
+        self._stopping = threading.Event()
+        self._config_poller: threading.Thread | None = None
+        self._health: Any = None
         self._grpc: grpc.Server | None = None
         self._http: http_server.HttpServer | None = None
         self.port = 0
@@ -65,23 +88,60 @@ class ModelServer:
           StatusError: a model could not be loaded, or the configuration is wrong.
         """
         self.core.start(self._config)
+        if (
+            self._options.model_config_file
+            and self._options.model_config_file_poll_wait_seconds > 0
+        ):
+            self._config_poller = threading.Thread(
+                target=self._poll_config, name="poll-config", daemon=True
+            )
+            self._config_poller.start()
         self._start_grpc()
         if self._options.rest_api_port:
             self._start_http()
 
     def stop(self) -> None:
-        """Takes no new calls, lets those under way end, and closes the ports."""
+        """Takes no new calls, lets those under way end, and closes the ports.
+
+        Deviation: TensorFlow Serving handles no signal and drops the calls under way.
+        """
+        self._stopping.set()
+        if self._health is not None:
+            self._health.enter_graceful_shutdown()
         ended = self._grpc.stop(self._options.drain_timeout_secs) if self._grpc else None
         if self._http is not None:
-            self._http.stop()
+            self._http.stop(self._options.drain_timeout_secs)
         if ended is not None:
             ended.wait()
         self.core.stop()
 
     def _load(self, name: str, version: int, path: str) -> servable.Servable:
-        return servable.Servable(
-            path, name, version, self._batching, self._options.saved_model_tags.split(",")
+        options = self._options
+        loaded = servable.Servable(
+            path,
+            name,
+            version,
+            self._batching,
+            options.saved_model_tags.split(","),
+            self._session_config,
         )
+        if options.enable_model_warmup:
+            try:
+                warmup.run_warmup(
+                    loaded, self._limits, max(1, options.num_request_iterations_for_warmup)
+                )
+            except Exception:
+                loaded.close()
+                raise
+        return loaded
+
+    def _poll_config(self) -> None:
+        options = self._options
+        while not self._stopping.wait(options.model_config_file_poll_wait_seconds):
+            try:
+                self.core.reload(config_files.read_model_config(options.model_config_file))
+            except (UserError, status.StatusError) as error:
+                _log.error("the model configuration stays as it was: %s", error)
 
     def _start_grpc(self) -> None:
         options = self._options
@@ -96,14 +156,15 @@ class ModelServer:
         )
         grpc_services.add_services(
             server,
-            grpc_services.PredictionService(
-                self.core, self._limits, options.enable_serialization_as_tensor_content
-            ),
-            grpc_services.ModelService(self.core),
+            grpc_services.PredictionService(self._calls),
+            grpc_services.ModelService(self.core, self._calls),
         )
-        self.port = _bind(server, f"{_bracketed(options.host)}:{options.port}")
+        if options.enable_grpc_healthcheck_service:
+            self._health = grpc_services.add_health_service(server)
+        address = f"{_bracketed(options.host)}:{options.port}"
+        self.port = _bind(server, address, self._credentials)
         if options.grpc_socket_path:
-            _bind(server, f"unix:{options.grpc_socket_path}")
+            _bind(server, f"unix:{options.grpc_socket_path}", self._credentials)
         server.start()
         self._grpc = server
         _log.info("Running gRPC ModelServer at %s:%d ...", options.host, self.port)
@@ -116,21 +177,19 @@ class ModelServer:
                 "HTTP/REST API. Skipped exporting HTTP/REST API."
             )
             return
+        prometheus = self._monitoring.prometheus_config if self._monitoring else None
         api = rest.RestApi(
-            self.core,
-            self._limits,
+            self._calls,
+            self._metrics,
             options.rest_api_timeout_in_ms / 1000,
             options.rest_api_enable_cors_support,
+            (prometheus.path or metrics.DEFAULT_PATH)
+            if prometheus is not None and prometheus.enable
+            else None,
         )
-        try:
-            self._http = http_server.HttpServer(
-                api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
-            )
-        except OSError as error:
-            raise UserError(
-                f"the REST port {options.host}:{options.rest_api_port} can't be opened: "
-                f"{error.strerror}; choose another with --rest_api_port"
-            ) from error
+        self._http = http_server.HttpServer(
+            api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
+        )
         self._http.start()
         self.rest_port = self._http.port
         _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, self.rest_port)
@@ -140,17 +199,73 @@ def server_config(options: flags.Options) -> Any:
     """The ModelServerConfig that the options name: a file, or one model.
 
     Raises:
-      UserError: neither is given, or the base path is not absolute.
+      UserError: neither is given, or the file can't be read.
     """
+    if options.model_config_file:
+        return config_files.read_model_config(options.model_config_file)
     if not options.model_base_path:
         raise UserError("name a model: --model_base_path=DIR or --model_config_file=FILE")
     config = model_server_config_pb2.ModelServerConfig()
     config.model_config_list.config.add(
-        name=options.model_name,
-        base_path=os.path.abspath(options.model_base_path),
-        model_platform=core.PLATFORM,
+        name=options.model_name, base_path=options.model_base_path, model_platform=core.PLATFORM
     )
     return config
+
+
+def batching_options(options: flags.Options) -> batching.BatchingOptions:
+    """How requests share runs: as the batching parameters say, or greedily.
+
+    Raises:
+      UserError: parameters without --enable_batching, or wrong ones.
+    """
+    if options.enable_batching:
+        return config_files.read_batching_options(options.batching_parameters_file)
+    if options.batching_parameters_file:
+        raise UserError(
+            "--batching_parameters_file is set without setting --enable_batching to true."
+        )
+    return batching.BatchingOptions(share=options.greedy_batching)
+
+
+def server_credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
+    """TLS for the gRPC port; None where no file is given.
+
+    Raises:
+      UserError: the file can't be read, or has no key and certificate.
+    """
+    if not ssl_config_file:
+        return None
+    config = config_files.read_ssl_config(ssl_config_file)
+    if not config.server_key or not config.server_cert:
+        raise UserError(f"{ssl_config_file}: server_key and server_cert are needed, as PEM text")
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )
+
+
+def session_config(options: flags.Options) -> Any:
+    """The ConfigProto of each version's session.
+
+    Raises:
+      UserError: all three of its flags are set.
+    """
+    both = options.tensorflow_session_parallelism
+    within, between = (
+        options.tensorflow_intra_op_parallelism,
+        options.tensorflow_inter_op_parallelism,
+    )
+    if both > 0 and within > 0 and between > 0:
+        raise UserError(
+            "set --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
+            "--tensorflow_inter_op_parallelism, and not all three"
+        )
+    if not (within or between):
+        within = between = both
+    return config_pb2.ConfigProto(
+        intra_op_parallelism_threads=within, inter_op_parallelism_threads=between
+    )
 
 
 def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
@@ -167,9 +282,12 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _bind(server: grpc.Server, address: str) -> int:
+def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
     try:
-        port = server.add_insecure_port(address)
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
     except RuntimeError:
         port = 0
     if not port:
@@ -180,12 +298,22 @@ def _bind(server: grpc.Server, address: str) -> int:
     return port
 
 
-def run(options: flags.Options) -> int:
+def run(
+    options: flags.Options, on_ready: Callable[[ModelServer], None] = lambda server: None
+) -> int:
     """Serves until SIGTERM or SIGINT, then drains; returns the exit status.
 
     The models load in a thread of their own, so that a signal ends the wait for a first version
     too.
+
+    Args:
+      on_ready: called once both ports answer.
+
+    Raises:
+      UserError: the server can't start.
     """
+    # Requests that end together wake together; the default of 5 ms lets each wait for the others.
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECS)
     server = ModelServer(options)
     over = threading.Event()
     failures: list[str] = []
@@ -193,12 +321,13 @@ def run(options: flags.Options) -> int:
     def start() -> None:
         try:
             server.start()
+            on_ready(server)
         except (UserError, status.StatusError) as error:
-            failures.append(f"Failed to start server. Error: {error}")
+            failures.append(str(error))
             over.set()
-        except Exception:  # the main thread must not wait for a start that died
+        except Exception as error:  # the main thread must not wait for a start that died
             _log.exception("the start failed")
-            failures.append("Failed to start server.")
+            failures.append(f"{type(error).__name__}: {error}")
             over.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -206,8 +335,7 @@ def run(options: flags.Options) -> int:
     threading.Thread(target=start, name="start", daemon=True).start()
     over.wait()
     if failures:
-        _log.error("%s", failures[0])
-        return 255
+        raise UserError(f"Failed to start server. Error: {failures[0]}")
     _log.info("stopping: waiting for calls under way to end")
     server.stop()
     return 0

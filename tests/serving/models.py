@@ -162,56 +162,45 @@ def write_emotion(
 
 
 def write_half_plus_two(version_dir: pathlib.Path, offset: float = 2.0) -> pathlib.Path:
-    """The model of TensorFlow Serving's own tests: y = x / 2 + 2, in each kind of signature.
+    """The model of TensorFlow Serving's own tests, y = x / 2 + 2, in TensorFlow 1's form.
 
     serving_default: `x` float32 [N] -> `y`; classify_x_to_y: `inputs` (tf.Example with `x`) ->
-    `scores`; regress_x_to_y and regress_x_to_y2 (y + 1): `inputs` -> `outputs`.
+    `scores`; regress_x_to_y and regress_x_to_y2 (y + 1): `inputs` -> `outputs`. The last three
+    read one placeholder, as MultiInference wants it.
     """
     tf = _tensorflow()
-    module = tf.Module()
-    module.half = tf.Variable(0.5)
-    module.offset = tf.Variable(offset)
+    v1 = tf.compat.v1
+    aside = version_dir.with_name(f"writing-{version_dir.name}")
+    with tf.Graph().as_default(), v1.Session() as session:
+        half = v1.get_variable("a", initializer=0.5)
+        two = v1.get_variable("b", initializer=offset)
+        x = v1.placeholder(tf.float32, [None], "x")
+        examples = v1.placeholder(tf.string, [None], "tf_example")
+        parsed = v1.io.parse_example(examples, {"x": v1.io.FixedLenFeature([1], tf.float32)})["x"]
+        y = tf.add(x * half, two, "y")
+        scores = tf.add(parsed * half, two, "scores")
+        more = tf.add(scores, 1.0, "more")
+        session.run(v1.global_variables_initializer())
 
-    def examples_to_x(inputs: Any) -> Any:
-        return tf.io.parse_example(inputs, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+        def signature(inputs: Any, outputs: Any, method: str) -> Any:
+            return v1.saved_model.build_signature_def(
+                {key: v1.saved_model.build_tensor_info(value) for key, value in inputs.items()},
+                {key: v1.saved_model.build_tensor_info(value) for key, value in outputs.items()},
+                f"tensorflow/serving/{method}",
+            )
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
-    def serving_default(x: Any) -> dict[str, Any]:
-        return {"y": x * module.half + module.offset}
-
-    examples = [tf.TensorSpec([None], tf.string, "inputs")]
-
-    @tf.function(input_signature=examples)
-    def classify_x_to_y(inputs: Any) -> dict[str, Any]:
-        return {"scores": examples_to_x(inputs) * module.half + module.offset}
-
-    @tf.function(input_signature=examples)
-    def regress_x_to_y(inputs: Any) -> dict[str, Any]:
-        return {"outputs": examples_to_x(inputs) * module.half + module.offset}
-
-    @tf.function(input_signature=examples)
-    def regress_x_to_y2(inputs: Any) -> dict[str, Any]:
-        return {"outputs": examples_to_x(inputs) * module.half + module.offset + 1.0}
-
-    aside = version_dir.with_name(f"methods-{version_dir.name}")
-    _save(
-        module,
-        aside,
-        {
-            "serving_default": serving_default,
-            "classify_x_to_y": classify_x_to_y,
-            "regress_x_to_y": regress_x_to_y,
-            "regress_x_to_y2": regress_x_to_y2,
-        },
-    )
-    _set_method(
-        aside,
-        {
-            "classify_x_to_y": "tensorflow/serving/classify",
-            "regress_x_to_y": "tensorflow/serving/regress",
-            "regress_x_to_y2": "tensorflow/serving/regress",
-        },
-    )
+        builder = v1.saved_model.Builder(str(aside))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {
+                "serving_default": signature({"x": x}, {"y": y}, "predict"),
+                "classify_x_to_y": signature({"inputs": examples}, {"scores": scores}, "classify"),
+                "regress_x_to_y": signature({"inputs": examples}, {"outputs": scores}, "regress"),
+                "regress_x_to_y2": signature({"inputs": examples}, {"outputs": more}, "regress"),
+            },
+        )
+        builder.save()
     aside.rename(version_dir)
     return version_dir
 

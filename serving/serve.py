@@ -1,0 +1,122 @@
+"""Serving a push folder with either server: what `emotion serve` does."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from serving import tfserving
+from serving.client import DEFAULT_MODEL_NAME
+from serving.errors import UserError
+from serving.model_server import flags, source
+
+ENGINES = ("auto", "embedded", "tfserving")
+
+
+@dataclasses.dataclass(frozen=True)
+class ServeSettings:
+    """What to serve and where.
+
+    Attributes:
+      model_dir: folder that holds the numbered version folders.
+      rest_port: 0 for no REST.
+      flags: further flags of tensorflow_model_server, as `--flag=value`, for either engine.
+      log_file: takes what the embedded server and TensorFlow write to stderr; None: stderr.
+    """
+
+    model_dir: pathlib.Path
+    model_name: str = DEFAULT_MODEL_NAME
+    host: str = "127.0.0.1"
+    port: int = 8500
+    rest_port: int = 8501
+    flags: tuple[str, ...] = ()
+    log_file: pathlib.Path | None = None
+
+    def flag_values(self) -> dict[str, Any]:
+        """The settings by flag name."""
+        return {
+            "model_name": self.model_name,
+            "model_base_path": str(self.model_dir.resolve()),
+            "host": self.host,
+            "port": self.port,
+            "rest_api_port": self.rest_port,
+        }
+
+
+def serve(settings: ServeSettings, engine: str = "auto") -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status.
+
+    Args:
+      engine: 'tfserving': the real binary, or its container's command printed where it is not on
+        PATH; 'embedded': this project's server; 'auto': the binary where it is on PATH, else ours.
+
+    Raises:
+      UserError: there is no such engine or folder, or the server can't start.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}")
+    if not settings.model_dir.is_dir():
+        raise UserError(
+            f"there is no folder {settings.model_dir}; give the folder that `emotion run` pushed to"
+        )
+    binary = tfserving.find_binary()
+    values = settings.flag_values()
+    if binary is not None and engine != "embedded":
+        return _run_binary(tfserving.binary_command(binary, values, settings.flags))
+    if engine == "tfserving":
+        print(f"{tfserving.BINARY} is not on PATH; its container serves the same with:\n")
+        print(tfserving.container_command(values, settings.flags))
+        return 0
+    return _run_embedded(settings, values)
+
+
+def _run_binary(command: Sequence[str]) -> int:
+    print(f"serving with {command[0]}, which listens on every address of this machine", flush=True)
+    os.execv(command[0], list(command))  # the binary gets the signals meant for it
+
+
+def _run_embedded(settings: ServeSettings, values: dict[str, Any]) -> int:
+    options, warnings = flags.parse([*flags.to_arguments(values), *settings.flags])
+    flags.report(warnings)
+    if not source.list_versions(values["model_base_path"]):
+        print(f"{settings.model_dir} holds no version yet; waiting for one", flush=True)
+    with _stderr_to(settings.log_file):
+        return _run_server(settings, options)
+
+
+@contextlib.contextmanager
+def _stderr_to(log_file: pathlib.Path | None) -> Iterator[None]:
+    """Sends the process's stderr to a file, as TensorFlow writes to it from C++ too."""
+    if log_file is None:
+        yield
+        return
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    stderr = sys.stderr.fileno()
+    saved = os.dup(stderr)
+    try:
+        with log_file.open("ab") as log:
+            os.dup2(log.fileno(), stderr)
+        yield
+    finally:
+        os.dup2(saved, stderr)
+        os.close(saved)
+
+
+def _run_server(settings: ServeSettings, options: flags.Options) -> int:
+    flags.set_up_logging()
+    from serving.model_server import server
+
+    def announce(running: server.ModelServer) -> None:
+        rest = f", REST on {settings.host}:{running.rest_port}" if running.rest_port else ""
+        print(
+            f"serving {settings.model_name}: gRPC on {settings.host}:{running.port}{rest} "
+            "(Ctrl-C ends it)",
+            flush=True,
+        )
+
+    return server.run(options, announce)
