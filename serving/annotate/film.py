@@ -118,7 +118,7 @@ class FilmWriter:
         self._path = path
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115  __exit__ closes it
         command = [
-            *(_find_ffmpeg(), "-nostdin", "-loglevel", "error", "-n"),
+            *(find_ffmpeg(), "-nostdin", "-loglevel", "error", "-n"),
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
             *("-r", f"{fps:.6f}", "-i", "pipe:0"),
             *("-protocol_whitelist", _PROTOCOLS, "-i", str(sound_from.absolute())),
@@ -166,10 +166,15 @@ class FilmWriter:
         return UserError(f"FFmpeg could not write {self._path}: {'; '.join(lines[-3:])}")
 
 
-def _find_ffmpeg() -> str:
+def find_ffmpeg() -> str:
+    """Path of the FFmpeg program: the one in imageio-ffmpeg's wheel, or one on PATH.
+
+    Raises:
+      UserError: there is none.
+    """
     import imageio_ffmpeg
 
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())  # the one in its wheel, or one on PATH
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
         raise UserError("writing films needs FFmpeg: install it (apt install ffmpeg)") from None
