@@ -122,15 +122,16 @@ function showResult(image, answer) {
 function drawFaces(context, answer) {
   const { width, height } = context.canvas;
   const factor = width / answer.width;
-  const line = Math.max(2, width / 350);
-  const size = Math.max(13, width / 55);
+  const zoom = width / (context.canvas.clientWidth || width); // sizes are of the screen
+  const line = 2.5 * zoom;
+  const size = 13 * zoom;
   context.lineJoin = "round";
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
   for (const face of answer.faces) {
     const box = [face.left, face.top, face.width, face.height].map((value) => value * factor);
     const colour = colours[face.label] ?? "#fff";
-    for (const [extra, stroke] of [[2, "#111"], [0, colour]]) {
+    for (const [extra, stroke] of [[2 * zoom, "#111"], [0, colour]]) {
       context.lineWidth = line + extra;
       context.strokeStyle = stroke;
       context.strokeRect(...box);
@@ -318,7 +319,8 @@ async function follow(name, release, clock) {
     last = { picture, answer };
     if (answer.faces.length) history.push({ seconds, label: dominantOf(answer.faces) });
     if (me.over) return;
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    // The frame that was asked about, not the one the film has come to since: the marks must fit.
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     drawFaces(context, answer);
     listFaces(answer.faces);
     showTimeline(history);
@@ -366,11 +368,6 @@ function stop() {
 
 function remember(name, text, show) {
   const canvas = scaled($("canvas"), $("canvas").width, $("canvas").height, 320);
-  if (!$("video").hidden) {
-    const context = canvas.getContext("2d");
-    context.globalCompositeOperation = "destination-over"; // the film's canvas holds only the marks
-    context.drawImage($("video"), 0, 0, canvas.width, canvas.height);
-  }
   canvas.setAttribute("aria-hidden", "true");
   const button = element("button");
   button.type = "button";
