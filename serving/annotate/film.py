@@ -122,7 +122,8 @@ class FilmWriter:
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
             *("-r", f"{fps:.6f}", "-i", "pipe:0"),
             *("-protocol_whitelist", _PROTOCOLS, "-i", str(sound_from.absolute())),
-            *("-map", "0:v:0", "-map", "1:a:0?", "-shortest", "-c:a", "aac"),
+            # Silence without end after the sound, so that "shortest" means the pictures.
+            *("-map", "0:v:0", "-map", "1:a:0?", "-af", "apad", "-shortest", "-c:a", "aac"),
             *("-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p"),
             *("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"),  # the format takes even sizes only
             *("-movflags", "+faststart", str(path.absolute())),

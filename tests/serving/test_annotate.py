@@ -57,11 +57,14 @@ def face_film(tmp_path_factory, astronaut):
     return path
 
 
-def write_film(path, images, fps=10):
+def write_film(path, images, fps=10, sound_secs=60.0):
     height, width = images[0].shape[:2]
     command = [find_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:0"]
-    command += ["-f", "lavfi", "-i", "sine=frequency=440:duration=60", "-shortest", str(path)]
+    command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_secs}"]
+    command += ["-shortest"] if sound_secs > 3 else []
+    command += ["-map", "0:v"] if not sound_secs else []
+    command.append(str(path))
     subprocess.run(command, input=b"".join(i.tobytes() for i in images), check=True)
 
 
@@ -197,6 +200,16 @@ def test_a_film_that_ends_early_is_annotated_so_far_and_told(tmp_path, astronaut
     assert 0 < summary.frames < 20
     assert "of the 20 that it states" in summary.failures[0][1]
     assert streams_of(tmp_path / "out" / "cut.avi.mp4")[0]
+
+
+@pytest.mark.parametrize("sound_secs", [0, 0.5, 60])
+def test_all_frames_are_kept_whatever_the_sounds_length(tmp_path, sound_secs):
+    film = tmp_path / "film.mp4"
+    write_film(film, [np.full((64, 64, 3), 90, np.uint8)] * 20, sound_secs=sound_secs)
+    run.annotate([film], tmp_path / "out")
+    assert streams_of(tmp_path / "out" / "film.mp4") == (True, bool(sound_secs))
+    with FilmReader(tmp_path / "out" / "film.mp4") as marked:
+        assert sum(1 for _ in marked.frames()) == 20
 
 
 def test_a_film_without_faces_gives_a_film_and_no_plot(tmp_path, capsys):

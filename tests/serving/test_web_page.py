@@ -161,7 +161,8 @@ def test_an_uploaded_picture_gets_its_box_and_seven_probabilities(page, files):
             const colour = model.labels.find((entry) => entry.name === label).colour;
             const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
             const canvas = document.getElementById('canvas');
-            const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+            const context = canvas.getContext('2d');
+            const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
             let hits = 0;
             for (let i = 0; i < data.length; i += 4)
                 hits += data[i] === r && data[i + 1] === g && data[i + 2] === b;
