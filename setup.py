@@ -25,6 +25,7 @@ setuptools.setup(
         "apache-beam==2.62.*",
         "Jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
+        "grpcio-health-checking>=1.48,<1.49",
         "numpy>=1.26,<2",
         "opencv-python>=4.10,<5",
         "opendatasets>=0.1.22,<0.2",
@@ -37,6 +38,7 @@ setuptools.setup(
         "tensorflow-serving-api==2.16.*",
         "tf_keras==2.16.*",
         "tfx==1.16.0",
+        "tornado>=6.4,<7",
     ],
     entry_points={"console_scripts": ["emotion=pipeline.cli:main"]},
 )

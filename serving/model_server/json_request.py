@@ -24,6 +24,7 @@ ROW_FORMAT = "instances"
 COLUMN_FORMAT = "inputs"
 
 _LONGEST_ECHO = 256
+_MOST_DIMENSIONS = 32  # of a numpy array
 _DECODER = json.JSONDecoder()
 _TYPE_NAMES = {
     type(None): "Null",
@@ -227,6 +228,10 @@ def _to_array(value: Any, dtype: int) -> np.ndarray:
             f"Conversion of JSON Value: {_shown(value)} to type: {tensors.dtype_name(dtype)}"
         )
     shape = _shape(value)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise status.invalid_argument(
+            f"the value has {len(shape)} dimensions; the most are {_MOST_DIMENSIONS}"
+        )
     values: list[Any] = []
     _fill(value, 0, shape, dtype, values)
     array = np.empty(len(values), target)
@@ -337,7 +342,10 @@ def type_name(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deep to show)"
     return text if len(text) <= _LONGEST_ECHO else text[:_LONGEST_ECHO] + "..."
 
 

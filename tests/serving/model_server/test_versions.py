@@ -1,0 +1,115 @@
+import threading
+
+import pytest
+
+from serving.model_server import status, versions
+from serving.model_server.versions import State
+
+
+class FakeServable:
+    def __init__(self, version):
+        self.version = version
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def loads():
+    """What was loaded; versions in `corrupt` fail, those in `slow` wait for `go`."""
+
+    class Loads:
+        def __init__(self):
+            self.tried = []
+            self.corrupt = set()
+            self.slow = set()
+            self.go = threading.Event()
+
+        def __call__(self, version, path):
+            self.tried.append(version)
+            if version in self.slow:
+                assert self.go.wait(10)
+            if version in self.corrupt:
+                raise status.invalid_argument(f"{path} is corrupt")
+            return FakeServable(version)
+
+    return Loads()
+
+
+def make_versions(loads, max_retries=0, interval_secs=0.0):
+    retries = versions.RetryPolicy(max_retries, interval_secs)
+    return versions.ModelVersions("m", loads, retries, threading.Semaphore(2))
+
+
+def wait_for(model, **states):
+    wanted = {int(version[1:]): State[state] for version, state in states.items()}
+
+    def reached(entries):
+        found = {entry.version: entry.state for entry in entries}
+        return all(found.get(version) is state for version, state in wanted.items())
+
+    assert model.wait(reached, 10), model.statuses()
+
+
+def test_new_version_before_the_old_goes(loads):
+    model = make_versions(loads)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    loads.slow.add(2)
+    model.aspire({2: "/2"})
+    wait_for(model, v1="AVAILABLE", v2="LOADING")
+    loads.go.set()
+    wait_for(model, v1="END", v2="AVAILABLE")
+    assert [entry.version for entry in model.statuses()] == [2, 1]
+
+
+def test_calls_under_way_end_on_the_old_version(loads):
+    model = make_versions(loads)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    with model.acquire(None) as held:
+        model.aspire({2: "/2"})
+        wait_for(model, v1="UNLOADING", v2="AVAILABLE")
+        assert not held.closed
+        with model.acquire(None) as newest, model.acquire(1) as old:
+            assert newest.version == 2
+            assert old is None
+    wait_for(model, v1="END")
+    assert held.closed
+
+
+def test_corrupt_version_leaves_the_old_and_does_not_block_the_next(loads):
+    model = make_versions(loads, max_retries=5, interval_secs=60.0)
+    loads.corrupt.add(2)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    model.aspire({2: "/2"})
+    wait_for(model, v1="AVAILABLE", v2="LOADING")
+    model.aspire({3: "/3"})
+    wait_for(model, v1="END", v2="END", v3="AVAILABLE")
+    assert model.statuses()[1].error.message == "/2 is corrupt"
+
+
+def test_failed_version_is_tried_again_only_after_it_was_gone(loads):
+    model = make_versions(loads, max_retries=2)
+    loads.corrupt.add(1)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="END")
+    assert loads.tried == [1, 1, 1]
+    loads.corrupt.clear()
+    model.aspire({1: "/1"})
+    assert loads.tried == [1, 1, 1]
+    model.aspire({})
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+
+
+def test_no_version_aspired_unloads_all(loads):
+    model = make_versions(loads)
+    model.aspire({1: "/1", 2: "/2"})
+    wait_for(model, v1="AVAILABLE", v2="AVAILABLE")
+    model.aspire({})
+    wait_for(model, v1="END", v2="END")
+    with model.acquire(None) as held:
+        assert held is None

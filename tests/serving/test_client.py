@@ -1,0 +1,134 @@
+import concurrent.futures
+
+import grpc
+import numpy as np
+import pytest
+
+from serving import client, tensors
+from serving.protos import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+
+class FakeServer(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """Refuses a request that holds the image b"bad"; fails the first `unavailable` calls."""
+
+    def __init__(self):
+        self.batches = []
+        self.unavailable = 0
+        self.code = None
+
+    def Predict(self, request, context):  # noqa: N802
+        images = list(request.inputs["image_bytes"].string_val)
+        self.batches.append(images)
+        if self.unavailable:
+            self.unavailable -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        if self.code is not None:
+            context.abort(self.code, "no")
+        if b"bad" in images:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad image")
+        rows = len(images)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.version.value = 7
+        labels = np.array([b"happy"] * rows, object)
+        classes = np.array([[b"happy", b"sad"]] * rows, object)
+        probabilities = np.tile(np.array([0.75, 0.25], np.float32), (rows, 1))
+        response.outputs["label"].CopyFrom(tensors.to_proto(labels))
+        response.outputs["classes"].CopyFrom(tensors.to_proto(classes))
+        response.outputs["probabilities"].CopyFrom(tensors.to_proto(probabilities))
+        return response
+
+    def GetModelStatus(self, request, context):  # noqa: N802
+        response = get_model_status_pb2.GetModelStatusResponse()
+        response.model_version_status.add(version=7, state=20)
+        return response
+
+
+@pytest.fixture
+def fake():
+    servicer = FakeServer()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(None)
+
+
+HAPPY = client.Prediction("happy", {"happy": 0.75, "sad": 0.25}, 7)
+
+
+def test_batches_in_order(fake):
+    with client.EmotionClient(fake.address, batch_size=2) as emotion:
+        assert emotion.predict([b"a", b"b", b"c"]) == [HAPPY] * 3
+    assert fake.batches == [[b"a", b"b"], [b"c"]]
+
+
+def test_no_images(fake):
+    with client.EmotionClient(fake.address) as emotion:
+        assert emotion.predict([]) == []
+    assert fake.batches == []
+
+
+def test_a_bad_image_is_told_apart(fake):
+    with client.EmotionClient(fake.address) as emotion:
+        answers = emotion.predict([b"a", b"b", b"bad", b"c"])
+    bad = client.ImageError("INVALID_ARGUMENT", "bad image")
+    assert answers == [HAPPY, HAPPY, bad, HAPPY]
+
+
+def test_retries_unavailable(fake):
+    fake.unavailable = 2
+    with client.EmotionClient(fake.address) as emotion:
+        assert emotion.predict([b"a"]) == [HAPPY]
+    assert len(fake.batches) == 3
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_retries_nothing_else(fake, code):
+    fake.code = code
+    with (
+        client.EmotionClient(fake.address) as emotion,
+        pytest.raises(client.CallError, match=f"answered {code.name}: no") as raised,
+    ):
+        emotion.predict([b"a"])
+    assert raised.value.code is code
+    assert len(fake.batches) == 1
+
+
+def test_no_server():
+    with (
+        client.EmotionClient("127.0.0.1:1", timeout_secs=1) as emotion,
+        pytest.raises(client.CallError, match=r"model server at 127\.0\.0\.1:1"),
+    ):
+        emotion.predict([b"a"])
+
+
+def test_waits_no_longer_than_told(fake):
+    with (
+        client.EmotionClient(fake.address) as emotion,
+        pytest.raises(client.CallError, match=r"not ready within 0\.3 s"),
+    ):
+        emotion.wait_until_ready(0.3)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((48, 48, 1), np.float32), r"found float32 \[48, 48, 1\]"),
+        (np.zeros((1, 48, 48, 1), np.uint8), "found uint8"),
+        (np.full((1, 48, 48, 1), 255.0), "divide 8-bit values by 255"),
+        (np.full((1, 48, 48, 1), np.nan), r"must lie in \[0, 1\]"),
+    ],
+)
+def test_pixels_are_checked(pixels, message):
+    with client.EmotionClient("127.0.0.1:1") as emotion, pytest.raises(ValueError, match=message):
+        emotion.predict_pixels(pixels)

@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FIRST_THE_STUBS = """
+import sys
+from serving import client, protos
+assert "tensorflow" not in sys.modules
+assert "numpy" in sys.modules
+"""
+THEN_TENSORFLOW = """
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+assert isinstance(tf.make_tensor_proto([1.0]), protos.tensor_pb2.TensorProto)
+assert predict_pb2.PredictRequest is protos.predict_pb2.PredictRequest
+request = predict_pb2.PredictRequest()
+request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
+assert tf.make_ndarray(request.inputs["x"]).tolist() == [1.0]
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        FIRST_THE_STUBS + THEN_TENSORFLOW,
+        "import tensorflow\nfrom serving import protos\n" + THEN_TENSORFLOW,
+    ],
+    ids=["stubs_first", "tensorflow_first"],
+)
+def test_stubs_and_tensorflow_share_their_classes(program):
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
