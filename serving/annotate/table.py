@@ -1,0 +1,113 @@
+"""A row for each face, in CSV or Parquet, written as the work goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import pathlib
+import types
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from serving.annotate.faces import Shot
+from serving.errors import UserError
+
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+_ROW_GROUP = 10_000
+
+
+def column_names(labels: Sequence[str]) -> list[str]:
+    """The table's columns: where the face is, the probability of each class, the likeliest."""
+    place = ["file", "frame", "seconds", "left", "top", "width", "height", "track"]
+    return [*place, *labels, "label"]
+
+
+def face_rows(shot: Shot) -> list[list[Any]]:
+    """A shot's rows; pixels whole, seconds to the millisecond, probabilities to the millionth."""
+    return [
+        [
+            shot.name,
+            shot.frame,
+            round(shot.seconds, 3),
+            *(round(value) for value in (f.box.left, f.box.top, f.box.width, f.box.height)),
+            f.track,
+            *(round(value, 6) for value in f.probabilities.values()),
+            f.label,
+        ]
+        for f in shot.faces
+    ]
+
+
+class FaceTable:
+    """The open table; a context manager. What is written is complete at any time in a CSV.
+
+    Args:
+      path: its suffix decides: `.parquet` or `.pq`, anything else is CSV.
+      labels: the model's class names.
+    """
+
+    def __init__(self, path: pathlib.Path, labels: Sequence[str]):
+        self._columns = column_names(labels)
+        self._labels = labels
+        self._exit = contextlib.ExitStack()
+        self._rows: list[list[Any]] = []
+        self._parquet: Any = None
+        try:
+            if path.suffix.lower() in PARQUET_SUFFIXES:
+                self._open_parquet(path)
+            else:
+                file = path.open("x", encoding="utf-8", newline="")
+                self._open_csv(self._exit.enter_context(file))
+        except OSError as error:
+            raise UserError(f"the table {path} can't be written: {error.strerror}") from None
+
+    def __enter__(self) -> FaceTable:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        if self._parquet is not None:
+            self._flush_parquet()
+        self._exit.close()
+
+    def write(self, shot: Shot) -> None:
+        """Adds the shot's faces."""
+        rows = face_rows(shot)
+        if self._parquet is None:
+            self._csv.writerows(rows)
+            self._file.flush()
+            return
+        self._rows += rows
+        if len(self._rows) >= _ROW_GROUP:
+            self._flush_parquet()
+
+    def _open_csv(self, file: TextIO) -> None:
+        self._file = file
+        self._csv = csv.writer(file)
+        self._csv.writerow(self._columns)
+
+    def _open_parquet(self, path: pathlib.Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        whole = ("frame", "left", "top", "width", "height", "track")
+        kinds = {name: pa.int64() for name in whole} | {"seconds": pa.float64()}
+        kinds |= {name: pa.float32() for name in self._labels}
+        self._schema = pa.schema([(n, kinds.get(n, pa.string())) for n in self._columns])
+        sink = self._exit.enter_context(path.open("xb"))
+        self._parquet = self._exit.enter_context(pq.ParquetWriter(sink, self._schema))
+
+    def _flush_parquet(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            columns = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._parquet.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._rows = []

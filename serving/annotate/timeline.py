@@ -1,0 +1,81 @@
+"""How the emotions of a film's faces go over time, as a picture."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from serving.annotate.draw import colour_of
+from serving.annotate.faces import FaceEmotion
+
+_MAX_POINTS = 300
+
+
+class Timeline:
+    """Sums the probabilities of all faces by second, so that memory grows by a row a second."""
+
+    def __init__(self, labels: Sequence[str]):
+        self._labels = labels
+        self._sums: list[np.ndarray] = []
+        self._counts: list[int] = []
+
+    def add(self, faces: Sequence[FaceEmotion], seconds: float) -> None:
+        """Adds an analysed frame's faces."""
+        second = int(seconds)
+        while len(self._sums) <= second:
+            self._sums.append(np.zeros(len(self._labels)))
+            self._counts.append(0)
+        for face in faces:
+            self._sums[second] += [face.probabilities[label] for label in self._labels]
+            self._counts[second] += 1
+
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the seconds at which spans begin [n], and the mean probabilities in them [n, 7].
+
+        Spans are a second long, or longer so that there are 300 at most; NaN where no face was.
+        """
+        span = -(-len(self._sums) // _MAX_POINTS) or 1
+        starts = np.arange(0, len(self._sums), span)
+        if not len(starts):
+            return starts, np.zeros((0, len(self._labels)))
+        sums = np.add.reduceat(np.array(self._sums), starts, axis=0)
+        counts = np.add.reduceat(np.array(self._counts), starts).astype(float)
+        counts[counts == 0] = np.nan
+        return starts, sums / counts[:, None]
+
+    def save(self, path: pathlib.Path, title: str) -> bool:
+        """Draws the means as lines, the dominant emotion as a band below; False without faces."""
+        starts, means = self.means()
+        seen = ~np.isnan(means).any(axis=1)
+        if not seen.any():
+            return False
+        # The object interface: pyplot would keep the figure and choose a backend for the process.
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(10, 4.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        lines, band = figure.subplots(2, 1, sharex=True, height_ratios=(6, 1))
+        span = starts[1] - starts[0] if len(starts) > 1 else 1
+        for index, label in enumerate(self._labels):
+            colour = np.array(colour_of(index)) / 255 * 0.85  # darker: yellow on white
+            heights = np.append(means[:, index], means[-1, index])  # the last span has an end too
+            lines.step(
+                np.append(starts, starts[-1] + span),
+                heights,
+                where="post",
+                label=label,
+                color=colour,
+            )
+            dominant = seen & (np.nan_to_num(means).argmax(axis=1) == index)
+            band.bar(starts[dominant], 1, width=span, align="edge", color=colour)
+        lines.set(ylim=(0, 1), ylabel="mean probability", title=title)
+        lines.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        lines.grid(alpha=0.3)
+        band.set(
+            xlabel="seconds", ylabel="dominant", yticks=[], ylim=(0, 1), xlim=(0, starts[-1] + span)
+        )
+        figure.savefig(path, dpi=110)
+        return True

