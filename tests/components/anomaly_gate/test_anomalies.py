@@ -1,0 +1,179 @@
+import pathlib
+
+import pytest
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils, standard_artifacts
+
+import pipeline
+from components.anomaly_gate.anomalies import AnomaliesError, Anomaly, describe, find_anomalies
+from components.anomaly_gate.component import AnomalyGate
+from components.anomaly_gate.executor import Executor
+from components.artifacts import ImageManifest
+from components.constants import LABELS
+from components.image_ingest.manifest import Manifest, make_table, write_manifest
+
+_SCHEMA_PATH = pathlib.Path(pipeline.__file__).parent / "schema" / "schema.pbtxt"
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return tfdv.load_schema_text(str(_SCHEMA_PATH))
+
+
+def table(*changes, labels=LABELS, split="train"):
+    """Return a manifest's table of two pictures a label, then one for each dict of changes."""
+    rows = []
+    for label in labels:
+        for index in range(2):
+            rows.append({"path": f"{split}/{label}/{index}.jpg", "label": label})
+    rows += changes
+    usual = {
+        "split": split,
+        "bytes": 1500,
+        "width": 48,
+        "height": 48,
+        "channels": 1,
+        "brightness": 0.5,
+        "contrast": 0.25,
+        "sharpness": 10.0,
+        "entropy": 7.5,
+        "status": "kept",
+        "reason": "",
+    }
+    return make_table([{**usual, **row} for row in rows])
+
+
+def anomalies_of(manifest, schema, split="train"):
+    """Return what ExampleValidator would write for the Examples of a manifest's split."""
+    rows = manifest[manifest["split"] == split].rename(columns={"bytes": "size_bytes"})
+    names = [feature.name for feature in schema.feature if feature.name in rows.columns]
+    frame = rows[names].assign(image="picture").reset_index(drop=True)
+    options = tfdv.StatsOptions(schema=schema)
+    statistics = tfdv.generate_statistics_from_dataframe(frame, options, n_jobs=1)
+    return tfdv.validate_statistics(statistics, schema)
+
+
+def found(manifest, schema, split="train"):
+    anomalies = anomalies_of(manifest, schema, split)
+    return {one.feature: one for one in find_anomalies(anomalies, schema, manifest, split)}
+
+
+def test_finds_nothing_in_clean_data(schema):
+    assert found(table(), schema) == {}
+
+
+def test_names_the_files_of_an_unknown_label(schema):
+    manifest = table({"path": "train/bored/1.jpg", "label": "bored"})
+    anomaly = found(manifest, schema)["label"]
+    assert anomaly.files == ("train/bored/1.jpg",)
+    assert "bored" in anomaly.long
+    assert "rename or remove the class folder" in anomaly.remedy
+
+
+def test_finds_a_missing_class(schema):
+    anomalies = found(table(labels=LABELS[1:]), schema)
+    assert set(anomalies) == {"label"}
+    assert anomalies["label"].files == ()
+    assert "a class that is missing needs pictures in this split" in anomalies["label"].remedy
+
+
+@pytest.mark.parametrize("feature", ["width", "height"])
+def test_names_the_files_of_a_wrong_size(schema, feature):
+    manifest = table({"path": "train/sad/large.jpg", "label": "sad", feature: 64})
+    anomalies = found(manifest, schema)
+    assert set(anomalies) == {feature}
+    assert anomalies[feature].files == ("train/sad/large.jpg",)
+    assert "64" in anomalies[feature].long
+    assert "resize the pictures to 48x48" in anomalies[feature].remedy
+
+
+def test_does_not_name_files_that_are_pruned_or_of_another_split(schema):
+    manifest = table(
+        {"path": "train/sad/1.png", "label": "sad", "width": 64},
+        {"path": "train/sad/2.png", "label": "sad", "width": 64, "status": "pruned"},
+        {"path": "eval/sad/3.png", "label": "sad", "width": 64, "split": "eval"},
+    )
+    assert found(manifest, schema)["width"].files == ("train/sad/1.png",)
+
+
+def test_describes_an_anomaly_and_names_five_files():
+    files = tuple(f"{index}.jpg" for index in range(7))
+    anomaly = Anomaly("eval", "width", "Out-of-range values", "Too large: 64.", files, "resize")
+    assert describe(anomaly) == (
+        "- eval, width: Out-of-range values. Too large: 64.\n"
+        "  in 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 2 more files\n"
+        "  what to do: resize"
+    )
+
+
+def run_gate(folder, schema, manifest, splits):
+    """Run the executor on temporary artifacts; `splits` holds each split's Anomalies."""
+    anomalies, schemas, manifests = (
+        standard_artifacts.ExampleAnomalies(),
+        standard_artifacts.Schema(),
+        ImageManifest(),
+    )
+    anomalies.uri, schemas.uri, manifests.uri = (str(folder / name) for name in ("a", "s", "m"))
+    anomalies.split_names = artifact_utils.encode_split_names(list(splits))
+    for split, message in splits.items():
+        target = folder / "a" / f"Split-{split}"
+        target.mkdir(parents=True)
+        (target / "SchemaDiff.pb").write_bytes(message.SerializeToString())
+    tf.io.gfile.makedirs(schemas.uri)
+    tfdv.write_schema_text(schema, f"{schemas.uri}/schema.pbtxt")
+    write_manifest(Manifest(manifest, folder, "faces"), manifests.uri)
+    context = base_executor.BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")
+    inputs = {"anomalies": [anomalies], "schema": [schemas], "manifest": [manifests]}
+    Executor(context).Do(inputs, {}, {})
+
+
+def test_lets_clean_data_pass(schema, tmp_path):
+    manifest = table()
+    clean = anomalies_of(manifest, schema)
+    run_gate(tmp_path, schema, manifest, {"train": clean, "eval": clean})
+
+
+def test_stops_at_anomalies_of_any_split(schema, tmp_path):
+    manifest = table({"path": "eval/bored/1.jpg", "label": "bored", "split": "eval"})
+    manifest["split"] = manifest["path"].str.split("/").str[0]
+    splits = {split: anomalies_of(manifest, schema, split) for split in ("train", "eval")}
+    with pytest.raises(AnomaliesError, match=r"^\d anomalies:\n") as caught:
+        run_gate(tmp_path, schema, manifest, splits)
+    assert {one.split for one in caught.value.anomalies} == {"eval"}
+    assert "in eval/bored/1.jpg\n  what to do: rename" in str(caught.value)
+
+
+def test_an_empty_split_is_an_anomaly(schema):
+    empty = tfdv.validate_statistics(_statistics_of_nothing(), schema)
+    anomalies = find_anomalies(empty, schema, table(), "eval")
+    whole = [one for one in anomalies if one.feature == "(data set)"]
+    assert [one.remedy for one in whole] == ["put pictures into the class folders of this split"]
+
+
+def _statistics_of_nothing():
+    return statistics_pb2.DatasetFeatureStatisticsList(
+        datasets=[statistics_pb2.DatasetFeatureStatistics(num_examples=0)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("anomalies", "anomalies must be a channel of ExampleAnomalies, got Model"),
+        ("schema", "schema must be a channel of Schema, got Model"),
+        ("manifest", "manifest must be a channel of ImageManifest, got Model"),
+    ],
+)
+def test_refuses_bad_wiring(name, message):
+    channels = {
+        "anomalies": types.Channel(type=standard_artifacts.ExampleAnomalies),
+        "schema": types.Channel(type=standard_artifacts.Schema),
+        "manifest": types.Channel(type=ImageManifest),
+        name: types.Channel(type=standard_artifacts.Model),
+    }
+    with pytest.raises(ValueError, match=message):
+        AnomalyGate(**channels)

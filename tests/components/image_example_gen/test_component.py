@@ -1,0 +1,111 @@
+import hashlib
+import json
+
+import pytest
+from tfx import types
+from tfx.types import standard_artifacts
+
+from components.artifacts import ImageManifest
+from components.errors import UserError
+from components.image_example_gen.component import ImageExampleGen
+from components.image_example_gen.executor import Executor
+from components.image_ingest.manifest import (
+    Manifest,
+    PruneReason,
+    make_table,
+    prune,
+    write_manifest,
+)
+from components.image_ingest.measure import measure_image
+from tests.components.example_artifacts import beam_context, read_records, values
+from tests.components.pictures import write_picture
+
+pytestmark = pytest.mark.slow
+
+_PATHS = {
+    "train/happy/1 é.jpg": ("train", "happy"),
+    "train/happy/2.jpg": ("train", "happy"),
+    "train/sad/3.jpg": ("train", "sad"),
+    "eval/sad/4.jpg": ("eval", "sad"),
+}
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """A manifest of four pictures, of which train/happy/2.jpg is pruned."""
+    rows = []
+    for seed, (path, (split, label)) in enumerate(_PATHS.items()):
+        data = write_picture(tmp_path / "faces" / path, seed)
+        rows.append(
+            {
+                "path": path,
+                "split": split,
+                "label": label,
+                "bytes": len(data),
+                "content_hash": hashlib.sha256(data).hexdigest(),
+                **measure_image(data)._asdict(),
+                "status": "kept",
+                "reason": "",
+            }
+        )
+    table = prune(make_table(rows), {"train/happy/2.jpg"}, PruneReason.EXACT_COPY)
+    return Manifest(table, tmp_path / "faces", "faces")
+
+
+def generate(folder, manifest):
+    """Run the executor on temporary artifacts and return the Examples."""
+    source, examples = ImageManifest(), standard_artifacts.Examples()
+    source.uri, examples.uri = str(folder / "manifest"), str(folder / "examples")
+    write_manifest(manifest, source.uri)
+    Executor(beam_context(folder)).Do({"manifest": [source]}, {"examples": [examples]}, {})
+    return examples
+
+
+def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):
+    examples = generate(tmp_path, manifest)
+    assert json.loads(examples.split_names) == ["train", "eval"]
+    found = {
+        split: {one["path"].decode(): one for one in map(values, read_records(examples, split))}
+        for split in ("train", "eval")
+    }
+    assert {split: sorted(one) for split, one in found.items()} == {
+        "train": ["train/happy/1 é.jpg", "train/sad/3.jpg"],
+        "eval": ["eval/sad/4.jpg"],
+    }
+    one = found["train"]["train/happy/1 é.jpg"]
+    image = (tmp_path / "faces/train/happy/1 é.jpg").read_bytes()
+    row = manifest.table.set_index("path").loc["train/happy/1 é.jpg"]
+    assert one == {
+        "image": image,
+        "label": b"happy",
+        "path": "train/happy/1 é.jpg".encode(),
+        "width": 48,
+        "height": 48,
+        "channels": 1,
+        "size_bytes": len(image),
+        "brightness": row["brightness"],
+        "contrast": row["contrast"],
+        "sharpness": row["sharpness"],
+        "entropy": row["entropy"],
+    }
+
+
+def test_names_a_file_that_was_changed_or_is_gone(manifest, tmp_path):
+    (tmp_path / "faces/train/sad/3.jpg").write_bytes(b"changed")
+    (tmp_path / "faces/train/happy/2.jpg").unlink()  # pruned, so nobody reads it
+    with pytest.raises(UserError, match=r"faces: 1 files are gone .* first is 'train/sad/3\.jpg'"):
+        generate(tmp_path / "changed", manifest)
+    (tmp_path / "faces/eval/sad/4.jpg").unlink()
+    with pytest.raises(UserError, match=r"faces: 2 files are gone .* first is 'eval/sad/4\.jpg'"):
+        generate(tmp_path / "gone", manifest)
+
+
+def test_an_empty_manifest_gives_empty_splits(tmp_path):
+    examples = generate(tmp_path, Manifest(make_table([]), tmp_path, "nothing"))
+    assert read_records(examples, "train") == []
+    assert read_records(examples, "eval") == []
+
+
+def test_refuses_bad_wiring():
+    with pytest.raises(ValueError, match="manifest must be a channel of ImageManifest, got Schema"):
+        ImageExampleGen(types.Channel(type=standard_artifacts.Schema))

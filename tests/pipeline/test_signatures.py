@@ -1,0 +1,91 @@
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from components.constants import LABELS
+from pipeline.modules.signatures import ServedModel, save
+from tests.components.example_artifacts import example
+from tests.components.pictures import encode, noise
+
+
+@pytest.fixture(scope="module")
+def network():
+    layers = tf.keras.layers
+    start = tf.keras.initializers.RandomNormal(stddev=0.1, seed=1)
+    dense = layers.Dense(7, "softmax", kernel_initializer=start)
+    return tf.keras.Sequential([layers.Flatten(input_shape=(48, 48, 1)), dense])
+
+
+@pytest.fixture(scope="module")
+def served(network, tmp_path_factory):
+    """The model as it is read back from disk, and its folder."""
+    folder = str(tmp_path_factory.mktemp("model"))
+    save(ServedModel(network, list(LABELS)), folder)
+    return tf.saved_model.load(folder), folder
+
+
+def pixels_of(images):
+    return np.stack(images)[..., None].astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_every_signature_gives_the_networks_answer(served, network, count):
+    images = [noise(seed) for seed in range(count)]
+    encoded = [encode(image, ".png") for image in images]
+    expected = network(pixels_of(images)).numpy()
+    top = [LABELS[index].encode() for index in expected.argmax(axis=1)]
+    names = [[label.encode() for label in LABELS]] * count
+    signatures = served[0].signatures
+    for answer in (
+        signatures["serving_default"](image_bytes=tf.constant(encoded)),
+        signatures["pixels"](pixels=tf.constant(pixels_of(images))),
+    ):
+        assert set(answer) == {"probabilities", "label", "classes"}
+        np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
+        assert answer["probabilities"].dtype == tf.float32
+        assert answer["label"].numpy().tolist() == top
+        assert answer["classes"].numpy().tolist() == names
+    examples = [example("", "", one) for one in encoded]
+    answer = signatures["classify"](inputs=tf.constant(examples))
+    assert set(answer) == {"classes", "scores"}
+    np.testing.assert_allclose(answer["scores"], expected, atol=1e-6)
+    assert answer["classes"].numpy().tolist() == names
+
+
+def test_takes_colour_and_any_size(served, network):
+    gray = np.full((48, 48), 100, np.uint8)
+    images = [
+        encode(gray, ".jpg"),
+        encode(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), ".png"),
+        encode(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), ".jpg"),
+        encode(cv2.resize(gray, (200, 31)), ".png"),
+        encode(gray[:1, :1], ".png"),
+    ]
+    answer = served[0].signatures["serving_default"](image_bytes=tf.constant(images))
+    expected = network(pixels_of([gray])).numpy()
+    np.testing.assert_allclose(answer["probabilities"], np.repeat(expected, 5, axis=0), atol=1e-4)
+
+
+def test_classify_carries_its_method_name(served):
+    message = saved_model_pb2.SavedModel()
+    with open(f"{served[1]}/saved_model.pb", "rb") as file:
+        message.ParseFromString(file.read())
+    signatures = message.meta_graphs[0].signature_def
+    assert signatures["classify"].method_name == "tensorflow/serving/classify"
+    assert signatures["serving_default"].method_name == "tensorflow/serving/predict"
+
+
+def test_flip_answers_the_mean_over_both_ways_round(network):
+    image = pixels_of([noise(1)])
+    expected = (network(image).numpy() + network(image[:, :, ::-1]).numpy()) / 2
+    answer = ServedModel(network, list(LABELS), flip=True).signatures()["pixels"](
+        tf.constant(image)
+    )
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
+
+
+def test_refuses_a_wrong_number_of_class_names(network):
+    with pytest.raises(ValueError, match=r"7 outputs for 2 class names: \['happy', 'sad'\]"):
+        ServedModel(network, ["happy", "sad"])
