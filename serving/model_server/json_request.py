@@ -73,7 +73,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def _parse_leniently(body: bytes) -> Any:
     text = body.decode("utf-8-sig", "surrogateescape").lstrip(" \t\r\n")
     try:
-        return _DECODER.raw_decode(text)[0]
+        document = _DECODER.raw_decode(text)[0]
+        # Bytes that are not UTF-8, or half a surrogate pair, would fail wherever text leaves us.
+        json.dumps(document, ensure_ascii=False).encode()
+        return document
+    except UnicodeEncodeError:
+        raise status.invalid_argument("JSON Parse error: Invalid encoding in string.") from None
     except json.JSONDecodeError as error:
         raise status.invalid_argument(
             f"JSON Parse error: {error.msg} at offset: {error.pos}"
