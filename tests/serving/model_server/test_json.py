@@ -45,6 +45,8 @@ def test_arrays(body, signature, wanted):
     [
         (b"", FLOATS, "JSON Parse error: The document is empty"),
         (b"{", FLOATS, "JSON Parse error: .* at offset: 1"),
+        (b'{"instances": [-' + b"9" * 5000 + b"]}", FLOATS, "Number too big to be stored"),
+        (b'{"instances": [1e999]}', FLOATS, "Number too big to be stored"),
         (b"[1]", FLOATS, r"JSON Value: \[1\] Is not object"),
         (b'{"x": 1}', FLOATS, "Missing 'inputs' or 'instances' key"),
         (b'{"instances": 1}', FLOATS, "Expecting 'instances' to be an list/array"),
