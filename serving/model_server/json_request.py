@@ -24,6 +24,8 @@ ROW_FORMAT = "instances"
 COLUMN_FORMAT = "inputs"
 
 _LONGEST_ECHO = 256
+_TOO_BIG = "JSON Parse error: Number too big to be stored in double."
+_MOST_DIGITS = 308  # of a whole number that a double can hold
 _MOST_DIMENSIONS = 32  # of a numpy array
 _TYPE_NAMES = {
     type(None): "Null",
@@ -36,21 +38,19 @@ _TYPE_NAMES = {
 _FLOATS = {types_pb2.DT_FLOAT: ("float", 2**24 - 1), types_pb2.DT_DOUBLE: ("double", 2**53 - 1)}
 
 
-def _number(text: str) -> float:
-    """A number beyond 64 bits or with a fraction, as rapidjson reads it.
-
-    Raises:
-      ValueError: it is beyond a double.
-    """
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("Number too big to be stored in double.")
-    return number
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise status.invalid_argument(_TOO_BIG)
+    return int(digits)
 
 
-_DECODER = json.JSONDecoder(
-    parse_float=_number, parse_int=lambda text: int(text) if len(text) <= 20 else _number(text)
-)
+def _double(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise status.invalid_argument(_TOO_BIG)
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_double)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -73,13 +73,16 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def _parse_leniently(body: bytes) -> Any:
     text = body.decode("utf-8-sig", "surrogateescape").lstrip(" \t\r\n")
     try:
-        return _DECODER.raw_decode(text)[0]
+        document = _DECODER.raw_decode(text)[0]
+        # Bytes that are not UTF-8, or half a surrogate pair, would fail wherever text leaves us.
+        json.dumps(document, ensure_ascii=False).encode()
+        return document
+    except UnicodeEncodeError:
+        raise status.invalid_argument("JSON Parse error: Invalid encoding in string.") from None
     except json.JSONDecodeError as error:
         raise status.invalid_argument(
             f"JSON Parse error: {error.msg} at offset: {error.pos}"
         ) from None
-    except ValueError as error:
-        raise status.invalid_argument(f"JSON Parse error: {error}") from None
     except RecursionError:
         raise status.invalid_argument("JSON Parse error: nested too deep") from None
 

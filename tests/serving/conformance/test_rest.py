@@ -136,7 +136,10 @@ def test_c46_unknown_signature(server):
 def test_c47_body_that_is_not_json(server):
     assert error_of(predict(server, b"")) == "JSON Parse error: The document is empty"
     assert error_of(predict(server, b"{")).startswith("JSON Parse error: ")
-    assert error_of(predict(server, b"\xff\xfe{}")).startswith("JSON Parse error: ")
+    for body in (b"\xff\xfe{}", b'{"signature_name": "s\xed"}', b'{"signature_name": "\\ud800"}'):
+        assert error_of(predict(server, body)).startswith("JSON Parse error: "), body
+    too_big = b'{"instances": [' + b"9" * 5000 + b"]}"
+    assert "Number too big to be stored in double" in error_of(predict(server, too_big))
 
 
 def test_c48_top_level_that_is_not_an_object(server):
