@@ -6,6 +6,7 @@ once.
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -58,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(add("run", _run, "Run the pipeline: from folders of images to a pushed model."))
     _add_serve(add("serve", _serve, "Serve what was pushed, over gRPC and REST."))
     _add_predict(add("predict", _predict, "Ask a model server about image files and folders."))
+    _add_annotate(
+        add("annotate", _annotate, "Mark the faces of pictures and films with their emotions.")
+    )
+    web = add("web", _web, "Serve a page that marks faces, for this computer's browser.")
+    web.add_argument("--server", metavar="HOST:PORT", help="a model server that runs already")
+    web.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    web.add_argument("--host", default="127.0.0.1")
+    web.add_argument("--port", type=int, default=8600)
     sample = add("sample-data", _sample_data, "Draw the sample data set.")
     sample.add_argument(
         "dir", metavar="DIR", type=pathlib.Path, help="a folder that is not there yet"
@@ -116,6 +125,18 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-name", default="emotion")
     parser.add_argument("--timeout-secs", type=float, default=30.0)
     parser.add_argument("--json", action="store_true", help="print a list, an object per image")
+
+
+def _add_annotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="INPUT", type=pathlib.Path)
+    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=pathlib.Path("marked"))
+    parser.add_argument("--csv", metavar="FILE", type=pathlib.Path, help=".csv or .parquet")
+    parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
+    parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")
+    parser.add_argument("--min-face-px", type=int, help="leave smaller faces out")
+    parser.add_argument("--server", metavar="HOST:PORT", help="a model server that runs already")
+    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    parser.add_argument("--camera", type=int, metavar="N", help="a camera instead of files")
 
 
 def make_config(options: argparse.Namespace) -> PipelineConfig:
@@ -203,6 +224,34 @@ def _predict(options: argparse.Namespace) -> int:
     answers = predict_paths(options.paths, options.server, options.model_name, options.timeout_secs)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    from serving.annotate.camera import annotate_camera
+    from serving.annotate.run import DEFAULT_SETTINGS, annotate
+
+    if bool(options.paths) == (options.camera is not None):
+        print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)
+        return USAGE_STATUS
+    changes: dict[str, Any] = {"every": options.every, "smooth": not options.raw}
+    if options.min_face_px is not None:
+        changes["min_face_px"] = options.min_face_px
+    settings = dataclasses.replace(DEFAULT_SETTINGS, **changes)
+    if options.camera is not None:
+        annotate_camera(options.camera, options.csv, options.server, options.model_dir, settings)
+        return 0
+    done = annotate(
+        options.paths, options.out, options.csv, options.server, options.model_dir, settings
+    )
+    print(done)
+    return done.exit_status
+
+
+def _web(options: argparse.Namespace) -> int:
+    from serving.web.app import serve
+
+    serve(options.server, options.model_dir, options.host, options.port)
+    return 0
 
 
 def _sample_data(options: argparse.Namespace) -> int:

@@ -82,6 +82,12 @@ def find_anomalies(
     if found.HasField("dataset_anomaly_info"):
         info = found.dataset_anomaly_info
         result.append(_anomaly(split, _DATASET_LEVEL, info, ()))
+    if found.data_missing:
+        # TFDV compares nothing where there are no Examples, and says so in this field alone.
+        info = anomalies_pb2.AnomalyInfo(
+            short_description="No examples", description="The split is empty."
+        )
+        result.append(_anomaly(split, _DATASET_LEVEL, info, ()))
     for feature, info in sorted(found.anomaly_info.items()):
         result.append(_anomaly(split, feature, info, files_outside(schema, feature, rows)))
     return result

@@ -18,7 +18,10 @@ except SystemExit as done:
 """
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["serve"], ["predict"], ["sample-data"]])
+COMMANDS = ("run", "serve", "predict", "annotate", "web", "sample-data")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_imports_nothing_heavy(command):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *command, "--help"],
