@@ -1,0 +1,1 @@
+"""The commands of `emotion`: each module declares its arguments and executes them."""

@@ -1,0 +1,46 @@
+"""`emotion annotate`."""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+from typing import Any
+
+from pipeline.commands.terminal import USAGE_STATUS
+
+HELP = "Mark the faces of pictures and films with their emotions."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `emotion annotate`."""
+    parser.add_argument("paths", nargs="*", metavar="INPUT", type=pathlib.Path)
+    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=pathlib.Path("marked"))
+    parser.add_argument("--csv", metavar="FILE", type=pathlib.Path, help=".csv or .parquet")
+    parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
+    parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")
+    parser.add_argument("--min-face-px", type=int, help="leave smaller faces out")
+    parser.add_argument("--server", metavar="HOST:PORT", help="a model server that runs already")
+    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    parser.add_argument("--camera", type=int, metavar="N", help="a camera instead of files")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Marks pictures and films; returns the exit status."""
+    from serving.annotate.camera import annotate_camera
+    from serving.annotate.run import DEFAULT_SETTINGS, annotate
+
+    if bool(options.paths) == (options.camera is not None):
+        print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)
+        return USAGE_STATUS
+    changes: dict[str, Any] = {"every": options.every, "smooth": not options.raw}
+    if options.min_face_px is not None:
+        changes["min_face_px"] = options.min_face_px
+    settings = dataclasses.replace(DEFAULT_SETTINGS, **changes)
+    if options.camera is not None:
+        annotate_camera(options.camera, options.csv, options.server, options.model_dir, settings)
+        return 0
+    done = annotate(
+        options.paths, options.out, options.csv, options.server, options.model_dir, settings
+    )
+    print(done)
+    return done.exit_status

@@ -1,0 +1,24 @@
+"""`emotion sample-data`."""
+
+import argparse
+import pathlib
+
+HELP = "Draw the sample data set."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `emotion sample-data`."""
+    parser.add_argument(
+        "dir", metavar="DIR", type=pathlib.Path, help="a folder that is not there yet"
+    )
+    parser.add_argument("--images", type=int, default=1100, help="pictures in all (1100)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Draws the pictures; returns the exit status."""
+    from components.sample_data import draw_sample
+
+    draw_sample(options.dir, images=options.images, seed=options.seed)
+    print(f"{options.dir}: drawn")
+    return 0

@@ -1,0 +1,37 @@
+"""`emotion serve`."""
+
+import argparse
+import pathlib
+
+HELP = "Serve what was pushed, over gRPC and REST."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `emotion serve`."""
+    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, required=True)
+    parser.add_argument("--port", type=int, default=8500, help="of gRPC (8500)")
+    parser.add_argument("--rest-port", type=int, default=8501, help="of REST (8501); 0 for none")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--model-name", default="emotion")
+    parser.add_argument("--engine", choices=["auto", "tfserving", "embedded"], default="auto")
+    parser.add_argument(
+        "flags",
+        nargs="*",
+        metavar="-- --FLAG=VALUE",
+        help="further flags of tensorflow_model_server, after --",
+    )
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Serves a model until it is stopped; returns the exit status."""
+    from serving.serve import ServeSettings, serve
+
+    settings = ServeSettings(
+        model_dir=options.model_dir,
+        model_name=options.model_name,
+        port=options.port,
+        rest_port=options.rest_port,
+        host=options.host,
+        flags=tuple(options.flags),
+    )
+    return serve(settings, options.engine)

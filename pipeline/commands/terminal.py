@@ -1,0 +1,46 @@
+"""What commands share: exit statuses, and a terminal without the chatter of libraries."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+FAILED_STATUS = 1
+USAGE_STATUS = 2
+
+
+@contextlib.contextmanager
+def quiet(log: pathlib.Path, verbose: bool) -> Iterator[TextIO]:
+    """Sends what libraries write, from C++ too, to a log file; yields the user's terminal.
+
+    Progress reports go to both. With `verbose` everything stays on the terminal.
+    """
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    progress = logging.getLogger("emotion")
+    progress.setLevel(logging.INFO)
+    logging.basicConfig(level=logging.INFO)
+    if verbose:
+        yield sys.stdout
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = {stream: os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
+    terminal = os.fdopen(os.dup(saved[sys.stdout]), "w", buffering=1)
+    handler = logging.StreamHandler(terminal)
+    progress.addHandler(handler)
+    with open(log, "ab") as file:
+        for stream in saved:
+            os.dup2(file.fileno(), stream.fileno())
+    try:
+        yield terminal
+    finally:
+        for stream, descriptor in saved.items():
+            stream.flush()
+            os.dup2(descriptor, stream.fileno())
+        progress.removeHandler(handler)
+        terminal.close()
