@@ -48,7 +48,7 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     Raises:
       UserError: A setting is unknown, has the wrong type or is out of its range.
     """
-    config = PipelineConfig(train=RECIPES[options.recipe])
+    config = with_overrides(PipelineConfig(), RECIPES[options.recipe])
     if options.config:
         config = with_overrides(config, load_file(options.config))
     for assignment in options.assignments:
