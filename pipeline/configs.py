@@ -22,7 +22,7 @@ class TrainConfig:
       warmup_epochs: Epochs of a linear rise to `learning_rate`; only with `cosine`.
       weight_decay: Decoupled (AdamW); 0 is plain Adam.
       label_smoothing: Share of each label that is spread over all classes, in [0, 1).
-      dropout_steps: `[epoch, rate]` pairs: from that epoch on, counted from 0, all four dropout
+      dropout_steps: `[share, rate]` pairs: once that share of the epochs is done, all four dropout
         layers have that rate. The specification is one pair, `[0, 0.5]`.
       batch_norm_momentum: Of the moving averages of batch normalisation. Keras's own 0.99 needs some
         hundred steps before the statistics are those of the data; small data wants less.
@@ -46,7 +46,7 @@ class TrainConfig:
     warmup_epochs: float = 0.0
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
-    dropout_steps: tuple[tuple[int, float], ...] = ((0, 0.5),)
+    dropout_steps: tuple[tuple[float, float], ...] = ((0.0, 0.5),)
     batch_norm_momentum: float = 0.99
     flip: bool = False
     rotation_degrees: float = 0.0
@@ -73,10 +73,10 @@ class TrainConfig:
             bool(self.dropout_steps)
             and self.dropout_steps[0][0] == 0
             and list(self.dropout_steps) == sorted(self.dropout_steps)
-            and all(0 <= rate < 1 for _, rate in self.dropout_steps),
+            and all(0 <= share < 1 and 0 <= rate < 1 for share, rate in self.dropout_steps),
             "train.dropout_steps",
             self.dropout_steps,
-            "[epoch, rate] pairs that begin at epoch 0 and rise, with rates in [0, 1)",
+            "[share, rate] pairs in [0, 1), the first share 0 and each above the one before",
         )
 
 
@@ -174,7 +174,7 @@ RECIPES: dict[str, dict[str, Any]] = {
             "epochs": 8,
             "batch_size": 64,
             "schedule": "cosine",
-            "dropout_steps": [[0, 0.0], [3, 0.25], [6, 0.5]],
+            "dropout_steps": [[0, 0.0], [0.375, 0.25], [0.75, 0.5]],
             "batch_norm_momentum": 0.9,
             "flip": True,
         }
@@ -182,12 +182,19 @@ RECIPES: dict[str, dict[str, Any]] = {
     "best": {
         "balance": "none",
         "train": {
-            "epochs": 60,
+            "epochs": 44,
             "schedule": "cosine",
             "warmup_epochs": 1.0,
             "weight_decay": 0.01,
             "label_smoothing": 0.1,
-            "dropout_steps": [[0, 0.0], [2, 0.1], [6, 0.2], [20, 0.3], [40, 0.4], [54, 0.5]],
+            "dropout_steps": [
+                [0, 0.0],
+                [0.04, 0.1],
+                [0.12, 0.2],
+                [0.35, 0.3],
+                [0.65, 0.4],
+                [0.9, 0.5],
+            ],
             "flip": True,
             "rotation_degrees": 8.0,
             "zoom": 0.08,

@@ -42,8 +42,11 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> tf.keras.optimi
 
 
 def dropout_rate(config: TrainConfig, epoch: int) -> float:
-    """Returns the dropout rate of an epoch; `((0, 0.0), (2, 0.5))` is 0 in epochs 0 and 1."""
-    return [rate for first_epoch, rate in config.dropout_steps if first_epoch <= epoch][-1]
+    """Returns the dropout rate of an epoch, counted from 0.
+
+    `((0, 0.0), (0.5, 0.25))` over 4 epochs is 0 in epochs 0 and 1, and 0.25 in 2 and 3.
+    """
+    return [rate for share, rate in config.dropout_steps if share * config.epochs <= epoch][-1]
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:

@@ -27,10 +27,10 @@ def test_overrides_nested_settings_and_leaves_the_rest():
 
 def test_lists_become_tuples():
     config = with_overrides(
-        PipelineConfig(), {"labels": ["a", "b"], "train": {"dropout_steps": [[0, 0], [2, 0.5]]}}
+        PipelineConfig(), {"labels": ["a", "b"], "train": {"dropout_steps": [[0, 0], [0.2, 0.5]]}}
     )
     assert config.labels == ("a", "b")
-    assert config.train.dropout_steps == ((0, 0.0), (2, 0.5))
+    assert config.train.dropout_steps == ((0.0, 0.0), (0.2, 0.5))
 
 
 def test_survives_the_way_through_json():
@@ -89,9 +89,13 @@ def test_refuses_a_bad_assignment(text, message):
         ({"train": {"epochs": 0}}, r"^train\.epochs: must be at least 1, got 0"),
         ({"train": {"learning_rate": "fast"}}, r"^train\.learning_rate: expected float, got 'fast"),
         ({"train": {"schedule": "step"}}, r"^train\.schedule: must be one of constant, cosine"),
-        ({"train": {"dropout_steps": [[1, 0.5]]}}, r"^train\.dropout_steps: must be \[epoch, rate"),
-        ({"train": {"dropout_steps": [[0, 1.0]]}}, r"^train\.dropout_steps: must be \[epoch, rate"),
-        ({"train": {"dropout_steps": []}}, r"^train\.dropout_steps: must be \[epoch, rate"),
+        ({"train": {"dropout_steps": [[1, 0.5]]}}, r"^train\.dropout_steps: must be \[share, rate"),
+        ({"train": {"dropout_steps": [[0, 1.0]]}}, r"^train\.dropout_steps: must be \[share, rate"),
+        (
+            {"train": {"dropout_steps": [[0, 0.5], [1, 0.6]]}},
+            r"^train\.dropout_steps: must be \[share, rate",
+        ),
+        ({"train": {"dropout_steps": []}}, r"^train\.dropout_steps: must be \[share, rate"),
     ],
 )
 def test_refuses_bad_settings(overrides, message):

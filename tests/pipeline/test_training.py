@@ -91,13 +91,13 @@ def losses(state):
                 schedule="cosine",
                 warmup_epochs=1,
                 weight_decay=0.01,
-                dropout_steps=((0, 0.25), (2, 0.5)),
+                dropout_steps=((0, 0.25), (0.5, 0.5)),
                 flip=True,
                 rotation_degrees=5,
                 averaging_decay=0.9,
             ),
         ),
-        (1, TrainConfig(epochs=3, batch_size=8, dropout_steps=((0, 0.0), (1, 0.5)))),
+        (1, TrainConfig(epochs=3, batch_size=8, dropout_steps=((0, 0.0), (0.3, 0.5)))),
     ],
 )
 def test_goes_on_where_it_was_cut_off(tmp_path, monkeypatch, stop_after, config):
@@ -191,7 +191,7 @@ def test_learning_rate_schedule():
 
 
 def test_dropout_schedule():
-    config = TrainConfig(dropout_steps=((0, 0.0), (2, 0.25), (5, 0.5)))
+    config = TrainConfig(epochs=7, dropout_steps=((0, 0.0), (0.25, 0.25), (0.7, 0.5)))
     rates = [training.dropout_rate(config, epoch) for epoch in range(7)]
     assert rates == [0.0, 0.0, 0.25, 0.25, 0.25, 0.5, 0.5]
 
