@@ -36,6 +36,9 @@ class TrainConfig:
         evaluated and served; 0 leaves it out.
       early_stopping_patience: Epochs without a better validation accuracy before the end; 0 is off.
       precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the machine is fast at it.
+      distribution: `one` device, `mirrored` over all GPUs of the machine (or its logical CPUs), or
+        `auto`: mirrored where there is more than one GPU. Each device normalises its part of a batch
+        by that part's own statistics.
       flip_at_serving: Whether the served answer is the mean over an image and its mirror image.
     """
 
@@ -57,6 +60,7 @@ class TrainConfig:
     averaging_decay: float = 0.0
     early_stopping_patience: int = 0
     precision: str = "auto"
+    distribution: str = "auto"
     flip_at_serving: bool = False
 
     def __post_init__(self):
@@ -66,6 +70,7 @@ class TrainConfig:
         check(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "above 0")
         check_choice("train.schedule", self.schedule, ("constant", "cosine"))
         check_choice("train.precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_choice("train.distribution", self.distribution, ("auto", "one", "mirrored"))
         check_fraction("train.label_smoothing", self.label_smoothing)
         check_fraction("train.averaging_decay", self.averaging_decay)
         check_fraction("train.batch_norm_momentum", self.batch_norm_momentum)

@@ -13,6 +13,7 @@ from tfx import v1 as tfx
 
 from components.progress import report
 from pipeline.configs import TrainConfig
+from pipeline.modules.distribution import choose_strategy
 from pipeline.modules.export import export
 from pipeline.modules.model import build_model
 from pipeline.modules.precision import choose_policy
@@ -50,12 +51,16 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     )
     policy, reason = choose_policy(config.precision)
     report(f"computing in {policy}: {reason}")
-    model = build_model(
-        len(class_names),
-        batch_norm_momentum=config.batch_norm_momentum,
-        seed=seed,
-        dtype_policy=policy,
-    )
+    strategy = choose_strategy(config.distribution)
+    if strategy.num_replicas_in_sync > 1:
+        report(f"training on {strategy.num_replicas_in_sync} devices")
+    with strategy.scope():
+        model = build_model(
+            len(class_names),
+            batch_norm_momentum=config.batch_norm_momentum,
+            seed=seed,
+            dtype_policy=policy,
+        )
     state = train(
         model,
         train_split,
@@ -63,7 +68,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         config,
         seed,
         checkpoints_dir=custom["checkpoints_dir"],
-        key=_training_key(custom, policy, train_split, eval_split),
+        key=_training_key(custom, policy, strategy, train_split, eval_split),
         log_dir=fn_args.model_run_dir,
     )
     train_metrics = measure(model, train_split.originals())
@@ -110,9 +115,12 @@ def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
     }
 
 
-def _training_key(custom: dict, policy: str, *splits: Split) -> str:
+def _training_key(
+    custom: dict, policy: str, strategy: tf.distribute.Strategy, *splits: Split
+) -> str:
     """Hashes all that decides the result, so that a checkpoint is only taken up by its own run."""
     deciding = {name: custom[name] for name in ("labels", "train", "seed", "code_fingerprint")}
     deciding["data"] = [split.fingerprint() for split in splits]
     deciding["policy"] = policy
+    deciding["replicas"] = strategy.num_replicas_in_sync
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from components.errors import UserError
 from components.progress import Throttle, format_secs, report
 from pipeline.configs import TrainConfig
 from pipeline.modules.checkpoints import Checkpoints, TrainState
+from pipeline.modules.distribution import merge_statistics
 from pipeline.modules.model import dropout_generators, set_dropout_rate
 from pipeline.modules.training_data import EpochBatches, Split, eval_batches
 
@@ -67,7 +68,8 @@ class with_averages:  # noqa: N801 (reads as a statement)
         if self._model.optimizer.use_ema:
             variables = self._model.trainable_variables
             self._weights = [variable.numpy() for variable in variables]
-            self._model.optimizer.finalize_variable_values(variables)
+            with self._model.distribute_strategy.scope():
+                self._model.optimizer.finalize_variable_values(variables)
 
     def __exit__(self, *_):
         """Puts the trained weights back."""
@@ -116,7 +118,8 @@ def train(
     """Trains the model and leaves it with the weights of its best epoch.
 
     Args:
-      model: Uncompiled; its outputs are probabilities.
+      model: Uncompiled; its outputs are probabilities. It trains on the devices of the strategy
+        that it was built under.
       train_split: What it learns from.
       eval_split: What the best epoch is chosen by.
       config: How.
@@ -133,10 +136,11 @@ def train(
     """
     num_classes = model.output_shape[-1]
     batches = EpochBatches(train_split, num_classes, config, seed)
-    optimizer = make_optimizer(config, batches.steps)
     loss = tf.keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)
+    with model.distribute_strategy.scope():
+        optimizer = make_optimizer(config, batches.steps)
+        model.compile(optimizer, loss, metrics=["accuracy"])
+        optimizer.build(model.trainable_variables)
     tracked = {"model": model, "optimizer": optimizer, "dropout": dropout_generators(model)}
     checkpoints = Checkpoints(checkpoints_dir, key, tracked)
     state = checkpoints.restore()
@@ -160,6 +164,7 @@ def train(
             callbacks=[_Progress(epoch, config.epochs, batches.steps, config.batch_size)],
         ).history
         train_secs = time.monotonic() - start
+        merge_statistics(model)
         with with_averages(model):
             val_loss, val_accuracy = model.evaluate(validation, verbose=0)
             row = {
