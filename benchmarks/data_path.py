@@ -111,10 +111,12 @@ def measure(way: str, data: pathlib.Path) -> dict:
     """Runs one way in a process of its own; returns its seconds and its peak memory in MiB.
 
     The memory is the sum over the process and all below it, taken every 50 ms; what they share counts
-    as often as it is shared. The seconds are the process's, from its start to its end.
+    as often as it is shared. The seconds are the process's, from its start to its end. `others` is
+    the share of the machine's cores that other programs took meanwhile: figures with a large one are
+    those of a busy machine.
     """
     command = [sys.executable, "-m", "benchmarks.data_path", "--way", way, "--data", str(data)]
-    start = time.monotonic()
+    start, busy = time.monotonic(), _busy_secs()
     with (
         tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as log,
@@ -131,12 +133,19 @@ def measure(way: str, data: pathlib.Path) -> dict:
             peak = max(peak, _tree_bytes(root))
             time.sleep(SAMPLE_SECS)
         seconds = time.monotonic() - start
+        busy = _busy_secs() - busy
         if process.returncode:
             log.seek(0)
             sys.exit(f"{log.read()[-3000:].decode()}{way}: ended with status {process.returncode}")
         output.seek(0)
         told = json.loads(output.read().splitlines()[-1])
-    return {"process_seconds": seconds, "peak_mib": peak / MIB, **told}
+    others = max(0.0, busy - told["cpu_seconds"]) / seconds / psutil.cpu_count()
+    return {"process_seconds": seconds, "peak_mib": peak / MIB, "others": others, **told}
+
+
+def _busy_secs() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
 
 
 def _tree_bytes(root: psutil.Process) -> int:
@@ -162,7 +171,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
             told = WAYS[options.way](data, pathlib.Path(folder))
-            print(json.dumps({"seconds": time.monotonic() - start, **told}))
+            seconds, times = time.monotonic() - start, os.times()
+            cpu_seconds = times.user + times.system + times.children_user + times.children_system
+            print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, **told}))
         return
     for path in data.rglob("*.jpg"):  # so that neither way pays for a cold file cache
         path.read_bytes()
@@ -180,13 +191,13 @@ def main() -> None:
         ("components but Trainer", all_but_trainer),
     ):
         print(f"{what}: {seconds:.1f} s, {seconds / plain['seconds']:.2f} times the plain script")
-    print(
-        f"whole process, imports and Trainer's export included: {pipeline['process_seconds']:.1f} s, "
-        f"plain {plain['process_seconds']:.1f} s"
-    )
-    print(
-        f"peak memory: pipeline {pipeline['peak_mib']:.0f} MiB, plain {plain['peak_mib']:.0f} MiB"
-    )
+    print("whole processes, imports and Trainer's export included:")
+    for way, result in (("plain script", plain), ("pipeline", pipeline)):
+        print(
+            f"  {way}: {result['process_seconds']:.1f} s, of CPU {result['cpu_seconds']:.1f} s, "
+            f"peak memory {result['peak_mib']:.0f} MiB; other programs took {result['others']:.0%} "
+            "of the machine"
+        )
 
 
 if __name__ == "__main__":
