@@ -17,10 +17,10 @@ BEAM_ARGS = [
 ]
 
 
-def beam_context(folder: pathlib.Path):
-    """Return what an executor needs to run a pipeline in this process."""
+def beam_context(folder: pathlib.Path, beam_args: list[str] = BEAM_ARGS):
+    """Return what an executor needs to run a pipeline, in this process unless told otherwise."""
     return base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=BEAM_ARGS, tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=beam_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
 
 
