@@ -1,19 +1,29 @@
-"""Measures the pipeline's data path beside a plain script that does the same work.
+"""Measures the pipeline beside a plain script that does the same work on the pictures.
 
-`python -m benchmarks.data_path --data DIR` runs, each in a process of its own and one after the other:
-the components from ImageIngest to Transform, and a single-threaded OpenCV and pandas script that reads,
-decodes, hashes, translates copies until the classes are level, scales and writes. It prints seconds,
-peak memory and the ratios.
+    python -m benchmarks.data_path --data DIR
+
+runs, each in a process of its own and one after the other: a single-threaded OpenCV and pandas script
+that reads, decodes, translates copies until the classes are level, scales and writes; and the
+pipeline, every component of it. Only Trainer does not train: it exports the network as it was
+initialised, so that Evaluator and Pusher have a model to work on, and its seconds are not counted.
+Printed are seconds, peak memory with that of all child processes, and the ratios.
 """
 
 import argparse
 import json
+import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+
+import psutil
+
+MIB = 2**20
+SAMPLE_SECS = 0.05
+DATA_PATH_END = "Transform"
+"""The plain script does what the components up to this one do."""
 
 
 def plain_script(data: pathlib.Path, out: pathlib.Path) -> dict:
@@ -53,54 +63,141 @@ def plain_script(data: pathlib.Path, out: pathlib.Path) -> dict:
     return {"images": len(table)}
 
 
+def export_untrained(fn_args) -> None:
+    """Does Trainer's work without the training: what TFX calls in its place."""
+    import numpy as np
+    import tensorflow_transform as tft
+
+    from pipeline.modules.export import export
+    from pipeline.modules.model import build_model
+
+    labels = list(fn_args.custom_config["labels"])
+    export(
+        build_model(len(labels)),
+        labels,
+        tft.TFTransformOutput(fn_args.transform_graph_path),
+        fn_args.serving_model_dir,
+        flip=False,
+        metrics={},
+        sample_pixels=np.zeros((1, 48, 48, 1), np.uint8),
+    )
+
+
 def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
-    """Runs the pipeline's components up to Transform and returns their seconds."""
+    """Runs the pipeline with a Trainer that does not train and returns its components' seconds."""
     from pipeline import local_runner
-    from pipeline.configs import PipelineConfig
+    from pipeline.configs import PipelineConfig, ThresholdConfig
     from pipeline.pipeline import PIPELINE_NAME, create_pipeline
     from pipeline.run_records import latest_run
 
-    config = PipelineConfig(data=str(data), root=str(out))
+    config = PipelineConfig(
+        data=str(data), root=str(out), thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0)
+    )
     connection = local_runner.metadata_connection(out)
     graph = create_pipeline(config, metadata_connection_config=connection)
-    wanted = [node.id for node in graph.components]
-    wanted = wanted[: wanted.index("Transform") + 1]
-    graph.components = [node for node in graph.components if node.id in wanted]
+    (trainer,) = (node for node in graph.components if node.id == "Trainer")
+    trainer.exec_properties["run_fn"] = f"benchmarks.data_path.{export_untrained.__name__}"
     local_runner.ReportingDagRunner().run(graph)
-    return {run.id: run.seconds for run in latest_run(connection, PIPELINE_NAME)}
+    seconds = {run.id: run.seconds for run in latest_run(connection, PIPELINE_NAME)}
+    if not list(pathlib.Path(config.push_path).glob("*/saved_model.pb")):
+        raise RuntimeError("the run pushed nothing, so its seconds are not those of a whole run")
+    return {"components": seconds}
 
 
 WAYS = {"plain": plain_script, "pipeline": pipeline_path}
 
 
+def measure(way: str, data: pathlib.Path) -> dict:
+    """Runs one way in a process of its own; returns its seconds and its peak memory in MiB.
+
+    The memory is the sum over the process and all below it, taken every 50 ms; what they share counts
+    as often as it is shared. The seconds are the process's, from its start to its end. `others` is
+    the share of the machine's cores that other programs took meanwhile: figures with a large one are
+    those of a busy machine.
+    """
+    command = [sys.executable, "-m", "benchmarks.data_path", "--way", way, "--data", str(data)]
+    start, busy = time.monotonic(), _busy_secs()
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=log,
+            env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},  # as the command line does
+        ) as process,
+    ):
+        root = psutil.Process(process.pid)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _tree_bytes(root))
+            time.sleep(SAMPLE_SECS)
+        seconds = time.monotonic() - start
+        busy = _busy_secs() - busy
+        if process.returncode:
+            log.seek(0)
+            sys.exit(f"{log.read()[-3000:].decode()}{way}: ended with status {process.returncode}")
+        output.seek(0)
+        told = json.loads(output.read().splitlines()[-1])
+    others = max(0.0, busy - told["cpu_seconds"]) / seconds / psutil.cpu_count()
+    return {"process_seconds": seconds, "peak_mib": peak / MIB, "others": others, **told}
+
+
+def _busy_secs() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
+
+
+def _tree_bytes(root: psutil.Process) -> int:
+    total = 0
+    try:
+        for process in (root, *root.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # ended while it was looked at
+    return total
+
+
 def main() -> None:
-    """Measures one way in this process, or both in processes of their own."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measures both ways, or runs one in this process."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--way", choices=list(WAYS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        if options.way:
+    data = options.data.resolve()
+    if options.way:
+        with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            found = WAYS[options.way](options.data.resolve(), pathlib.Path(folder))
-            seconds = time.monotonic() - start
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(json.dumps({"seconds": seconds, "peak_mib": peak, **found}))
-            return
-    results = {}
-    for way in WAYS:
-        command = [sys.executable, "-m", "benchmarks.data_path", "--way", way]
-        done = subprocess.run(
-            [*command, "--data", str(options.data)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
-            text=True,
+            told = WAYS[options.way](data, pathlib.Path(folder))
+            seconds, times = time.monotonic() - start, os.times()
+            cpu_seconds = times.user + times.system + times.children_user + times.children_system
+            print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, **told}))
+        return
+    for path in data.rglob("*.jpg"):  # so that neither way pays for a cold file cache
+        path.read_bytes()
+    plain, pipeline = (measure(way, data) for way in WAYS)
+    components = pipeline["components"]
+    ids = list(components)
+    data_path = ids[: ids.index(DATA_PATH_END) + 1]
+    print(f"plain script, {plain['images']} images: {plain['seconds']:.1f} s")
+    for name, seconds in components.items():
+        print(f"  {name}: {seconds:.1f} s{' (not counted)' if name == 'Trainer' else ''}")
+    to_transform = sum(components[name] for name in data_path)
+    all_but_trainer = sum(components.values()) - components["Trainer"]
+    for what, seconds in (
+        (f"components up to {DATA_PATH_END}", to_transform),
+        ("components but Trainer", all_but_trainer),
+    ):
+        print(f"{what}: {seconds:.1f} s, {seconds / plain['seconds']:.2f} times the plain script")
+    print("whole processes, imports and Trainer's export included:")
+    for way, result in (("plain script", plain), ("pipeline", pipeline)):
+        print(
+            f"  {way}: {result['process_seconds']:.1f} s, of CPU {result['cpu_seconds']:.1f} s, "
+            f"peak memory {result['peak_mib']:.0f} MiB; other programs took {result['others']:.0%} "
+            "of the machine"
         )
-        results[way] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{way}: {results[way]}")
-    for key in ("seconds", "peak_mib"):
-        print(f"{key}: pipeline / plain = {results['pipeline'][key] / results['plain'][key]:.2f}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from pipeline.settings import to_dict
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
 
-_INGEST_CODE = ("components.image_ingest", "components.sources", "components.sample_data")
 _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
 
 
@@ -51,7 +50,6 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
         eval_fraction=config.eval_fraction,
         max_pruned_fraction=config.max_pruned_fraction,
         source_fingerprint=fingerprint_source(config.data),
-        code_fingerprint=code_fingerprint(*_INGEST_CODE),
     )
     manifest = image_ingest.outputs["manifest"]
 

@@ -16,11 +16,9 @@ _DATASET_LEVEL = "(data set)"
 
 _MANIFEST_COLUMN = {features.SIZE_BYTES_KEY: "bytes"}
 
+_OTHER_CLASSES = "run with a schema (--set schema=FILE) and class names (--set labels=[...])"
 _REMEDIES = {
-    features.LABEL_KEY: (
-        "rename or remove the class folder, or run with a schema (--set schema=FILE) and class names "
-        "(--set labels=[...]) that know it; a class that is missing needs pictures in this split"
-    ),
+    features.LABEL_KEY: f"rename or remove the class folder, or {_OTHER_CLASSES} that know it",
     features.WIDTH_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
     features.HEIGHT_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
     _DATASET_LEVEL: "put pictures into the class folders of this split",
@@ -84,28 +82,39 @@ def find_anomalies(
         result.append(_anomaly(split, _DATASET_LEVEL, info, ()))
     if found.data_missing:
         # TFDV compares nothing where there are no Examples, and says so in this field alone.
+        found_files = tuple(manifest["path"][manifest["split"] == split])
         info = anomalies_pb2.AnomalyInfo(
-            short_description="No examples", description="The split is empty."
+            short_description="No examples",
+            description=f"The split is empty: of {len(found_files)} files none is kept.",
         )
-        result.append(_anomaly(split, _DATASET_LEVEL, info, ()))
+        result.append(_anomaly(split, _DATASET_LEVEL, info, found_files))
     for feature, info in sorted(found.anomaly_info.items()):
-        result.append(_anomaly(split, feature, info, files_outside(schema, feature, rows)))
+        missing = missing_values(schema, feature, rows)
+        files = files_outside(schema, feature, rows)
+        result.append(_anomaly(split, feature, info, files, missing))
     return result
+
+
+def missing_values(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Returns the values of the feature's domain in the schema, such as classes, that no row has."""
+    domain = _domain(schema, feature)
+    if domain is None or feature not in rows:
+        return ()
+    present = set(rows[feature])
+    return tuple(value for value in domain.value if value not in present)
 
 
 def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the paths of the rows whose value lies outside the feature's domain in the schema."""
     column = _MANIFEST_COLUMN.get(feature, feature)
-    spec = next((one for one in schema.feature if one.name == feature), None)
+    spec = _spec(schema, feature)
     if spec is None or column not in rows:
         return ()
     values = rows[column]
     outside = pd.Series(False, index=rows.index)
-    if spec.HasField("domain"):
-        domain = next(one for one in schema.string_domain if one.name == spec.domain)
+    domain = _domain(schema, feature)
+    if domain is not None:
         outside = ~values.isin(list(domain.value))
-    elif spec.HasField("string_domain"):
-        outside = ~values.isin(list(spec.string_domain.value))
     elif spec.HasField("int_domain") or spec.HasField("float_domain"):
         bounds = spec.int_domain if spec.HasField("int_domain") else spec.float_domain
         outside = values.isna()
@@ -132,14 +141,42 @@ def to_dicts(anomalies: Iterable[Anomaly]) -> list[dict]:
     return [dataclasses.asdict(anomaly) for anomaly in anomalies]
 
 
+def _spec(schema: schema_pb2.Schema, feature: str) -> schema_pb2.Feature | None:
+    return next((one for one in schema.feature if one.name == feature), None)
+
+
+def _domain(schema: schema_pb2.Schema, feature: str) -> schema_pb2.StringDomain | None:
+    """Returns the strings that a feature may have; None where they are not listed."""
+    spec = _spec(schema, feature)
+    if spec is not None and spec.HasField("domain"):
+        return next(one for one in schema.string_domain if one.name == spec.domain)
+    if spec is not None and spec.HasField("string_domain"):
+        return spec.string_domain
+    return None
+
+
 def _anomaly(
-    split: str, feature: str, info: anomalies_pb2.AnomalyInfo, files: tuple[str, ...]
+    split: str,
+    feature: str,
+    info: anomalies_pb2.AnomalyInfo,
+    files: tuple[str, ...],
+    missing: tuple[str, ...] = (),
 ) -> Anomaly:
+    description, remedies = info.description, []
+    if files or not missing:
+        remedies.append(_REMEDIES.get(feature, _DEFAULT_REMEDY))
+    if missing:
+        named = ", ".join(missing)
+        description = f"{description.rstrip()} No picture of {named}.".lstrip()
+        remedies.append(
+            f"put pictures of {named} into the class folders of this split, or {_OTHER_CLASSES} "
+            "without them"
+        )
     return Anomaly(
         split=split,
         feature=feature,
         short=info.short_description,
-        long=info.description,
+        long=description,
         files=files,
-        remedy=_REMEDIES.get(feature, _DEFAULT_REMEDY),
+        remedy="; ".join(remedies),
     )

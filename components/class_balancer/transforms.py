@@ -23,6 +23,10 @@ def _label_and_key(example: tf.train.Example) -> tuple[str, bytes]:
     return label, image_key(value(features.IMAGE_KEY), value(features.PATH_KEY))
 
 
+def _count(label: str, keys: Iterable[bytes]) -> tuple[str, int]:
+    return label, sum(1 for _ in keys)
+
+
 def _plan(
     element: tuple[str, Iterable[bytes]], counts: dict[str, int], method: str
 ) -> tuple[str, ClassPlan]:
@@ -46,12 +50,14 @@ class PlanCopies(beam.PTransform):
 
     def expand(self, serialized_examples):
         """Applies the transform."""
-        keys = serialized_examples | "ExtractLabelAndKey" >> beam.Map(label_and_key)
-        counts = keys | "CountPerLabel" >> beam.combiners.Count.PerKey()
-        return (
-            keys
+        keys = (
+            serialized_examples
+            | "ExtractLabelAndKey" >> beam.Map(label_and_key)
             | "GroupKeysByLabel" >> beam.GroupByKey()
-            | "PlanClass" >> beam.Map(_plan, counts=beam.pvalue.AsDict(counts), method=self._method)
+        )
+        counts = keys | "CountKeys" >> beam.MapTuple(_count)
+        return keys | "PlanClass" >> beam.Map(
+            _plan, counts=beam.pvalue.AsDict(counts), method=self._method
         )
 
 

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from components import features
 
+_PNG_FLAGS = (cv2.IMWRITE_PNG_COMPRESSION, 0)
+"""Photographs of 48x48 pixels lose a sixth of their bytes to compression, for twice the time."""
+
 
 def translate(pixels: np.ndarray, x_px: int, y_px: int) -> np.ndarray:
     """Moves a picture by whole pixels and fills the freed border with its edge.
@@ -49,7 +52,7 @@ def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) 
     for index, (x_px, y_px) in enumerate(shifts, start=1):
         copy = tf.train.Example()
         copy.CopyFrom(example)
-        png = cv2.imencode(".png", translate(pixels, x_px, y_px))[1].tobytes()
+        png = cv2.imencode(".png", translate(pixels, x_px, y_px), _PNG_FLAGS)[1].tobytes()
         copied = copy.features.feature
         copied[features.IMAGE_KEY].bytes_list.value[0] = png
         copied[features.SIZE_BYTES_KEY].int64_list.value[0] = len(png)

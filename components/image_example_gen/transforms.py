@@ -63,7 +63,8 @@ class ReadImages(beam.DoFn):
         """Yields serialised Examples to their split's output and paths to `changed`."""
         for row in rows:
             try:
-                with FileSystems.open(os.path.join(self._root, row["path"])) as file:
+                # Ingestion opened it as a local file too; Beam's FileSystems takes three times as long.
+                with open(os.path.join(self._root, row["path"]), "rb") as file:
                     image = file.read()
             except OSError:
                 image = b""

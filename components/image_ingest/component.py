@@ -4,6 +4,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from components import artifacts
+from components.fingerprint import code_fingerprint
 from components.image_ingest import executor
 
 
@@ -41,7 +42,6 @@ class ImageIngest(base_component.BaseComponent):
         eval_fraction: float = 0.2,
         max_pruned_fraction: float = 0.1,
         source_fingerprint: str = "",
-        code_fingerprint: str = "",
     ):
         """Construct the component.
 
@@ -51,7 +51,6 @@ class ImageIngest(base_component.BaseComponent):
             eval_fraction: share of the pictures that go to eval where the source has no splits.
             max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
             source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
-            code_fingerprint: a hash of the project's code; part of the cache key.
 
         Raises:
             ValueError: `source` or `cache_dir` is empty, or a fraction is out of range.
@@ -71,7 +70,9 @@ class ImageIngest(base_component.BaseComponent):
                 eval_fraction=eval_fraction,
                 max_pruned_fraction=max_pruned_fraction,
                 source_fingerprint=source_fingerprint,
-                code_fingerprint=code_fingerprint,
+                code_fingerprint=code_fingerprint(
+                    "components.image_ingest", "components.sources", "components.sample_data"
+                ),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )
         )

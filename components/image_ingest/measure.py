@@ -3,7 +3,6 @@
 import hashlib
 import io
 import math
-import warnings
 from typing import NamedTuple
 
 import cv2
@@ -52,10 +51,7 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
     if not data:
         return PruneReason.EMPTY_FILE
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of pictures that the limit below turns away.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data), formats=_RECOGNISED)
+        picture = Image.open(io.BytesIO(data), formats=_RECOGNISED)
     except Image.UnidentifiedImageError:
         return PruneReason.NOT_AN_IMAGE
     except Image.DecompressionBombError:

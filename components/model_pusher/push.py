@@ -5,7 +5,6 @@ import os
 import time
 
 from tfx.dsl.io import fileio
-from tfx.utils import io_utils
 
 _PART_SUFFIX = ".part"
 
@@ -28,22 +27,30 @@ def push_version(model_dir: str, base_dir: str) -> int:
         if name.endswith(_PART_SUFFIX):
             fileio.rmtree(os.path.join(base_dir, name))
     newest = max((int(name) for name in names if name.isdigit()), default=0)
-    if newest and _digest(os.path.join(base_dir, str(newest))) == _digest(model_dir):
-        return newest
     version = max(int(time.time()), newest + 1)
     part = os.path.join(base_dir, f"{version}{_PART_SUFFIX}")
-    io_utils.copy_dir(model_dir, part)
+    digest = _read(model_dir, copy_to=part)
+    if newest and digest == _read(os.path.join(base_dir, str(newest))):
+        fileio.rmtree(part)
+        return newest
     fileio.rename(part, os.path.join(base_dir, str(version)))
     return version
 
 
-def _digest(folder: str) -> str:
-    """Hashes the names and contents of all files of a folder."""
+def _read(folder: str, copy_to: str | None = None) -> str:
+    """Hashes the names and contents of all files of a folder, and copies them if asked to."""
     digest = hashlib.sha256()
     for parent, _, names in sorted(fileio.walk(folder)):
+        target = None if copy_to is None else os.path.join(copy_to, os.path.relpath(parent, folder))
+        if target is not None:
+            fileio.makedirs(target)
         for name in sorted(names):
             path = os.path.join(parent, name)
-            digest.update(os.path.relpath(path, folder).encode() + b"\0")
             with fileio.open(path, "rb") as file:
-                digest.update(hashlib.sha256(file.read()).digest())
+                data = file.read()
+            digest.update(os.path.relpath(path, folder).encode() + b"\0")
+            digest.update(hashlib.sha256(data).digest())
+            if target is not None:
+                with fileio.open(os.path.join(target, name), "wb") as file:
+                    file.write(data)
     return digest.hexdigest()

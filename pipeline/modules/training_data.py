@@ -47,7 +47,7 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
     """Reads raw Examples, applies the transform graph, and sorts by path and number of the copy.
 
     Args:
-      file_pattern: Glob patterns of gzip TFRecord files.
+      file_pattern: Glob patterns of TFRecord files.
       transform_output: The transform graph.
 
     Raises:
@@ -73,7 +73,7 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
 
     files = sorted(path for pattern in file_pattern for path in tf.io.gfile.glob(pattern))
     batches = (
-        tf.data.TFRecordDataset(files, compression_type="GZIP")
+        tf.data.TFRecordDataset(files)
         .batch(_DECODE_BATCH)
         .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(2)

@@ -17,10 +17,10 @@ BEAM_ARGS = [
 ]
 
 
-def beam_context(folder: pathlib.Path):
-    """Return what an executor needs to run a pipeline in this process."""
+def beam_context(folder: pathlib.Path, beam_args: list[str] = BEAM_ARGS):
+    """Return what an executor needs to run a pipeline, in this process unless told otherwise."""
     return base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=BEAM_ARGS, tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=beam_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
 
 
@@ -63,8 +63,8 @@ def write_examples(
         split_dir = folder / f"Split-{split}"
         split_dir.mkdir(parents=True)
         for shard in range(shards):
-            path = split_dir / f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
-            with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            path = split_dir / f"data_tfrecord-{shard:05d}-of-{shards:05d}"
+            with tf.io.TFRecordWriter(str(path)) as writer:
                 for record in records[shard::shards]:
                     writer.write(record)
     return artifact
@@ -73,7 +73,7 @@ def write_examples(
 def read_records(artifact, split: str) -> list[bytes]:
     """Return the serialised Examples of a split, sorted."""
     files = sorted(str(path) for path in pathlib.Path(artifact.uri, f"Split-{split}").iterdir())
-    return sorted(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    return sorted(tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
 def values(record: bytes) -> dict:

@@ -25,7 +25,7 @@ def balanced_records(root: pathlib.Path) -> dict[str, list[bytes]]:
         split: sorted(
             record.numpy()
             for path in (newest / f"Split-{split}").iterdir()
-            for record in tf.data.TFRecordDataset(str(path), compression_type="GZIP")
+            for record in tf.data.TFRecordDataset(str(path))
         )
         for split in SPLITS
     }

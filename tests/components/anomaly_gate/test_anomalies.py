@@ -74,11 +74,25 @@ def test_names_the_files_of_an_unknown_label(schema):
     assert "rename or remove the class folder" in anomaly.remedy
 
 
-def test_finds_a_missing_class(schema):
-    anomalies = found(table(labels=LABELS[1:]), schema)
+def test_names_missing_classes(schema):
+    anomalies = found(table(labels=LABELS[2:]), schema)
     assert set(anomalies) == {"label"}
     assert anomalies["label"].files == ()
-    assert "a class that is missing needs pictures in this split" in anomalies["label"].remedy
+    assert anomalies["label"].long.endswith(" No picture of angry, disgust.")
+    assert anomalies["label"].remedy == (
+        "put pictures of angry, disgust into the class folders of this split, or run with a schema "
+        "(--set schema=FILE) and class names (--set labels=[...]) without them"
+    )
+
+
+def test_names_a_class_that_is_missing_where_an_unknown_one_makes_up_the_number(schema):
+    manifest = table({"path": "train/bored/1.jpg", "label": "bored"}, labels=LABELS[1:])
+    anomaly = found(manifest, schema)["label"]
+    assert anomaly.files == ("train/bored/1.jpg",)
+    assert "bored" in anomaly.long
+    assert anomaly.long.endswith(" No picture of angry.")
+    assert anomaly.remedy.startswith("rename or remove the class folder")
+    assert "; put pictures of angry into" in anomaly.remedy
 
 
 @pytest.mark.parametrize("feature", ["width", "height"])
@@ -149,9 +163,12 @@ def test_stops_at_anomalies_of_any_split(schema, tmp_path):
 
 def test_an_empty_split_is_an_anomaly(schema):
     empty = tfdv.validate_statistics(_statistics_of_nothing(), schema)
-    anomalies = find_anomalies(empty, schema, table(), "eval")
+    torn = {"path": "eval/sad/torn.jpg", "label": "sad", "split": "eval", "status": "pruned"}
+    anomalies = find_anomalies(empty, schema, table(torn), "eval")
     whole = [one for one in anomalies if one.feature == "(data set)"]
     assert [one.remedy for one in whole] == ["put pictures into the class folders of this split"]
+    assert whole[-1].long == "The split is empty: of 1 files none is kept."
+    assert whole[-1].files == ("eval/sad/torn.jpg",)
 
 
 def _statistics_of_nothing():

@@ -9,6 +9,7 @@ from tfx.types import standard_artifacts
 from components.class_balancer.component import ClassBalancer
 from components.class_balancer.executor import Executor
 from tests.components.example_artifacts import (
+    BEAM_ARGS,
     beam_context,
     example,
     examples_of,
@@ -25,13 +26,13 @@ _SPLITS = {
 }
 
 
-def balance(folder, splits=_SPLITS, shards=1, **changes):
+def balance(folder, splits=_SPLITS, shards=1, beam_args=BEAM_ARGS, **changes):
     """Run the executor on temporary artifacts and return its input and output."""
     source = write_examples(folder / "examples", splits, shards)
     balanced = standard_artifacts.Examples()
     balanced.uri = str(folder / "balanced")
     properties = {"method": "translate", "max_shift_px": 4, "seed": 1, "code_fingerprint": ""}
-    Executor(beam_context(folder)).Do(
+    Executor(beam_context(folder, beam_args)).Do(
         {"examples": [source]}, {"balanced_examples": [balanced]}, {**properties, **changes}
     )
     return source, balanced
@@ -80,6 +81,19 @@ def test_the_same_seed_gives_the_same_records_however_the_input_is_cut(balanced,
     shuffled = {**_SPLITS, "train": _SPLITS["train"][::-1]}
     _, other = balance(tmp_path, shuffled, shards=3)
     assert read_records(other, "train") == read_records(balanced[1], "train")
+
+
+def test_the_same_seed_gives_the_same_records_from_two_workers(balanced, tmp_path):
+    two_workers = [
+        "--runner=DirectRunner",
+        "--direct_running_mode=multi_threading",
+        "--direct_num_workers=2",
+    ]
+    _, other = balance(tmp_path, shards=4, beam_args=two_workers)
+    assert read_records(other, "train") == read_records(balanced[1], "train")
+    assert other.get_string_custom_property("class_counts") == balanced[
+        1
+    ].get_string_custom_property("class_counts")
 
 
 def test_another_seed_gives_other_shifts(balanced, tmp_path):
