@@ -6,12 +6,10 @@ import hashlib
 import os
 import pathlib
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from components.errors import UserError
@@ -63,17 +61,14 @@ def ingest(
     files.sort(key=lambda file: layout.outer_twin(file.path) is not None)
     twins = {layout.outer_twin(file.path) for file in files} - {None}
     hashes: dict[str, str] = {}
-    with warnings.catch_warnings():
-        # Of pictures that measure_image turns away. Here, since entering this costs as much as decoding.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        for done, file in enumerate(files, start=1):
-            row = _row(root, layout, file, hashes)
-            if file.path in twins:
-                hashes[file.path] = row["content_hash"]
-            for name, values in columns.items():
-                values.append(row[name])
-            if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(files)):
-                progress(done, len(files))
+    for done, file in enumerate(files, start=1):
+        row = _row(root, layout, file, hashes)
+        if file.path in twins:
+            hashes[file.path] = row["content_hash"]
+        for name, values in columns.items():
+            values.append(row[name])
+        if progress is not None and (done % _PROGRESS_STEP == 0 or done == len(files)):
+            progress(done, len(files))
     for gone in removed:
         row = _removed_row(layout, gone)
         for name, values in columns.items():

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+import warnings
 from typing import NamedTuple
 
 import cv2
@@ -51,7 +52,10 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
     if not data:
         return PruneReason.EMPTY_FILE
     try:
-        picture = Image.open(io.BytesIO(data), formats=_RECOGNISED)
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that the limit below turns away.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data), formats=_RECOGNISED)
     except Image.UnidentifiedImageError:
         return PruneReason.NOT_AN_IMAGE
     except Image.DecompressionBombError:
