@@ -7,7 +7,7 @@ import tensorflow as tf
 from components import features
 
 _PNG_FLAGS = (cv2.IMWRITE_PNG_COMPRESSION, 0)
-"""Photographs of 48x48 pixels lose a sixth of their bytes to compression, for twice the time."""
+"""Photographs of 48x48 pixels lose a seventh of their bytes to compression, for twice the time."""
 
 
 def translate(pixels: np.ndarray, x_px: int, y_px: int) -> np.ndarray:
