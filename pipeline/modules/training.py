@@ -28,18 +28,30 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int):
     )
 
 
-def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> tf.keras.optimizers.Optimizer:
-    """Returns Adam, or AdamW where there is weight decay, with averaging where that is asked for."""
-    arguments = {
-        "learning_rate": learning_rate(config, steps_per_epoch),
-        "use_ema": config.averaging_decay > 0,
-        "ema_momentum": config.averaging_decay or 0.99,
-        # The averages are put in place by `with_averages` alone.
-        "ema_overwrite_frequency": None,
-    }
-    if config.weight_decay:
-        return tf.keras.optimizers.AdamW(weight_decay=config.weight_decay, **arguments)
-    return tf.keras.optimizers.Adam(**arguments)
+class Adam(tf.keras.optimizers.Adam):
+    """Adam whose averaged weights are put in place by `with_averages` alone.
+
+    Keras's `fit` ends by replacing the weights with their averages; a training of one `fit` an epoch
+    would begin each epoch with the averages, and hardly learn.
+    """
+
+    def finalize_variable_values(self, var_list):
+        """Leaves the weights as they are."""
+
+    def put_averages(self, variables) -> None:
+        """Replaces the weights with their averages."""
+        super().finalize_variable_values(variables)
+
+
+def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> Adam:
+    """Returns Adam, with decoupled weight decay and averaging where they are asked for."""
+    return Adam(
+        learning_rate=learning_rate(config, steps_per_epoch),
+        weight_decay=config.weight_decay or None,
+        use_ema=config.averaging_decay > 0,
+        ema_momentum=config.averaging_decay or 0.99,
+        ema_overwrite_frequency=None,
+    )
 
 
 def dropout_rate(config: TrainConfig, epoch: int) -> float:
@@ -69,7 +81,7 @@ class with_averages:  # noqa: N801 (reads as a statement)
             variables = self._model.trainable_variables
             self._weights = [variable.numpy() for variable in variables]
             with self._model.distribute_strategy.scope():
-                self._model.optimizer.finalize_variable_values(variables)
+                self._model.optimizer.put_averages(variables)
 
     def __exit__(self, *_):
         """Puts the trained weights back."""

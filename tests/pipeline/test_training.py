@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -159,6 +160,17 @@ def test_names_the_step_at_which_the_loss_is_no_number(tmp_path):
     model.layers[-1].set_weights([np.full((36, 3), np.nan), np.zeros(3)])
     with pytest.raises(UserError, match=r"epoch 1/100: the loss became nan at step 1\. Lower"):
         run(tmp_path, TrainConfig(batch_size=8), model)
+
+
+def test_averages_do_not_change_what_is_learned(tmp_path):
+    plain = TrainConfig(epochs=3, batch_size=8, dropout_steps=((0, 0.0),))
+    averaged = dataclasses.replace(plain, averaging_decay=0.9)
+    _, without = run(tmp_path / "plain", plain)
+    _, state = run(tmp_path / "averaged", averaged)
+    assert [row["loss"] for row in state.history] == [row["loss"] for row in without.history]
+    assert [row["val_loss"] for row in state.history] != [
+        row["val_loss"] for row in without.history
+    ]
 
 
 def test_averages_are_in_place_only_within_the_context():
