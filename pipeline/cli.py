@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from components.errors import UserError
-from pipeline.commands import annotate, predict, run, sample_data, serve, web
+from pipeline.commands import annotate, cluster, predict, run, sample_data, serve, web
 from pipeline.commands.terminal import FAILED_STATUS
 from serving.errors import UserError as ServingUserError
 
@@ -22,6 +22,7 @@ _COMMANDS = {
     "annotate": annotate,
     "web": web,
     "sample-data": sample_data,
+    "cluster": cluster,
 }
 
 

@@ -1,5 +1,6 @@
 """Runs the pipeline on this machine."""
 
+import dataclasses
 import datetime
 import logging
 import pathlib
@@ -16,11 +17,13 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.progress import format_secs, report
 from components.sources.resolve import resolve_source
 from pipeline.configs import PipelineConfig
-from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
+from pipeline.engines.preflight import ready_engine
+from pipeline.pipeline import ARTIFACTS_DIR, PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.run_records import ComponentRun, latest_run
 from pipeline.summary import RunSummary, summarize
 
 METADATA_FILE = "metadata.sqlite"
+LOGS_DIR = "logs"
 
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
@@ -46,12 +49,17 @@ def run(config: PipelineConfig) -> RunSummary:
     try:
         # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
         # that somebody deleted is made again for components that are taken over.
-        resolve_source(config.data, root / SOURCES_DIR)
-        pipeline = create_pipeline(config, metadata_connection_config=connection)
-        try:
-            ReportingDagRunner().run(pipeline)
-        finally:
-            components = latest_run(connection, PIPELINE_NAME)
+        data = str(resolve_source(config.data, root / SOURCES_DIR).root)
+        with ready_engine(
+            config.beam, f"{root}/{ARTIFACTS_DIR}", (data,), root / LOGS_DIR
+        ) as engine:
+            pipeline = create_pipeline(
+                dataclasses.replace(config, beam=engine), metadata_connection_config=connection
+            )
+            try:
+                ReportingDagRunner().run(pipeline)
+            finally:
+                components = latest_run(connection, PIPELINE_NAME)
     except Exception as caught:  # whatever it is, the outcome is told and the log has the rest
         logging.getLogger(__name__).exception("the run ended early")
         error = caught

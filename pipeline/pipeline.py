@@ -11,11 +11,13 @@ from components.image_ingest.component import ImageIngest
 from components.model_pusher.component import AtomicPusher
 from components.sources.resolve import fingerprint_source
 from pipeline.configs import PipelineConfig
+from pipeline.engines.arguments import beam_args
 from pipeline.evaluation import make_eval_config
 from pipeline.settings import to_dict
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
+ARTIFACTS_DIR = "artifacts"
 
 _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
 
@@ -143,7 +145,7 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
 
     return tfx.dsl.Pipeline(
         pipeline_name=PIPELINE_NAME,
-        pipeline_root=f"{config.root}/artifacts",
+        pipeline_root=f"{config.root}/{ARTIFACTS_DIR}",
         components=[
             image_ingest,
             example_gen,
@@ -159,6 +161,6 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
             pusher,
         ],
         enable_cache=config.cache,
-        beam_pipeline_args=list(config.beam_args),
+        beam_pipeline_args=beam_args(config.beam),
         **pipeline_args,
     )

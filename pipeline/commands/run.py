@@ -7,7 +7,7 @@ from typing import Any
 
 from components.errors import UserError
 from pipeline.commands.terminal import USAGE_STATUS, quiet
-from pipeline.configs import RECIPES, PipelineConfig
+from pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from pipeline.settings import load_file, parse_assignment, with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-shift-px", type=int)
     parser.add_argument("--eval-fraction", type=float)
     parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
+    _add_beam_arguments(parser)
     parser.add_argument("--config", metavar="FILE", help="settings in YAML")
     parser.add_argument(
         "--set",
@@ -40,6 +41,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
+
+
+def _add_beam_arguments(parser: argparse.ArgumentParser) -> None:
+    beam = parser.add_argument_group("where the Beam steps run")
+    beam.add_argument("--runner", choices=RUNNERS, help="an engine; local is this process")
+    beam.add_argument("--flink-master", metavar="HOST:PORT", help="REST address of the JobManager")
+    beam.add_argument("--spark-master", metavar="spark://HOST:PORT")
+    beam.add_argument(
+        "--job-endpoint",
+        metavar="HOST:PORT",
+        help="a Beam job server; without it a run on Flink or Spark starts one",
+    )
+    beam.add_argument(
+        "--worker-pool", metavar="HOST:PORT", help="Beam's worker pool, as the engine sees it"
+    )
+    beam.add_argument("--worker-image", metavar="IMAGE", help="the workers' image, for Dataflow")
+    beam.add_argument(
+        "--beam-arg",
+        dest="beam_args",
+        metavar="--KEY=VALUE",
+        action="append",
+        help="an argument of Beam's; may be repeated: --beam-arg=--project=mine",
+    )
+
+
+_BEAM_FLAGS = (
+    "runner", "flink_master", "spark_master", "job_endpoint", "worker_pool", "worker_image"
+)  # fmt: skip
 
 
 def make_config(options: argparse.Namespace) -> PipelineConfig:
@@ -67,6 +96,11 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     }
     if train:
         flags["train"] = train
+    beam = {key: getattr(options, key) for key in _BEAM_FLAGS if getattr(options, key) is not None}
+    if options.beam_args:
+        beam["args"] = [*config.beam.args, *options.beam_args]
+    if beam:
+        flags["beam"] = beam
     if options.no_cache:
         flags["cache"] = False
     config = with_overrides(config, flags)
