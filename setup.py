@@ -16,7 +16,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={
-        "pipeline": ["schema/*.pbtxt"],
+        "pipeline": ["schema/*.pbtxt", "deploy/*/*"],
         "components": ["*/templates/*"],
         "serving": ["deploy/*", "web/static/*"],
     },

@@ -17,7 +17,7 @@ from pipeline.engines.arguments import beam_args, option_of
 from pipeline.engines.jars import FLINK_VERSION
 
 _REST_TIMEOUT_SECS = 10.0
-_ENDPOINT_TIMEOUT_SECS = 10.0
+_ENDPOINT_TIMEOUT_SECS = 5.0
 _FLINK_SERIES = FLINK_VERSION.rpartition(".")[0]
 _OBJECT_STORE = "gs://"
 

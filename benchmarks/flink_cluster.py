@@ -1,0 +1,272 @@
+"""The whole pipeline on a real Flink, held against the run in this process.
+
+    python benchmarks/flink_cluster.py --data SOURCE --work DIR [--phases same,kill,times]
+
+Brings up a Flink of two TaskManagers as processes of their own, each with its worker pool in its own
+network namespace (root needed), with Beam's job server, and ends it again.
+
+same   runs the pipeline in this process and on Flink with the same settings: counts, balanced Examples
+       record by record and verdict must be the same, and both pools must have worked.
+kill   kills a TaskManager while ClassBalancer is at work: the balanced Examples must be the same
+       nevertheless. The run is ended when it comes to Transform.
+times  runs each Beam step once more on the artifacts of the run in this process: here, on one
+       TaskManager and on two.
+
+Prints what was measured as JSON; exit status 1 where something differs. `DIR/same` and `DIR/local` of
+an earlier call are used again.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+from pipeline.configs import BeamConfig
+from pipeline.engines import cluster
+from pipeline.engines.arguments import beam_args
+from pipeline.engines.cluster import Cluster
+
+EMOTION = [sys.executable, "-m", "pipeline.cli"]
+# The plumbing is under test and not the network: one epoch, and thresholds that any model reaches.
+SHORT = [
+    *("--recipe", "fast", "--epochs", "1"),
+    *("--set", "thresholds.accuracy=0", "--set", "thresholds.macro_f1=0"),
+]
+BALANCER = "ClassBalancer"
+SPLITS = ("train", "eval")
+
+
+class DifferenceError(Exception):
+    """Two runs that must be the same are not."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="SOURCE, as `emotion run` takes it")
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for everything")
+    parser.add_argument("--phases", default="same,kill,times")
+    parser.add_argument("--slots", type=int, default=1, help="of each TaskManager")
+    options = parser.parse_args()
+    work = options.work.resolve()
+    found: dict = {}
+    try:
+        for phase in options.phases.split(","):
+            found[phase] = {"same": same, "kill": kill, "times": times}[phase](
+                options.data, work, options.slots
+            )
+    except DifferenceError as error:
+        print(f"differs: {error}", file=sys.stderr)
+        return 1
+    finally:
+        print(json.dumps(found, indent=1))
+    return 0
+
+
+def same(data: str, work: pathlib.Path, slots: int) -> dict:
+    """Runs here and on Flink, and compares."""
+    local = run_here(data, work)
+    with running_cluster(work / "cluster", workers=2, slots=slots) as flink:
+        there = run_pipeline(data, work / "same", *flink.run_arguments)
+        workers = count_workers(flink)
+    for key in ("status", "blessed", "images", "class_counts"):
+        if local[key] != there[key]:
+            raise DifferenceError(f"{key}: {local[key]} here, {there[key]} on Flink")
+    records = compare_records(work / "local", work / "same")
+    if min(workers.values()) < 1:
+        raise DifferenceError(f"a pool has not worked: {workers}")
+    return {
+        "status": there["status"],
+        "equal_records": records,
+        "workers_started_by_pool": workers,
+        "accuracy": [local["metrics"]["accuracy"], there["metrics"]["accuracy"]],
+        "seconds": {"here": seconds(local), "flink": seconds(there)},
+    }
+
+
+def kill(data: str, work: pathlib.Path, slots: int) -> dict:
+    """Kills a TaskManager during ClassBalancer and compares what comes out."""
+    run_here(data, work)
+    root = work / f"killed-{int(time.time())}"
+    # The other TaskManager must have room for the whole job.
+    with running_cluster(work / "cluster", workers=2, slots=2 * slots) as flink:
+        arguments = [*flink.run_arguments, "--set", f"beam.parallelism={2 * slots}"]
+        process = subprocess.Popen(
+            [*EMOTION, "run", "--data", data, "--root", str(root), *SHORT, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        victim = flink.service("taskmanager-2")
+        workers_before, killed, lines = 0, False, []
+        for line in process.stdout:
+            lines.append(line)
+            if f"] {BALANCER}" in line:
+                workers_before = count_workers(flink)["pool-2"]
+                # When its pool has started a worker for this step, the TaskManager has work.
+                while count_workers(flink)["pool-2"] == workers_before:
+                    if process.poll() is not None:
+                        raise DifferenceError("the run ended before it came to the second pool")
+                    time.sleep(0.2)
+                time.sleep(2)
+                victim.kill(signal.SIGKILL)
+                killed = True
+            if "] Transform" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.wait()
+        if not killed or victim.is_running():
+            raise DifferenceError("the TaskManager was not killed")
+        restarts = count_in(flink.log("jobmanager"), "switched from state RESTARTING to RUNNING")
+    if not any("] Transform" in line for line in lines):
+        # An outcome too, if it is told: the same command must then go on.
+        with running_cluster(work / "cluster", workers=2, slots=slots) as flink:
+            run_pipeline(data, root, *flink.run_arguments)
+    return {
+        "went_on_by_itself": any("] Transform" in line for line in lines),
+        "restarts_of_the_job": restarts,
+        "equal_records": compare_records(work / "local", root),
+        "said": [line.strip() for line in lines[-6:]],
+    }
+
+
+def times(data: str, work: pathlib.Path, slots: int) -> dict:
+    """Times each Beam step here, on one TaskManager and on two."""
+    run_here(data, work)
+    found = {"here": time_steps(work / "local", BeamConfig())}
+    for workers in (1, 2):
+        with running_cluster(work / "cluster", workers=workers, slots=slots) as flink:
+            config = BeamConfig(
+                runner="flink",
+                flink_master=flink.master,
+                job_endpoint=flink.job_endpoint,
+                parallelism=workers * slots,
+            )
+            found[f"{workers} TaskManagers"] = time_steps(work / "local", config)
+            found[f"{workers} TaskManagers: workers"] = count_workers(flink)
+    return found
+
+
+def time_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
+    """Runs each Beam component's executor on the inputs that a finished run's had; seconds by id."""
+    from tfx.dsl.components.base import base_beam_executor, executor_spec
+    from tfx.orchestration import metadata
+    from tfx.orchestration.portable.mlmd import execution_lib
+
+    from pipeline.configs import PipelineConfig
+    from pipeline.local_runner import metadata_connection
+    from pipeline.pipeline import create_pipeline
+
+    graph = create_pipeline(PipelineConfig(root=str(root)))
+    found = {}
+    with metadata.Metadata(metadata_connection(root)) as handle:
+        for component in graph.components:
+            spec = component.executor_spec
+            if not isinstance(spec, executor_spec.BeamExecutorSpec):
+                continue
+            executions = handle.store.get_executions_by_type(component.type)
+            execution = max(executions, key=lambda one: one.id)
+            inputs = execution_lib.get_input_artifacts(handle, execution.id)
+            outputs = execution_lib.get_output_artifacts(handle, execution.id)
+            properties = {
+                key: getattr(value, value.WhichOneof("value"))
+                for key, value in execution.custom_properties.items()
+            }
+            with tempfile.TemporaryDirectory(dir=root) as scratch:
+                fresh = {}
+                for key, artifacts in outputs.items():
+                    (artifact,) = artifacts
+                    artifact.uri = os.path.join(scratch, key)
+                    fresh[key] = [artifact]
+                context = base_beam_executor.BaseBeamExecutor.Context(
+                    beam_pipeline_args=beam_args(config),
+                    tmp_dir=os.path.join(scratch, "tmp"),
+                    unique_id="1",
+                )
+                start = time.monotonic()
+                spec.executor_class(context).Do(inputs, fresh, properties)
+                found[component.id] = round(time.monotonic() - start, 1)
+    return found
+
+
+def run_here(data: str, work: pathlib.Path) -> dict:
+    """Returns the summary of the run in this process, from an earlier call if there was one."""
+    summary = work / "local" / "summary.json"
+    if summary.exists():
+        return json.loads(summary.read_text())
+    return run_pipeline(data, work / "local")
+
+
+def run_pipeline(data: str, root: pathlib.Path, *arguments: str) -> dict:
+    """Runs `emotion run` and returns its summary."""
+    done = subprocess.run(
+        [*EMOTION, "run", "--data", data, "--root", str(root), *SHORT, *arguments], check=False
+    )
+    summary = json.loads((root / "summary.json").read_text())
+    if done.returncode:
+        raise DifferenceError(f"the run in {root} ended with {done.returncode}: {summary['error']}")
+    return summary
+
+
+@contextlib.contextmanager
+def running_cluster(folder: pathlib.Path, workers: int, slots: int) -> Iterator[Cluster]:
+    """Brings a cluster up, in a fresh folder of its own, and ends it."""
+    folder = folder / f"{workers}x{slots}-{int(time.time())}"
+    try:
+        yield cluster.up(folder, workers=workers, slots=slots)
+    finally:
+        with contextlib.suppress(Exception):
+            cluster.down(folder)
+
+
+def count_workers(flink: Cluster) -> dict[str, int]:
+    """Returns how many Python workers each pool has started."""
+    return {
+        service.name: count_in(flink.log(service.name), "Starting worker with command")
+        for service in flink.services
+        if service.name.startswith("pool-")
+    }
+
+
+def count_in(log: pathlib.Path, text: str) -> int:
+    return log.read_text(errors="replace").count(text)
+
+
+def seconds(summary: dict) -> dict[str, float]:
+    return {one["id"]: round(one["seconds"], 1) for one in summary["components"]}
+
+
+def compare_records(here: pathlib.Path, there: pathlib.Path) -> dict[str, int]:
+    """Returns the number of balanced Examples per split, which are the same bytes in both runs."""
+    counts = {}
+    for split in SPLITS:
+        one, other = (read_balanced(root, split) for root in (here, there))
+        if one != other:
+            raise DifferenceError(f"{split}: {len(one)} balanced Examples here, {len(other)} there")
+        counts[split] = len(one)
+    return counts
+
+
+def read_balanced(root: pathlib.Path, split: str) -> list[bytes]:
+    """Returns the balanced Examples of a run's last balancing, sorted."""
+    import tensorflow as tf
+
+    versions = (root / "artifacts" / BALANCER / "balanced_examples").iterdir()
+    newest = max(versions, key=lambda folder: int(folder.name))
+    files = [str(path) for path in (newest / f"Split-{split}").iterdir()]
+    return sorted(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
