@@ -6,7 +6,7 @@ import pathlib
 from components.errors import UserError
 from pipeline.commands.terminal import FAILED_STATUS
 
-HELP = "Start, look at or end a Flink on this machine, with Beam's worker pools and job server."
+HELP = "Start, look at or end a Flink or Spark on this machine, with all that Beam needs."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=pathlib.Path("runs/cluster"),
         help="logs, configuration and state; one cluster has one folder (default: %(default)s)",
     )
+    parser.add_argument("--engine", choices=["flink", "spark"], default="flink")
     parser.add_argument(
         "--workers",
         type=int,
         default=1,
         help="TaskManagers; more than one needs root, for a network namespace each",
     )
-    parser.add_argument("--slots", type=int, default=2, help="of each TaskManager")
+    parser.add_argument("--slots", type=int, default=2, help="of each worker")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -36,8 +37,10 @@ def execute(options: argparse.Namespace) -> int:
         for key in ("workers", "slots"):
             if getattr(options, key) < 1:
                 raise UserError(f"--{key} {getattr(options, key)}: must be at least 1")
-        started = cluster.up(options.dir, workers=options.workers, slots=options.slots)
-        print(f"up; logs in {started.log('jobmanager').parent}. Use it with")
+        started = cluster.up(
+            options.dir, workers=options.workers, slots=options.slots, engine=options.engine
+        )
+        print(f"up; logs in {started.log('job-server').parent}. Use it with")
         print("  emotion run --data SOURCE --root DIR " + " ".join(started.run_arguments))
     elif options.action == "down":
         cluster.down(options.dir)

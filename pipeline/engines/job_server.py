@@ -11,7 +11,12 @@ from collections.abc import Iterator
 import grpc
 
 from components.errors import UserError
-from pipeline.engines.jars import JOB_SERVER_CLASSES, find_program, job_server_jars
+from pipeline.engines.jars import (
+    JOB_SERVER_CLASSES,
+    engine_package,
+    find_program,
+    job_server_jars,
+)
 
 START_TIMEOUT_SECS = 40.0
 
@@ -62,12 +67,20 @@ def job_server_command(
         "flink": ["--flink-master", master],
         "spark": ["--spark-master-url", master],
     }[engine]
-    spark_args = [f"-Dspark.driver.host={host}", f"-Dspark.driver.bindAddress={host}"]
+    classpath = f"{job_server_jars(engine)}/*"
+    settings: list[str] = []
+    if engine == "spark":
+        # Beam's job server is the driver, and leaves Spark itself to whoever starts it.
+        classpath += f":{engine_package('spark')}/jars/*"
+        settings = [
+            f"-Dspark.driver.host={host}",
+            f"-Dspark.driver.bindAddress={host}",
+            f"-Dspark.executor.extraJavaOptions={' '.join(opened_packages())}",
+        ]
     return [
         find_program("java", "Beam's job server"),
-        *("-Xmx1g", *opened_packages()),
-        *(spark_args if engine == "spark" else []),
-        *("-cp", f"{job_server_jars(engine)}/*", JOB_SERVER_CLASSES[engine]),
+        *("-Xmx1g", *opened_packages(), *settings),
+        *("-cp", classpath, JOB_SERVER_CLASSES[engine]),
         *master_args,
         *("--job-host", host, "--job-port", str(port)),
         *("--artifact-port", "0", "--expansion-port", "0"),

@@ -178,5 +178,10 @@ def explain_failure(text: str, args: list[str]) -> str:
             f"the engine's workers get no answer from a worker pool at {pool}: start one beside each "
             "of them (python -m pipeline.engines.worker_pool), on the same localhost"
         )
-    lines = [line for line in text.splitlines() if line.strip()]
-    return f"a small job on the engine failed: {lines[-1] if lines else text}"
+    # Of a Java trace the last cause says most, of a short text the whole.
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    reason = (
+        causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else "no reason"
+    )
+    return f"a small job on the engine failed: {reason}. Its logs and the job server's say more"

@@ -57,7 +57,7 @@ def test_says_where_no_cluster_is(tmp_path):
 
 def test_refuses_a_second_cluster_in_the_same_folder_and_ends_what_is_left_of_one(tmp_path):
     service = start(ServiceSpec("pool-1", ["sleep", "600"]), tmp_path)
-    one = cluster.Cluster(str(tmp_path), 1, "127.0.0.1:1", "127.0.0.1:2", (service,))
+    one = cluster.Cluster("flink", str(tmp_path), 1, "127.0.0.1:1", "127.0.0.1:2", (service,))
     (tmp_path / "cluster.json").write_text(
         json.dumps({**vars(one), "services": [vars(service)]}), encoding="utf-8"
     )

@@ -209,6 +209,7 @@ def find_code() -> str:
             "UNAVAILABLE: io exception\nConnection refused: localhost/127.0.0.1:50000",
             "worker pool at",
         ),
+        ("Pipeline p failed: no\n\tat a.B\nCaused by: x\n\tat\nCaused by: y\n", "failed: y. Its"),
         ("Connection refused: jm/10.0.0.1:6123\n", "failed: Connection refused: jm/10.0.0.1:6123"),
     ],
 )
