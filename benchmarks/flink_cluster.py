@@ -1,6 +1,6 @@
 """The whole pipeline on a real Flink, held against the run in this process.
 
-    python benchmarks/flink_cluster.py --data SOURCE --work DIR [--phases same,kill,times]
+    python -m benchmarks.flink_cluster --data SOURCE --work DIR [--phases same,kill,times]
 
 Brings up a Flink of two TaskManagers as processes of their own, each with its worker pool in its own
 network namespace (root needed), with Beam's job server, and ends it again.

@@ -170,6 +170,8 @@ class PipelineConfig:
     Attributes:
       data: SOURCE: a folder, a zip, `kaggle:OWNER/NAME` or its URL, or `sample`.
       root: Folder of everything that the pipeline writes.
+      artifacts_dir: Where the components' outputs go; empty is `<root>/artifacts`. Workers on other
+        machines must read and write there, and read `data`.
       push_dir: Where blessed models go, a version folder each; empty is `<root>/pushed/<model_name>`.
       model_name: Name of the served model.
       labels: Class names in the order of the model's outputs.
@@ -187,6 +189,7 @@ class PipelineConfig:
 
     data: str = "sample"
     root: str = "runs/sample"
+    artifacts_dir: str = ""
     push_dir: str = ""
     model_name: str = "emotion"
     labels: tuple[str, ...] = LABELS
@@ -218,6 +221,11 @@ class PipelineConfig:
     def schema_path(self) -> str:
         """The schema file in use."""
         return self.schema or str(_PACKAGE_DIR / "schema" / "schema.pbtxt")
+
+    @property
+    def artifacts_path(self) -> str:
+        """TFX's pipeline root."""
+        return self.artifacts_dir or str(pathlib.Path(self.root) / "artifacts")
 
     @property
     def push_path(self) -> str:

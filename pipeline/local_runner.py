@@ -18,7 +18,7 @@ from components.progress import format_secs, report
 from components.sources.resolve import resolve_source
 from pipeline.configs import PipelineConfig
 from pipeline.engines.preflight import ready_engine
-from pipeline.pipeline import ARTIFACTS_DIR, PIPELINE_NAME, SOURCES_DIR, create_pipeline
+from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.run_records import ComponentRun, latest_run
 from pipeline.summary import RunSummary, summarize
 
@@ -50,9 +50,7 @@ def run(config: PipelineConfig) -> RunSummary:
         # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
         # that somebody deleted is made again for components that are taken over.
         data = str(resolve_source(config.data, root / SOURCES_DIR).root)
-        with ready_engine(
-            config.beam, f"{root}/{ARTIFACTS_DIR}", (data,), root / LOGS_DIR
-        ) as engine:
+        with ready_engine(config.beam, config.artifacts_path, (data,), root / LOGS_DIR) as engine:
             pipeline = create_pipeline(
                 dataclasses.replace(config, beam=engine), metadata_connection_config=connection
             )

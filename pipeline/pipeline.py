@@ -17,7 +17,6 @@ from pipeline.settings import to_dict
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
-ARTIFACTS_DIR = "artifacts"
 
 _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
 
@@ -145,7 +144,7 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
 
     return tfx.dsl.Pipeline(
         pipeline_name=PIPELINE_NAME,
-        pipeline_root=f"{config.root}/{ARTIFACTS_DIR}",
+        pipeline_root=config.artifacts_path,
         components=[
             image_ingest,
             example_gen,

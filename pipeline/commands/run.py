@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from components.errors import UserError
+from components.sources.object_store import is_stored
 from pipeline.commands.terminal import USAGE_STATUS, quiet
 from pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from pipeline.settings import load_file, parse_assignment, with_overrides
@@ -104,8 +105,13 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     if options.no_cache:
         flags["cache"] = False
     config = with_overrides(config, flags)
+    if is_stored(config.root):
+        raise UserError(
+            f"--root {config.root}: ML Metadata and checkpoints need a local folder; give one, "
+            "artifacts go elsewhere with --set artifacts_dir=gs://..., models with --push-dir"
+        )
     paths = {"root": str(pathlib.Path(config.root).resolve())}
-    if config.push_dir:
+    if config.push_dir and not is_stored(config.push_dir):
         paths["push_dir"] = str(pathlib.Path(config.push_dir).resolve())
     config = with_overrides(config, paths)
     source = pathlib.Path(config.data).resolve()
