@@ -6,11 +6,13 @@ import importlib.util
 import pathlib
 import re
 import shutil
+import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.errors import UserError
 
@@ -19,6 +21,9 @@ SCHEMES = ("gs", "s3", "hdfs")
 
 _PARALLEL_FETCHES = 16
 """A fetch of a small object is all waiting."""
+
+
+_OPTIONS = PipelineOptions([])
 
 
 class StoredFile(NamedTuple):
@@ -43,6 +48,9 @@ def list_stored(address: str) -> list[StoredFile]:
     """
     if address.startswith("s3://") and importlib.util.find_spec("boto3") is None:
         raise UserError(f"{address}: needs boto3, which is not installed; pip install boto3")
+    # Beam's S3 client wants options, which else only a Beam pipeline sets; without any it takes
+    # endpoint, region and key from the environment.
+    FileSystems.set_options(_OPTIONS)
     base = address.rstrip("/")
     try:
         found = FileSystems.match([base])[0].metadata_list
@@ -87,11 +95,15 @@ def fetch_stored(
       UserError: One cannot be read, or has another size than was listed.
     """
 
+    openers = threading.local()
+
     def fetch(file: StoredFile) -> None:
+        if not hasattr(openers, "open"):
+            openers.open = _opener(file.address)
         target = folder / file.path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with FileSystems.open(file.address) as source, open(target, "wb") as copy:
+            with openers.open(file.address) as source, open(target, "wb") as copy:
                 shutil.copyfileobj(source, copy)
         except (BeamIOError, OSError, ValueError) as error:
             raise UserError(f"{file.address}: cannot be copied to {target}: {error}") from error
@@ -105,3 +117,19 @@ def fetch_stored(
     with concurrent.futures.ThreadPoolExecutor(_PARALLEL_FETCHES) as pool:
         for done, _ in enumerate(pool.map(fetch, files), start=1):
             progress(done, len(files))
+
+
+def _opener(address: str) -> Callable[[str], Any]:
+    """Returns what opens many objects of a store, for one thread.
+
+    Beam's filesystems make a new client for each object, which takes longer than a small object.
+    """
+    if address.startswith("s3://"):
+        from apache_beam.io.aws.s3io import S3IO
+
+        return S3IO(options=_OPTIONS).open
+    if address.startswith("gs://"):
+        from apache_beam.io.gcp.gcsio import GcsIO
+
+        return GcsIO(pipeline_options=_OPTIONS).open
+    return FileSystems.open
