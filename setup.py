@@ -43,5 +43,7 @@ setuptools.setup(
         "tfx==1.16.0",
         "tornado>=6.4,<7",
     ],
+    # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
+    extras_require={"s3": ["boto3>=1.28,<2"]},
     entry_points={"console_scripts": ["emotion=pipeline.cli:main"]},
 )
