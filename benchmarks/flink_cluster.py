@@ -10,7 +10,7 @@ same   runs the pipeline in this process and on Flink with the same settings: co
 kill   kills a TaskManager while ClassBalancer is at work: the run must end with the same
        nevertheless, by itself or when it is started again.
 times  runs each Beam step once more on the artifacts of the run in this process: here, on one
-       TaskManager and on two.
+       TaskManager and on two. Balanced Examples and blessing must be the same each time.
 
 Prints what was measured as JSON; exit status 1 where something differs. `DIR/same` and `DIR/local` of
 an earlier call are used again.
@@ -39,6 +39,8 @@ EMOTION = [sys.executable, "-m", "pipeline.cli"]
 SHORT = [
     *("--recipe", "fast", "--epochs", "1"),
     *("--set", "thresholds.accuracy=0", "--set", "thresholds.macro_f1=0"),
+    # On a busy machine workers take their time to start.
+    *("--set", "beam.check_secs=300"),
 ]
 BALANCER = "ClassBalancer"
 SPLITS = ("train", "eval")
@@ -137,25 +139,26 @@ def kill(data: str, work: pathlib.Path, slots: int) -> dict:
     }
 
 
-def times(data: str, work: pathlib.Path, slots: int) -> dict:
+def times(data: str, work: pathlib.Path, slots: int, workers: tuple[int, ...] = (1, 2)) -> dict:
     """Times each Beam step here, on one TaskManager and on two."""
     run_here(data, work)
-    found = {"here": time_steps(work / "local", BeamConfig())}
-    for workers in (1, 2):
-        with running_cluster(work / "cluster", workers=workers, slots=slots) as flink:
+    found: dict = {}
+    for number in workers:
+        with running_cluster(work / "cluster", workers=number, slots=slots) as flink:
             config = BeamConfig(
                 runner="flink",
                 flink_master=flink.master,
                 job_endpoint=flink.job_endpoint,
-                parallelism=workers * slots,
+                parallelism=number * slots,
             )
-            found[f"{workers} TaskManagers"] = time_steps(work / "local", config)
-            found[f"{workers} TaskManagers: workers"] = count_workers(flink)
+            found[f"{number} TaskManagers"] = repeat_steps(work / "local", config)
+            found[f"{number} TaskManagers: workers"] = count_workers(flink)
+    found["here"] = repeat_steps(work / "local", BeamConfig())
     return found
 
 
-def time_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
-    """Runs each Beam component's executor on the inputs that a finished run's had; seconds by id."""
+def repeat_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
+    """Runs each Beam component's executor on what a finished run gave it; seconds by id."""
     from tfx.dsl.components.base import base_beam_executor, executor_spec
     from tfx.orchestration import metadata
     from tfx.orchestration.portable.mlmd import execution_lib
@@ -165,7 +168,7 @@ def time_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
     from pipeline.pipeline import create_pipeline
 
     graph = create_pipeline(PipelineConfig(root=str(root)))
-    found = {}
+    found: dict[str, float] = {}
     with metadata.Metadata(metadata_connection(root)) as handle:
         for component in graph.components:
             spec = component.executor_spec
@@ -175,25 +178,37 @@ def time_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
             execution = max(executions, key=lambda one: one.id)
             inputs = execution_lib.get_input_artifacts(handle, execution.id)
             outputs = execution_lib.get_output_artifacts(handle, execution.id)
+            expected = execution_lib.get_output_artifacts(handle, execution.id)
             properties = {
                 key: getattr(value, value.WhichOneof("value"))
                 for key, value in execution.custom_properties.items()
             }
             with tempfile.TemporaryDirectory(dir=root) as scratch:
-                fresh = {}
-                for key, artifacts in outputs.items():
-                    (artifact,) = artifacts
+                for key, (artifact,) in outputs.items():
                     artifact.uri = os.path.join(scratch, key)
-                    fresh[key] = [artifact]
                 context = base_beam_executor.BaseBeamExecutor.Context(
                     beam_pipeline_args=beam_args(config),
                     tmp_dir=os.path.join(scratch, "tmp"),
                     unique_id="1",
                 )
                 start = time.monotonic()
-                spec.executor_class(context).Do(inputs, fresh, properties)
+                spec.executor_class(context).Do(inputs, outputs, properties)
                 found[component.id] = round(time.monotonic() - start, 1)
+                print(component.id, found[component.id], file=sys.stderr, flush=True)
+                check_outputs(component.id, expected, outputs)
     return found
+
+
+def check_outputs(component_id: str, expected: dict, found: dict) -> None:
+    """Raises unless the outputs that must not depend on the runner are the same."""
+    if component_id == BALANCER:
+        (one,), (other,) = expected["balanced_examples"], found["balanced_examples"]
+        compare_splits(pathlib.Path(one.uri), pathlib.Path(other.uri))
+    elif component_id == "Evaluator":
+        (one,), (other,) = expected["blessing"], found["blessing"]
+        verdicts = [artifact.get_int_custom_property("blessed") for artifact in (one, other)]
+        if verdicts[0] != verdicts[1]:
+            raise DifferenceError(f"blessed: {verdicts}")
 
 
 def run_here(data: str, work: pathlib.Path) -> dict:
@@ -254,22 +269,31 @@ def compare_summaries(here: dict, there: dict) -> None:
 
 def compare_records(here: pathlib.Path, there: pathlib.Path) -> dict[str, int]:
     """Returns the number of balanced Examples per split, which are the same bytes in both runs."""
+    newest = [
+        max(versions.iterdir(), key=lambda folder: int(folder.name))
+        for versions in (
+            root / "artifacts" / BALANCER / "balanced_examples" for root in (here, there)
+        )
+    ]
+    return compare_splits(*newest)
+
+
+def compare_splits(here: pathlib.Path, there: pathlib.Path) -> dict[str, int]:
+    """Returns the number of Examples per split of two artifacts, which are the same bytes."""
     counts = {}
     for split in SPLITS:
-        one, other = (read_balanced(root, split) for root in (here, there))
+        one, other = (read_split(folder / f"Split-{split}") for folder in (here, there))
         if one != other:
             raise DifferenceError(f"{split}: {len(one)} balanced Examples here, {len(other)} there")
         counts[split] = len(one)
     return counts
 
 
-def read_balanced(root: pathlib.Path, split: str) -> list[bytes]:
-    """Returns the balanced Examples of a run's last balancing, sorted."""
+def read_split(folder: pathlib.Path) -> list[bytes]:
+    """Returns the Examples of a split, sorted."""
     import tensorflow as tf
 
-    versions = (root / "artifacts" / BALANCER / "balanced_examples").iterdir()
-    newest = max(versions, key=lambda folder: int(folder.name))
-    files = [str(path) for path in (newest / f"Split-{split}").iterdir()]
+    files = [str(path) for path in folder.iterdir()]
     return sorted(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
 
 
