@@ -10,7 +10,8 @@ folder holds `drift.json`, a list with one object for each comparison:
         feature            str
         measure            str: L_INFTY or JENSEN_SHANNON_DIVERGENCE
         value, threshold   float
-        exceeded           bool
+        chance             float: what the value stays under by chance with so many images
+        exceeded           bool: above the threshold and above chance
         short_description, long_description   str: TFDV's words, '' unless exceeded
 
 `summary.json` of a run and the JSON of `emotion validate` hold the same list under `drift`.
