@@ -11,12 +11,13 @@ import traceback
 from collections.abc import Sequence
 
 from components.errors import UserError
-from pipeline.commands import annotate, predict, run, sample_data, serve, web
+from pipeline.commands import annotate, predict, run, sample_data, serve, validate, web
 from pipeline.commands.terminal import FAILED_STATUS
 from serving.errors import UserError as ServingUserError
 
 _COMMANDS = {
     "run": run,
+    "validate": validate,
     "serve": serve,
     "predict": predict,
     "annotate": annotate,

@@ -10,7 +10,15 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.anomaly_gate.anomalies import AnomaliesError, find_anomalies
+from components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    exceeded_drift,
+    find_anomalies,
+    forbidden_findings,
+)
+from components.drift_validator.drift import read_drift
+from components.image_findings.findings import read_findings
+from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import read_manifest
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
@@ -26,10 +34,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Ends without a word when no split has an anomaly.
+        """Ends without a word when nothing is wrong.
 
         Raises:
-          AnomaliesError: A split has anomalies.
+          AnomaliesError: A split has anomalies, or something was found that the policies forbid.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(input_dict["anomalies"])
@@ -44,5 +52,12 @@ class Executor(base_executor.BaseExecutor):
             with fileio.open(path, "rb") as file:
                 found = anomalies_pb2.Anomalies.FromString(file.read())
             anomalies += find_anomalies(found, schema, manifest, split)
+        anomalies += forbidden_findings(
+            read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
+        )
+        if exec_properties["drift_policy"] == FAIL:
+            anomalies += exceeded_drift(
+                read_drift(artifact_utils.get_single_uri(input_dict["drift"]))
+            )
         if anomalies:
             raise AnomaliesError(anomalies)

@@ -9,7 +9,7 @@ from tfx.types import channel, component_spec
 
 from components import artifacts
 from components.image_findings import executor
-from components.image_findings.findings import check_policies
+from components.image_findings.policies import check_policies
 
 
 class ImageAuditSpec(component_spec.ComponentSpec):
@@ -30,8 +30,8 @@ class ImageAudit(base_component.BaseComponent):
     """Finds copies, leaks between splits, conflicting labels and empty pictures, and acts on them.
 
     A policy for each kind says whether it is reported, dropped from train, or stops the run. The
-    stop itself is left to the gate behind it (`findings.check_findings`), since TFX deletes the
-    outputs of a component that fails, and the findings are what the user then wants to read.
+    stop itself is left to `AnomalyGate`, since TFX deletes the outputs of a component that fails,
+    and the findings are what the user then wants to read.
     Component `outputs` contains `audited_manifest`, in which dropped files are pruned with their
     reason, and `findings`.
     """
@@ -51,8 +51,8 @@ class ImageAudit(base_component.BaseComponent):
         Args:
             manifest: a channel of ImageManifest.
             policies: kind of finding -> 'report', 'drop' or 'fail', over
-            `findings.DEFAULT_POLICIES`. code_fingerprint: a hash of the project's code; part of the
-            cache key.
+                `policies.DEFAULT_POLICIES`.
+            code_fingerprint: a hash of the project's code; part of the cache key.
 
         Raises:
             ValueError: an unknown kind or policy.
