@@ -9,14 +9,18 @@ import pandas as pd
 
 from components.anomaly_gate.anomalies import AnomaliesError, Anomaly, describe, to_dicts
 from components.constants import SPLITS
-from components.errors import DataRejectedError
+from components.drift_validator.statistics import load_statistics
+from components.errors import DataRejectedError, UserError
 from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import counts_by_split, kept_rows
 from components.progress import format_secs
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.local_runner import Outcome, run_until
-from pipeline.pipeline import VALIDATION_END
+from pipeline.pipeline import STATISTICS_END, VALIDATION_END
+from pipeline.run_records import output
+from pipeline.schema_proposal import format_proposal, propose_schema
+from pipeline.schemas import load_schema
 from pipeline.summary import drift_of, findings_of, manifest_table
 
 
@@ -79,6 +83,24 @@ def validate(config: PipelineConfig) -> Validation:
     """
     strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
     return _gather(run_until(strict, VALIDATION_END))
+
+
+def infer_schema(config: PipelineConfig) -> str:
+    """Runs the pipeline up to the statistics and returns the text of a schema that fits them.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+
+    Raises:
+      UserError: What ended the run early.
+    """
+    outcome = run_until(config, STATISTICS_END)
+    found = output(outcome.components, "StatisticsGen", "statistics")
+    if outcome.error is not None or found is None:
+        raise UserError(str(outcome.error)) from outcome.error
+    statistics = load_statistics(found.uri)
+    schema = propose_schema(statistics, load_schema(config.schema_path))
+    return format_proposal(schema, statistics, config.data)
 
 
 def _gather(outcome: Outcome) -> Validation:

@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 
 from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
 from components.drift_validator.histograms import align_histograms
+from components.drift_validator.statistics import count_images
 
 DRIFT_FILE = "drift.json"
 
@@ -160,7 +161,7 @@ def _compare(
     *,
     skew: bool,
 ) -> Comparison:
-    images = (_count_images(one), _count_images(other))
+    images = (count_images(one), count_images(other))
     if min(images) < min_images:
         return Comparison(comparison, images, compared=False)
     one, other = align_histograms(one, other)
@@ -193,8 +194,3 @@ def _compare(
             )
     measurements.sort(key=lambda measured: measured.feature)
     return Comparison(comparison, images, compared=True, measurements=tuple(measurements))
-
-
-def _count_images(statistics: DatasetFeatureStatisticsList) -> int:
-    """Return the number of images; TFDV leaves the data set out where there are none."""
-    return int(sum(dataset.num_examples for dataset in statistics.datasets))

@@ -18,6 +18,8 @@ Ten buckets of equal content would tell differences of a quarter gray level in e
 QUANTILES = 100
 """How many quantiles the statistics should have; fewer serve, less exactly."""
 
+_MARGIN = 1e-6
+
 _DECILES = np.arange(1, 10) / 10
 
 
@@ -62,50 +64,61 @@ def _numeric_features(
 
 
 def _distribution(numbers: statistics_pb2.NumericStatistics) -> tuple[np.ndarray, np.ndarray]:
-    """Return rising values and the share of the numbers up to each; empty without quantiles."""
+    """Return rising values and the share of the numbers up to each; empty without quantiles.
+
+    A value that many pictures share stands there more than once.
+    """
     for histogram in numbers.histograms:
         if histogram.type == statistics_pb2.Histogram.QUANTILES and histogram.buckets:
             values = [histogram.buckets[0].low_value]
             values += [bucket.high_value for bucket in histogram.buckets]
             counts = [bucket.sample_count for bucket in histogram.buckets]
             shares = np.concatenate([[0.0], np.cumsum(counts) / np.sum(counts)])
-            # Of a value that many pictures share, the share that includes them.
-            unique, index = np.unique(values[::-1], return_index=True)
-            return unique, shares[::-1][index]
+            return np.array(values), shares
     return np.array([]), np.array([])
 
 
-def _edges(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> list[float]:
+def _share_up_to(points: np.ndarray, distribution: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the share of the numbers that are at most each point."""
+    values, shares = distribution
+    after = np.searchsorted(values, points, side="right")
+    right = np.clip(after, 1, len(values) - 1)
+    left = right - 1
+    widths = np.maximum(values[right] - values[left], np.finfo(float).tiny)
+    part = np.clip((points - values[left]) / widths, 0, 1)
+    inside = shares[left] + part * (shares[right] - shares[left])
+    return np.where(after == 0, 0.0, np.where(after == len(values), 1.0, inside))
+
+
+def _edges(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the rising edges of the buckets, each of which holds its upper edge."""
     values, shares = one
     deciles = np.interp(_DECILES, shares, values)
     least = MIN_WIDTH * (deciles[-1] - deciles[0])
     low = min(values[0], other[0][0])
     high = max(values[-1], other[0][-1])
-    edges = [float(low)]
-    inner: list[float] = []
+    # The lowest value is within the first bucket, and may fill it alone.
+    edges = [low - max(_MARGIN * (high - low), _MARGIN)]
     for decile in deciles:
-        if decile > low and decile < high and (not inner or decile - inner[-1] >= least):
-            inner.append(float(decile))
-    return [*edges, *inner, float(high)]
+        if edges[-1] < decile < high and (len(edges) == 1 or decile - edges[-1] >= least):
+            edges.append(decile)
+    return np.array([*edges, high])
 
 
 def _replace_histogram(
     numbers: statistics_pb2.NumericStatistics,
-    edges: list[float],
+    edges: np.ndarray,
     distribution: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    values, shares = distribution
-    count = sum(
-        bucket.sample_count
-        for histogram in numbers.histograms
-        if histogram.type == statistics_pb2.Histogram.QUANTILES
-        for bucket in histogram.buckets
-    )
-    below = np.interp(edges, values, shares, left=0.0, right=1.0)
-    # What equals the lowest edge belongs into the first bucket.
-    below[0] = 0.0
+    counts = {histogram.type: _count(histogram) for histogram in numbers.histograms}
+    count = counts[statistics_pb2.Histogram.QUANTILES]
+    shares = np.diff(_share_up_to(edges, distribution))
     for histogram in numbers.histograms:
         if histogram.type == statistics_pb2.Histogram.STANDARD:
             del histogram.buckets[:]
-            for low, high, share in zip(edges, edges[1:], np.diff(below), strict=False):
+            for low, high, share in zip(edges, edges[1:], shares, strict=False):
                 histogram.buckets.add(low_value=low, high_value=high, sample_count=share * count)
+
+
+def _count(histogram: statistics_pb2.Histogram) -> float:
+    return sum(bucket.sample_count for bucket in histogram.buckets)

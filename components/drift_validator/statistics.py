@@ -82,6 +82,11 @@ def check_comparable(
             )
 
 
+def count_images(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> int:
+    """Return the number of images; TFDV leaves the data set out where there are none."""
+    return int(sum(dataset.num_examples for dataset in statistics.datasets))
+
+
 _EXPECTED = (
     "Give the root of a run, the folder of its statistics (with Split-train/FeatureStats.pb), or "
     "one FeatureStats.pb."

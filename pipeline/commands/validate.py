@@ -11,18 +11,15 @@ from pipeline.configs import PipelineConfig
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
-_DEFAULT_ROOT = "runs/validation"
+DEFAULT_ROOT = "runs/validation"
+SOURCE_HELP = "a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion validate`."""
+    parser.add_argument("data", metavar="SOURCE", help=SOURCE_HELP)
     parser.add_argument(
-        "data",
-        metavar="SOURCE",
-        help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
-    )
-    parser.add_argument(
-        "--root", metavar="DIR", help=f"everything written goes here ({_DEFAULT_ROOT})"
+        "--root", metavar="DIR", help=f"everything written goes here ({DEFAULT_ROOT})"
     )
     parser.add_argument("--schema", metavar="FILE", help="another schema than the curated one")
     parser.add_argument(
@@ -39,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     """Validates a data set; the exit status says how it ended."""
     try:
         config = configure(
-            PipelineConfig(root=_DEFAULT_ROOT),
+            PipelineConfig(root=DEFAULT_ROOT),
             options,
             {
                 key: getattr(options, key)
