@@ -71,13 +71,13 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
     error: Exception | None = None
     components: list[ComponentRun] = []
     try:
-        # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
-        # that somebody deleted is made again for components that are taken over.
-        resolve_source(config.data, root / SOURCES_DIR)
         schema = load_schema(config.schema_path)
         if config.against:
             statistics = load_statistics(find_statistics(config.against))
             check_comparable(statistics, schema, config.against)
+        # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
+        # that somebody deleted is made again for components that are taken over.
+        resolve_source(config.data, root / SOURCES_DIR)
         pipeline = create_pipeline(config, last, metadata_connection_config=connection)
         try:
             ReportingDagRunner().run(pipeline)

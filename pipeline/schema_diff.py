@@ -46,7 +46,8 @@ def _flatten(schema: schema_pb2.Schema) -> dict[str, Any]:
     rest = json_format.MessageToDict(schema)
     for field in ("feature", "stringDomain"):
         rest.pop(field, None)
-    flat.update(_leaves("(data set)", rest))
+    for field, content in rest.items():
+        flat.update(_leaves(f"(data set).{field}", content))
     return flat
 
 

@@ -3,17 +3,26 @@
 import dataclasses
 import enum
 import json
+import pathlib
+import time
 from typing import Any
 
 import pandas as pd
 
-from components.anomaly_gate.anomalies import AnomaliesError, Anomaly, describe, to_dicts
+from components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    Anomaly,
+    describe,
+    exceeded_drift,
+    to_dicts,
+)
 from components.constants import SPLITS
 from components.drift_validator.statistics import load_statistics
 from components.errors import DataRejectedError, UserError
 from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import counts_by_split, kept_rows
 from components.progress import format_secs
+from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.local_runner import Outcome, run_until
@@ -21,6 +30,7 @@ from pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from pipeline.run_records import output
 from pipeline.schema_proposal import format_proposal, propose_schema
 from pipeline.schemas import load_schema
+from pipeline.served_requests import compare_requests, measure_requests, read_requests
 from pipeline.summary import drift_of, findings_of, manifest_table
 
 
@@ -83,6 +93,33 @@ def validate(config: PipelineConfig) -> Validation:
     """
     strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
     return _gather(run_until(strict, VALIDATION_END))
+
+
+def validate_requests(config: PipelineConfig) -> Validation:
+    """Compares pictures that a server was sent with the training data of the run `config.against`.
+
+    Args:
+      config: The settings; `data` is a folder of pictures or of logs of requests.
+
+    Raises:
+      UserError: The pictures, the run or the schema cannot be used.
+    """
+    start = time.monotonic()
+    schema = load_schema(config.schema_path)
+    requests = measure_requests(read_requests(pathlib.Path(config.data)))
+    comparison = compare_requests(requests, find_statistics(config.against), schema)
+    anomalies = exceeded_drift([comparison])
+    return Validation(
+        status=Status.ANOMALIES if anomalies else Status.CLEAN,
+        images={"requests": requests.counts},
+        class_counts={},
+        findings=[],
+        drift=[dataclasses.asdict(comparison)],
+        anomalies=to_dicts(anomalies),
+        components=[],
+        seconds=time.monotonic() - start,
+        error=None,
+    )
 
 
 def infer_schema(config: PipelineConfig) -> str:

@@ -84,8 +84,8 @@ def _share_up_to(points: np.ndarray, distribution: tuple[np.ndarray, np.ndarray]
     after = np.searchsorted(values, points, side="right")
     right = np.clip(after, 1, len(values) - 1)
     left = right - 1
-    widths = np.maximum(values[right] - values[left], np.finfo(float).tiny)
-    part = np.clip((points - values[left]) / widths, 0, 1)
+    widths = values[right] - values[left]
+    part = np.clip((points - values[left]) / np.where(widths > 0, widths, 1), 0, 1)
     inside = shares[left] + part * (shares[right] - shares[left])
     return np.where(after == 0, 0.0, np.where(after == len(values), 1.0, inside))
 

@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_OR_STATS",
         help="compare with an earlier run: its root, or its statistics",
     )
+    parser.add_argument(
+        "--requests",
+        action="store_true",
+        help="SOURCE holds pictures without labels that a server was sent; needs --against",
+    )
     parser.add_argument("--eval-fraction", type=float)
     parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
     add_settings_arguments(parser)
@@ -43,14 +48,16 @@ def execute(options: argparse.Namespace) -> int:
                 for key in ("data", "root", "schema", "against", "eval_fraction")
             },
         )
+        if options.requests and not config.against:
+            raise UserError("--requests: give the run to compare with, as --against RUN")
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
-        from pipeline.validation import format_validation, validate
+        from pipeline.validation import format_validation, validate, validate_requests
 
-        validation = validate(config)
+        validation = validate_requests(config) if options.requests else validate(config)
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(validation.to_json(), encoding="utf-8")
