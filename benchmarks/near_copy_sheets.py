@@ -11,10 +11,13 @@ and the pairs' paths and correlations to OUT_DIR/<sample>.csv.
 import argparse
 import functools
 import pathlib
+import sys
 
 import cv2
 import numpy as np
 import pandas as pd
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from components.image_findings.findings import audit
