@@ -84,11 +84,13 @@ def create_pipeline(
     schema_gen = tfx.components.ImportSchemaGen(schema_file=config.schema_path)
     schema = schema_gen.outputs["schema"]
 
-    # What they are like.
+    # What they are like. Sketches, or a table of every path would be held in memory.
     statistics_gen = tfx.components.StatisticsGen(
         examples=examples,
         schema=schema,
-        stats_options=tfdv.StatsOptions(num_quantiles_histogram_buckets=QUANTILES),
+        stats_options=tfdv.StatsOptions(
+            num_quantiles_histogram_buckets=QUANTILES, use_sketch_based_topk_uniques=True
+        ),
     )
 
     # How the two differ.
