@@ -51,6 +51,14 @@ class Status(str, enum.Enum):
     ANOMALIES = ("anomalies", 4)
 
 
+_ARTIFACTS = {
+    "manifest": ("ImageAudit", "audited_manifest"),
+    "findings": ("ImageAudit", "findings"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "drift": ("DriftValidator", "drift"),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Validation:
     """What `--json` writes.
@@ -63,6 +71,8 @@ class Validation:
       drift: The distances between splits, as in `components.drift_validator`.
       anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
         of each.
+      artifacts: Folders of the artifacts `manifest` (audited), `findings`, `statistics` and `drift`,
+        of those that were made.
       components: `id`, `seconds` and `cached` of each component that ran.
       seconds: Of the whole validation.
       error: What ended it early, where that was not an anomaly.
@@ -74,6 +84,7 @@ class Validation:
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
     anomalies: list[dict[str, Any]]
+    artifacts: dict[str, str]
     components: list[dict[str, Any]]
     seconds: float
     error: str | None
@@ -116,6 +127,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
         findings=[],
         drift=[dataclasses.asdict(comparison)],
         anomalies=to_dicts(anomalies),
+        artifacts={},
         components=[],
         seconds=time.monotonic() - start,
         error=None,
@@ -154,6 +166,11 @@ def _gather(outcome: Outcome) -> Validation:
         findings=findings_of(outcome.components),
         drift=drift_of(outcome.components),
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
+        artifacts={
+            key: artifact.uri
+            for key, place in _ARTIFACTS.items()
+            if (artifact := output(outcome.components, *place)) is not None
+        },
         components=[
             {"id": one.id, "seconds": one.seconds, "cached": one.cached}
             for one in outcome.components

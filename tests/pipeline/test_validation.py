@@ -47,6 +47,8 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
         assert images["found"] == images["kept"] + images["pruned"]
         kept = sum(counts[split] for counts in outcome["class_counts"].values())
         assert images["kept"] == kept
+    assert list(outcome["artifacts"]) == ["manifest", "findings", "statistics", "drift"]
+    assert all(pathlib.Path(uri).is_dir() for uri in outcome["artifacts"].values())
     assert [one["comparison"] for one in outcome["drift"]] == ["train_vs_eval"]
     measured = {one["feature"] for one in outcome["drift"][0]["measurements"]}
     assert measured == {"label", "brightness", "contrast", "sharpness", "entropy", "size_bytes"}
