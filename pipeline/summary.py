@@ -26,7 +26,7 @@ from pipeline.run_records import ComponentRun, output
 
 
 class Status(str, enum.Enum):
-    """How a run ended; `exit_status` is the command's."""
+    """How a run or a validation ended; `exit_status` is the command's."""
 
     exit_status: int
 
@@ -38,6 +38,7 @@ class Status(str, enum.Enum):
         return member
 
     PUSHED = ("pushed", 0)
+    CLEAN = ("clean", 0)
     FAILED = ("failed", 1)
     NOT_BLESSED = ("not_blessed", 3)
     ANOMALIES = ("anomalies", 4)

@@ -1,7 +1,6 @@
 """The outcome of a validation, as JSON and as lines for the terminal."""
 
 import dataclasses
-import enum
 import json
 import pathlib
 import time
@@ -31,25 +30,7 @@ from pipeline.run_records import output
 from pipeline.schema_proposal import format_proposal, propose_schema
 from pipeline.schemas import load_schema
 from pipeline.served_requests import compare_requests, measure_requests, read_requests
-from pipeline.summary import drift_of, findings_of, manifest_table
-
-
-class Status(str, enum.Enum):
-    """How a validation ended; `exit_status` is the command's."""
-
-    exit_status: int
-
-    def __new__(cls, value: str, exit_status: int) -> "Status":
-        """Makes a member with its exit status."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.exit_status = exit_status
-        return member
-
-    CLEAN = ("clean", 0)
-    FAILED = ("failed", 1)
-    ANOMALIES = ("anomalies", 4)
-
+from pipeline.summary import Status, drift_of, findings_of, manifest_table
 
 _ARTIFACTS = {
     "manifest": ("ImageAudit", "audited_manifest"),

@@ -9,6 +9,7 @@ from components.anomaly_gate import executor
 from components.artifacts import DataDrift, ImageFindings, ImageManifest
 from components.fingerprint import code_fingerprint
 from components.image_findings.policies import FAIL, REPORT
+from components.wiring import check_channel
 
 
 class AnomalyGateSpec(ComponentSpec):
@@ -70,10 +71,7 @@ class AnomalyGate(base_component.BaseComponent):
             ("findings", findings, ImageFindings),
             ("drift", drift, DataDrift),
         ):
-            if channel.type is not expected:
-                raise ValueError(
-                    f"{name} must be a channel of {expected.TYPE_NAME}, got {channel.type_name}"
-                )
+            check_channel(name, channel, expected)
         super().__init__(
             AnomalyGateSpec(
                 anomalies=anomalies,

@@ -9,6 +9,7 @@ from components.artifacts import DataDrift
 from components.drift_validator import executor
 from components.drift_validator.statistics import fingerprint_statistics
 from components.fingerprint import code_fingerprint
+from components.wiring import check_channel
 
 
 class DriftValidatorSpec(ComponentSpec):
@@ -55,10 +56,7 @@ class DriftValidator(base_component.BaseComponent):
             ("statistics", statistics, standard_artifacts.ExampleStatistics),
             ("schema", schema, standard_artifacts.Schema),
         ):
-            if channel.type is not expected:
-                raise ValueError(
-                    f"{name} must be a channel of {expected.TYPE_NAME}, got {channel.type_name}"
-                )
+            check_channel(name, channel, expected)
         super().__init__(
             DriftValidatorSpec(
                 statistics=statistics,
