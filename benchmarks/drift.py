@@ -68,39 +68,41 @@ def main() -> None:
         changes[f"{label} halved"] = (halve(original, label, rng), 0)
     changes["10 % of labels swapped"] = (swap_labels(original, rng), 0)
 
-    print("| copy | " + " | ".join(FEATURES) + " | caught | exact copies with conflicting labels |")
-    print("|---|" + "---|" * (len(FEATURES) + 2))
+    print(f"| copy | {' | '.join(FEATURES)} | brightness, TFDV's buckets | caught | conflicts |")
+    print("|---|" + "---|" * (len(FEATURES) + 3))
     kept_of = {}
     for name, (table, _) in changes.items():
         kept_of[name], findings = audit(table, load)
-        [train, *_] = [
+        statistics = split_statistics(kept_of[name])
+        [train] = [
             one
-            for one in drift.compare_splits(split_statistics(kept_of[name]), baseline, schema)
+            for one in drift.compare_splits(statistics, baseline, schema)
             if one.comparison == "train_vs_baseline"
         ]
         conflicts = next(one for one in findings if one.kind == "conflicting_labels")
-        print(row(name, train, f"{len(conflicts.groups)}"))
+        own = own_brightness(statistics[TRAIN_SPLIT], baseline[TRAIN_SPLIT], schema)
+        print(row(name, train, own, f"{len(conflicts.groups)}"), flush=True)
     [splits] = drift.compare_splits(baseline, {}, schema)
-    print(row("train against eval", splits, ""))
-    print_own_buckets(baseline[TRAIN_SPLIT], baseline[EVAL_SPLIT], schema)
+    own = own_brightness(baseline[TRAIN_SPLIT], baseline[EVAL_SPLIT], schema)
+    print(row("train against eval", splits, own, ""), flush=True)
 
     if options.model:
         print_accuracy(options.model, root, {n: (kept_of[n], s) for n, (_, s) in changes.items()})
     print_chance(kept_rows(audited, TRAIN_SPLIT), baseline[TRAIN_SPLIT], schema, rng)
 
 
-def row(name: str, comparison: drift.Comparison, last: str) -> str:
+def row(name: str, comparison: drift.Comparison, own: float, conflicts: str) -> str:
     measured = {one.feature: one for one in comparison.measurements}
     caught = ", ".join(one.feature for one in comparison.measurements if one.exceeded)
     values = " | ".join(f"{measured[feature].value:.4f}" for feature in FEATURES)
-    return f"| {name} | {values} | {caught or 'no'} | {last} |"
+    return f"| {name} | {values} | {own:.4f} | {caught or 'nothing'} | {conflicts} |"
 
 
-def print_own_buckets(train, evaluation, schema) -> None:
-    found = tfdv.validate_statistics(train, schema, serving_statistics=evaluation)
-    values = {info.path.step[0]: info.skew_measurements[0].value for info in found.drift_skew_info}
-    shown = " | ".join(f"{values[feature]:.4f}" for feature in FEATURES)
-    print(f"| the same by TFDV's own buckets | {shown} | | |")
+def own_brightness(one, other, schema) -> float:
+    """Return the divergence in brightness by the buckets that TFDV gives each data set."""
+    found = tfdv.validate_statistics(one, schema, previous_statistics=other)
+    [info] = [info for info in found.drift_skew_info if list(info.path.step) == ["brightness"]]
+    return info.drift_measurements[0].value
 
 
 def statistics_of(rows: pd.DataFrame):

@@ -46,8 +46,9 @@ def configure(
         given["cache"] = False
     config = with_overrides(config, given)
     paths = {"root": str(pathlib.Path(config.root).resolve())}
-    if config.push_dir:
-        paths["push_dir"] = str(pathlib.Path(config.push_dir).resolve())
+    for key in ("push_dir", "against"):
+        if getattr(config, key):
+            paths[key] = str(pathlib.Path(getattr(config, key)).resolve())
     config = with_overrides(config, paths)
     source = pathlib.Path(config.data).resolve()
     if (
