@@ -172,7 +172,7 @@ def print_chance(train: pd.DataFrame, whole, schema, rng: np.random.Generator) -
         "\n| images drawn | largest value of 100: " + " | ".join(FEATURES) + " | chance: ", end=""
     )
     print("L-infinity | Jensen-Shannon | exceeded |\n|---|" + "---|" * (len(FEATURES) + 3))
-    for size in SAMPLE_SIZES:
+    for size in (size for size in SAMPLE_SIZES if size <= len(train)):
         values: dict[str, list[float]] = {feature: [] for feature in FEATURES}
         exceeded = 0
         for _ in range(DRAWS):
