@@ -70,9 +70,7 @@ def create_pipeline(
 
     # What is wrong with the pictures, and which of them are left out for it.
     image_audit = ImageAudit(
-        manifest=image_ingest.outputs["manifest"],
-        policies=config.findings.policies,
-        code_fingerprint=code_fingerprint("components.image_findings"),
+        manifest=image_ingest.outputs["manifest"], policies=config.findings.policies
     )
     manifest = image_audit.outputs["audited_manifest"]
 

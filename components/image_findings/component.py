@@ -8,6 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from components import artifacts
+from components.fingerprint import code_fingerprint
 from components.image_findings import executor
 from components.image_findings.policies import check_policies
 
@@ -44,7 +45,6 @@ class ImageAudit(base_component.BaseComponent):
         manifest: types.BaseChannel,
         *,
         policies: Mapping[str, str] | None = None,
-        code_fingerprint: str = "",
     ):
         """Construct the component.
 
@@ -52,7 +52,6 @@ class ImageAudit(base_component.BaseComponent):
             manifest: a channel of ImageManifest.
             policies: kind of finding -> 'report', 'drop' or 'fail', over
                 `policies.DEFAULT_POLICIES`.
-            code_fingerprint: a hash of the project's code; part of the cache key.
 
         Raises:
             ValueError: an unknown kind or policy.
@@ -61,7 +60,7 @@ class ImageAudit(base_component.BaseComponent):
             ImageAuditSpec(
                 manifest=manifest,
                 policies=json.dumps(check_policies(policies or {}), sort_keys=True),
-                code_fingerprint=code_fingerprint,
+                code_fingerprint=code_fingerprint("components.image_findings"),
                 audited_manifest=channel.Channel(type=artifacts.ImageManifest),
                 findings=channel.Channel(type=artifacts.ImageFindings),
             )
