@@ -6,9 +6,11 @@ import sys
 from typing import Any
 
 from components.errors import UserError
+from components.image_findings.policies import REPORT
+from pipeline.commands.configure import add_settings_arguments, configure
 from pipeline.commands.terminal import USAGE_STATUS, quiet
 from pipeline.configs import RECIPES, PipelineConfig
-from pipeline.settings import load_file, parse_assignment, with_overrides
+from pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
 
@@ -28,38 +30,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--balance", choices=["translate", "none"])
     parser.add_argument("--max-shift-px", type=int)
     parser.add_argument("--eval-fraction", type=float)
-    parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
-    parser.add_argument("--config", metavar="FILE", help="settings in YAML")
     parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="one setting, such as thresholds.accuracy=0.5; may be repeated",
+        "--keep-leaks",
+        action="store_true",
+        help="train on the pictures that are also in eval too, as the published method does",
     )
+    parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
     parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
-    parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
+    add_settings_arguments(parser)
 
 
 def make_config(options: argparse.Namespace) -> PipelineConfig:
     """Puts together defaults, recipe, file, `--set` and flags; the later wins.
 
     Raises:
-      UserError: A setting is unknown, has the wrong type or is out of its range.
+      UserError: As `configure` says.
     """
-    config = with_overrides(PipelineConfig(), RECIPES[options.recipe])
-    if options.config:
-        config = with_overrides(config, load_file(options.config))
-    for assignment in options.assignments:
-        config = with_overrides(config, parse_assignment(assignment))
-    flags: dict[str, Any] = {
-        key: getattr(options, key)
-        for key in (
-            "data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir"
-        )
-        if getattr(options, key) is not None
-    }  # fmt: skip
+    keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)
         for key in ("epochs", "batch_size")
@@ -67,23 +55,9 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     }
     if train:
         flags["train"] = train
-    if options.no_cache:
-        flags["cache"] = False
-    config = with_overrides(config, flags)
-    paths = {"root": str(pathlib.Path(config.root).resolve())}
-    if config.push_dir:
-        paths["push_dir"] = str(pathlib.Path(config.push_dir).resolve())
-    config = with_overrides(config, paths)
-    source = pathlib.Path(config.data).resolve()
-    if (
-        config.data != "sample"
-        and source.is_dir()
-        and pathlib.Path(config.root).is_relative_to(source)
-    ):
-        raise UserError(
-            f"--root {config.root}: lies inside the data {source}; give a folder outside it"
-        )
-    return config
+    if options.keep_leaks:
+        flags["findings"] = {"cross_split_copies": REPORT, "cross_split_near_copies": REPORT}
+    return configure(with_overrides(PipelineConfig(), RECIPES[options.recipe]), options, flags)
 
 
 def execute(options: argparse.Namespace) -> int:
