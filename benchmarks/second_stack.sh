@@ -98,3 +98,15 @@ step_test() {
 step_run() {
     in_clone "$@"
 }
+
+step=${1:-all}
+[ $# -eq 0 ] || shift
+case "$step" in
+    all)
+        step_make
+        step_test
+        step_compare
+        ;;
+    make | pull | test | compare | run) "step_$step" "$@" ;;
+    *) fail "'$step' is no step; the steps are make, pull, test, compare and run" ;;
+esac
