@@ -4,7 +4,7 @@
 #   benchmarks/second_stack.sh            all of the steps below
 #   benchmarks/second_stack.sh make       a Debian 13 with a fresh clone of HEAD and `make setup` in it
 #   benchmarks/second_stack.sh test [PYTEST ARGUMENT...]
-#   benchmarks/second_stack.sh compare    the same run on this machine's stack and on Debian 13's, beside each other
+#   benchmarks/second_stack.sh compare [SEED]  one run here and one in Debian 13, their outcomes beside each other
 #   benchmarks/second_stack.sh run CMD... a command in the clone
 #   benchmarks/second_stack.sh pull       what was committed here since, into the clone
 #
@@ -97,6 +97,20 @@ step_test() {
 
 step_run() {
     in_clone "$@"
+}
+
+# The drawn data with a seed, on this machine's stack and on Debian 13's.
+step_compare() {
+    local run=(run --data sample --recipe fast --seed "${1:-7}" --root)
+    make -C "$project" --no-print-directory setup
+    rm -rf "$dir/outcomes" "$dir$clone/runs/compared"
+    mkdir -p "$dir/outcomes"
+    # Not blessed is an outcome too; what went wrong otherwise shows where it is read.
+    (cd "$project" && .venv/bin/emotion "${run[@]}" "$dir/outcomes/run" || true)
+    (cd "$project" && .venv/bin/python -m benchmarks.run_outcome "$dir/outcomes/run") >"$dir/outcomes/here.json"
+    in_clone .venv/bin/emotion "${run[@]}" runs/compared || true
+    in_clone .venv/bin/python -m benchmarks.run_outcome runs/compared >"$dir/outcomes/debian.json"
+    (cd "$project" && .venv/bin/python -m benchmarks.run_outcome --compare "$dir/outcomes/here.json" "$dir/outcomes/debian.json")
 }
 
 step=${1:-all}
