@@ -38,7 +38,6 @@ find_python() {
     done
     for version in "$@"; do
         for candidate in "python$version" python "$pyenv_root/versions/$version".*/bin/python \
-            "/opt/python$version/bin/python$version" "/usr/local/bin/python$version" \
             "${XDG_DATA_HOME:-$HOME/.local/share}/uv/python/cpython-$version".*"/bin/python$version"; do
             if [ "$(python_version "$candidate")" = "$version" ]; then
                 command -v "$candidate"
@@ -117,5 +116,7 @@ echo "setup: installing from $lock"
     fail "could not install from $lock; see the message above. What is compiled here needs a C++ compiler and Python's headers (Debian and Ubuntu: apt install g++ python3-dev)."
 "$uv" pip install --quiet --no-deps --no-build-isolation --python "$venv/bin/python" -e . ||
     fail "could not install the project into $venv; see the message above."
+"$venv/bin/python" -c "import cv2" ||
+    fail "OpenCV was installed and cannot be loaded; see the message above. A system without a desktop lacks its libraries (Debian and Ubuntu: apt install libgl1 libglib2.0-0)."
 echo "$wanted" >"$stamp"
 echo "setup: done, $venv/bin/emotion is there"
