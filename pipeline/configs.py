@@ -146,6 +146,9 @@ class PipelineConfig:
         "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
+        # No worker here runs in a container; but where none is named, TFX packs its own installation
+        # anew for every Beam step.
+        "--sdk_container_image=none",
     )
     train: TrainConfig = TrainConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
