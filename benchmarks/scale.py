@@ -22,6 +22,8 @@ import time
 
 import psutil
 
+from benchmarks.data_path import tree_bytes
+
 MIB = 2**20
 SAMPLE_SECS = 0.02
 
@@ -30,8 +32,9 @@ def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
     """Runs the pipeline's components up to this one in this process.
 
     Returns:
-      `seconds` of the component; `graph_seconds`, to look through the source and build the graph;
-      `idle_mib`, the process's memory when the component's turn began.
+      `seconds` of the component; `cpu_seconds`, also of its child processes, with what it takes to
+      take over the components before it; `graph_seconds`, to look through the source and build the
+      graph; `idle_mib`, the process's memory before the first component.
     """
     from benchmarks.data_path import export_untrained
     from pipeline import local_runner
@@ -52,17 +55,26 @@ def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
         if node.id == "Trainer":
             node.exec_properties["run_fn"] = f"benchmarks.data_path.{export_untrained.__name__}"
     idle_mib = psutil.Process().memory_info().rss / MIB
+    cpu_before = _cpu_secs()
     local_runner.ReportingDagRunner().run(graph)
-    *before, last = latest_run(connection, PIPELINE_NAME)
-    again = [run.id for run in before if not run.cached and "resolver" not in run.id]
-    if again or last.cached or not last.complete:
-        raise RuntimeError(f"{component}: ran {again} before it, cached: {last.cached}")
+    cpu_seconds = _cpu_secs() - cpu_before
+    runs = {run.id: run for run in latest_run(connection, PIPELINE_NAME)}
+    measured = runs.pop(component)
+    again = [run.id for run in runs.values() if not run.cached and "resolver" not in run.id]
+    if again or measured.cached or not measured.complete:
+        raise RuntimeError(f"{component}: ran {again} beside it, cached: {measured.cached}")
     return {
-        "seconds": round(last.seconds, 1),
+        "seconds": round(measured.seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
         "graph_seconds": round(graph_seconds, 1),
         "idle_mib": round(idle_mib),
         "own_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def _cpu_secs() -> float:
+    """Returns the CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def measure(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
@@ -85,7 +97,7 @@ def measure(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
         root_process = psutil.Process(process.pid)
         sampled = 0
         while process.poll() is None:
-            sampled = max(sampled, _tree_bytes(root_process))
+            sampled = max(sampled, tree_bytes(root_process))
             time.sleep(SAMPLE_SECS)
         if process.returncode:
             log.seek(0)
@@ -93,16 +105,6 @@ def measure(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
         output.seek(0)
         told = json.loads(output.read().splitlines()[-1])
     return {**told, "peak_mib": max(told.pop("own_peak_mib"), round(sampled / MIB))}
-
-
-def _tree_bytes(root: psutil.Process) -> int:
-    total = 0
-    try:
-        for process in (root, *root.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass  # ended while it was looked at
-    return total
 
 
 def component_ids() -> list[str]:
@@ -115,17 +117,18 @@ def component_ids() -> list[str]:
 
 
 def report(results: dict[str, dict[str, dict]]) -> None:
-    """Prints a table of seconds and memory, and of the ratios to the smallest number of times."""
+    """Prints a table of seconds, CPU seconds and memory, and the ratios of the ends."""
     times = sorted(results, key=int)
-    print("component" + "".join(f" | {t}x s | {t}x MiB" for t in times) + " | times s | times MiB")
+    columns = [f"{t}x {what}" for t in times for what in ("s", "CPU s", "MiB")]
+    print(" | ".join(["component", *columns, "times CPU s", "times MiB"]))
     for component in results[times[0]]:
         rows = [results[t][component] for t in times if component in results[t]]
         if len(rows) < len(times):
             continue
-        seconds = rows[-1]["seconds"] / max(rows[0]["seconds"], 0.1)
+        cells = [str(row[key]) for row in rows for key in ("seconds", "cpu_seconds", "peak_mib")]
+        cpu = rows[-1]["cpu_seconds"] / max(rows[0]["cpu_seconds"], 0.1)
         memory = rows[-1]["peak_mib"] / rows[0]["peak_mib"]
-        cells = "".join(f" | {row['seconds']:.1f} | {row['peak_mib']}" for row in rows)
-        print(f"{component}{cells} | {seconds:.1f} | {memory:.2f}")
+        print(" | ".join([component, *cells, f"{cpu:.1f}", f"{memory:.2f}"]))
 
 
 def main() -> None:
