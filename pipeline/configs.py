@@ -185,9 +185,14 @@ class PipelineConfig:
     seed: int = 1
     cache: bool = True
     beam_args: tuple[str, ...] = (
-        "--runner=DirectRunner",
+        # By its whole name: Beam 2.62 knows no short one, and DirectRunner would first try to fetch
+        # Prism on Beam 2.77. On Beam 2.62 it is what DirectRunner comes to.
+        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
+        # No worker here runs in a container; but where none is named, TFX packs its own installation
+        # anew for every Beam step.
+        "--sdk_container_image=none",
     )
     findings: FindingsConfig = FindingsConfig()
     train: TrainConfig = TrainConfig()

@@ -26,7 +26,7 @@ COLUMN_FORMAT = "inputs"
 _LONGEST_ECHO = 256
 _TOO_BIG = "JSON Parse error: Number too big to be stored in double."
 _MOST_DIGITS = 308  # of a whole number that a double can hold
-_MOST_DIMENSIONS = 32  # of a numpy array
+_MOST_DIMENSIONS = 32  # of an array in NumPy 1; NumPy 2 takes 64, and both are to answer the same
 _TYPE_NAMES = {
     type(None): "Null",
     dict: "Object",
@@ -233,7 +233,7 @@ def _numeric_array(value: Any, dtype: int) -> np.ndarray | None:
         array = np.array(value)
     except (ValueError, OverflowError):  # ragged, or an integer of more than 64 bits
         return None
-    if array.dtype.kind not in "iuf" or not array.size:
+    if array.dtype.kind not in "iuf" or not array.size or array.ndim > _MOST_DIMENSIONS:
         return None
     with np.errstate(invalid="ignore"):
         # NaN and infinities compare as False here and are taken as they are.

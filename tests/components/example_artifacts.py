@@ -8,13 +8,10 @@ from tfx.types import standard_artifacts
 
 from components import features
 from components.examples import describe_examples, make_example
+from pipeline.configs import PipelineConfig
 from tests.components.pictures import encode, noise
 
-BEAM_ARGS = [
-    "--runner=DirectRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-]
+BEAM_ARGS = list(PipelineConfig().beam_args)
 
 
 def beam_context(folder: pathlib.Path, beam_args: list[str] = BEAM_ARGS):
