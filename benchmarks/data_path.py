@@ -150,7 +150,7 @@ def measure(way: str, data: pathlib.Path) -> dict:
         root = psutil.Process(process.pid)
         peak = 0
         while process.poll() is None:
-            peak = max(peak, _tree_bytes(root))
+            peak = max(peak, tree_bytes(root))
             time.sleep(SAMPLE_SECS)
         seconds = time.monotonic() - start
         busy = _busy_secs() - busy
@@ -172,7 +172,8 @@ def _busy_secs() -> float:
     return times.user + times.nice + times.system
 
 
-def _tree_bytes(root: psutil.Process) -> int:
+def tree_bytes(root: psutil.Process) -> int:
+    """Returns the memory of a process and all below it; what they share counts for each."""
     total = 0
     try:
         for process in (root, *root.children(recursive=True)):

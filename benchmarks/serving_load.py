@@ -1,19 +1,21 @@
 """Measures single-image throughput and latency beside the in-process limit and other servers.
 
 `python -m benchmarks.serving_load` writes a SavedModel of the specified network, then, in one run:
-the in-process limit (a DirectSession fed full batches), this project's server over gRPC with 1, 8
-and 32 clients and over REST with 8 and 32, and each peer (LitServe, BentoML, KServe's Python
-server; each in a virtual environment of its own with the same TensorFlow) over REST with 8 and 32.
-Clients run in processes of their own and share the cores with the server; every image is a JPEG
-sent alone, and every answer is compared with the graph's own.
+the in-process limit, this project's server over gRPC with 1, 8 and 32 clients and over REST with 8
+and 32, and each peer (each in a virtual environment of its own with the same TensorFlow) over REST
+with 8 and 32. Every image is a JPEG sent alone, and every answer is compared with the graph's own.
+
+The in-process limit is one thread that feeds a session of TensorFlow with full batches of the same
+JPEGs (decoding, network and all outputs are in it; sockets, parsing and waiting are not), the best
+of three batch sizes. It has every core to itself, while a server shares them with its clients. So
+each measurement also tells what the server did with each core-second that it got, beside what the
+limit did with one of its own ("a core"), and the cores that the clients and everything else used.
 """
 
 import argparse
-import base64
 import contextlib
 import dataclasses
 import datetime
-import http.client
 import importlib.metadata
 import json
 import os
@@ -23,33 +25,52 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import cv2
 import numpy as np
 import psutil
 
+from benchmarks.serving_load_clients import read_images
+from tests.serving.conformance import harness
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 APPS = ROOT / "benchmarks" / "serving_peers"
 MIB = 1 << 20
 IMAGES = 64
 BATCHES = (32, 64, 128)
-# MLServer 1.7 needs protobuf 5 and TensorFlow 2.16 needs 4: they do not share an environment.
-PEERS = ("litserve", "bentoml", "kserve")
+PEERS = {
+    "litserve": ["litserve"],
+    "bentoml": ["bentoml"],
+    "kserve": ["kserve"],
+    # 1.7 needs protobuf 5 and TensorFlow 2.16 needs 4; 1.6 imports pkg_resources.
+    "mlserver": ["mlserver<1.7", "setuptools<81"],
+    "ray": ["ray[serve]"],
+}
+"""Each peer's packages."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """One measurement; latencies in milliseconds, cpu in cores, memory in MiB (peak)."""
+    """One measurement: images a second, milliseconds, cores busy, and the server's memory in MiB."""
 
     name: str
     clients: int
     throughput: float
     p50: float
     p99: float
-    cpu: float
+    server_cores: float
+    client_cores: float
+    other_cores: float
     memory: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What TensorFlow does in this process: images a second, and the cores that it kept busy."""
+
+    throughput: float
+    cores: float
 
 
 def write_images(directory: pathlib.Path) -> None:
@@ -59,11 +80,6 @@ def write_images(directory: pathlib.Path) -> None:
     for index in range(IMAGES):
         noise = cv2.GaussianBlur(rng.integers(0, 256, (48, 48), np.uint8), (5, 5), 0)
         cv2.imwrite(str(directory / f"{index:02}.jpg"), noise)
-
-
-def read_images(directory: pathlib.Path) -> list[bytes]:
-    """Returns the JPEGs in their order."""
-    return [path.read_bytes() for path in sorted(directory.glob("*.jpg"))]
 
 
 # In-process limit and model; these run in processes of their own, which import TensorFlow.
@@ -78,7 +94,7 @@ def write_model(version_dir: pathlib.Path) -> None:
 
 
 def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> dict:
-    """Returns images a second of a DirectSession for each batch size, and the right answers."""
+    """Returns (images a second, cores busy) for each batch size, and the right answers."""
     import tensorflow as tf
 
     images = read_images(images_dir)
@@ -93,123 +109,13 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
         for size in BATCHES:
             batch = (images * (size // IMAGES + 1))[:size]
             run(batch)
-            count, started = 0, time.perf_counter()
+            count, started, cpu = 0, time.perf_counter(), time.process_time()
             while time.perf_counter() - started < secs:
                 run(batch)
                 count += size
-            rates[size] = count / (time.perf_counter() - started)
+            elapsed = time.perf_counter() - started
+            rates[size] = (count / elapsed, (time.process_time() - cpu) / elapsed)
     return {"rates": rates, "probabilities": probabilities.tolist()}
-
-
-# Clients: one process each, several threads, started together by a line on stdin.
-
-
-def client_main(options) -> None:
-    """Calls from `options.threads` threads for `options.secs`; prints latencies as JSON."""
-    images = read_images(pathlib.Path(options.images))
-    expected = json.loads(pathlib.Path(options.expected).read_text())
-    calls = [CALLS[options.protocol](options.port) for _ in range(options.threads)]
-    for call in calls:  # connects, and lets a server that compiles or batches settle
-        for index in range(3):
-            answer = np.float64(call(images[index]))
-            np.testing.assert_allclose(answer, expected[index], atol=2e-3)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    latencies: list[float] = []
-    end = time.perf_counter() + options.secs
-
-    def work(call, offset):
-        own, index = [], offset
-        while (started := time.perf_counter()) < end:
-            answer = call(images[index % IMAGES])
-            own.append(time.perf_counter() - started)
-            if len(answer) != 7 or abs(answer[0] - expected[index % IMAGES][0]) > 2e-3:
-                raise AssertionError(f"wrong answer {answer} for image {index % IMAGES}")
-            index += 1
-        latencies.extend(own)
-
-    failures = []
-
-    def guarded(call, offset):
-        try:
-            work(call, offset)
-        except BaseException as error:
-            failures.append(repr(error))
-
-    threads = [
-        threading.Thread(target=guarded, args=(call, options.offset + 7 * i))
-        for i, call in enumerate(calls)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    json.dump({"latencies": latencies, "failures": failures}, sys.stdout)
-
-
-def grpc_call(port: int):
-    """A Predict call over gRPC on a channel of its own."""
-    import grpc
-
-    from serving import protos
-
-    channel = grpc.insecure_channel(
-        f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
-    )
-    stub = protos.prediction_service_pb2_grpc.PredictionServiceStub(channel)
-
-    def call(image):
-        request = protos.predict_pb2.PredictRequest()
-        request.model_spec.name = "emotion"
-        tensor = request.inputs["image_bytes"]
-        tensor.dtype = protos.types_pb2.DT_STRING
-        tensor.tensor_shape.dim.add().size = 1
-        tensor.string_val.append(image)
-        return stub.Predict(request, timeout=60).outputs["probabilities"].float_val
-
-    return call
-
-
-def http_call(path: str, wrap, unwrap):
-    """Returns a maker of calls that POST wrap(base64 image) as JSON on one kept connection."""
-
-    def make(port: int):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        headers = {"Content-Type": "application/json"}
-
-        def call(image):
-            body = json.dumps(wrap(base64.b64encode(image).decode()))
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            data = response.read()
-            if response.status != 200:
-                raise AssertionError(f"{response.status}: {data[:300]!r}")
-            return unwrap(json.loads(data))
-
-        return call
-
-    return make
-
-
-CALLS = {
-    "grpc": grpc_call,
-    "rest": http_call(
-        "/v1/models/emotion:predict",
-        lambda image: {"instances": [{"b64": image}]},
-        lambda answer: answer["predictions"][0]["probabilities"],
-    ),
-    "litserve": http_call(
-        "/predict", lambda image: {"b64": image}, lambda answer: answer["probabilities"]
-    ),
-    "bentoml": http_call(
-        "/predict", lambda image: {"images": [image]}, lambda answer: answer[0]["probabilities"]
-    ),
-    "kserve": http_call(
-        "/v1/models/emotion:predict",
-        lambda image: {"instances": [{"b64": image}]},
-        lambda answer: answer["predictions"][0]["probabilities"],
-    ),
-}
 
 
 # Servers.
@@ -220,7 +126,7 @@ def make_venv(directory: pathlib.Path, name: str) -> pathlib.Path:
     python = directory / name / "bin" / "python"
     if not python.exists():
         version = importlib.metadata.version("tensorflow")
-        packages = [name, f"tensorflow-cpu=={version}"]
+        packages = [*PEERS[name], f"tensorflow-cpu=={version}"]
         uv = pathlib.Path(sys.executable).with_name("uv")
         command = str(uv) if uv.exists() else "uv"
         subprocess.run([command, "venv", "-q", "-p", sys.executable, python.parents[1]], check=True)
@@ -236,14 +142,15 @@ def peer_command(name: str, python: pathlib.Path, model: pathlib.Path, port: int
         environment |= {"BENTOML_DO_NOT_TRACK": "True"}
         serve = [python.with_name("bentoml"), "serve", "bentoml_app:Emotion"]
         return [*serve, "--host", "127.0.0.1", "--port", str(port)], environment, APPS
-    return [python, APPS / f"{name}_app.py", str(model), str(port)], environment, home
+    command = [python, APPS / f"{name}_app.py", str(model), str(port)]
+    if name == "mlserver":
+        command.append(str(harness.free_port()))  # it opens a gRPC port too
+    return command, environment, home
 
 
 @contextlib.contextmanager
 def started(command, environment, directory, port: int, log: pathlib.Path, secs: float = 90):
     """Runs a server in a session of its own until the block ends; waits for its port."""
-    from tests.serving.conformance.harness import is_open
-
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -255,7 +162,7 @@ def started(command, environment, directory, port: int, log: pathlib.Path, secs:
         )
     try:
         deadline = time.monotonic() + secs
-        while not is_open(port):
+        while not harness.is_open(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{command[0]} does not serve on {port}: {tail}")
@@ -274,21 +181,36 @@ def started(command, environment, directory, port: int, log: pathlib.Path, secs:
         process.wait()
 
 
-def usage(process: psutil.Process) -> tuple[float, float]:
-    """Returns (CPU seconds, proportional memory in MiB) of a process and its children."""
-    cpu = memory = 0.0
+def cpu_secs(*processes: psutil.Process) -> float:
+    """Returns the CPU seconds that processes and their children have used."""
+    used = 0.0
+    for process in processes:
+        for member in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = member.cpu_times()
+                used += times.user + times.system
+    return used
+
+
+def memory_mib(process: psutil.Process) -> float:
+    """Returns the proportional memory of a process and its children."""
+    used = 0
     for member in [process, *process.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = member.cpu_times()
-            cpu += times.user + times.system
-            memory += member.memory_full_info().pss / MIB
-    return cpu, memory
+            used += member.memory_full_info().pss
+    return used / MIB
+
+
+def machine_secs() -> float:
+    """Returns the CPU seconds that everything on this machine has used."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
 
 
 def measure(name, protocol, port, clients, process, directory, secs) -> Load:
     """Loads the server with `clients` concurrent callers for `secs` seconds."""
     workers = min(clients, 4)
-    command = [sys.executable, "-m", "benchmarks.serving_load", "--client"]
+    command = [sys.executable, "-m", "benchmarks.serving_load_clients"]
     command += [f"--protocol={protocol}", f"--port={port}", f"--secs={secs}"]
     command += [f"--images={directory}/images", f"--expected={directory}/expected.json"]
     callers = [
@@ -305,14 +227,19 @@ def measure(name, protocol, port, clients, process, directory, secs) -> Load:
         for caller in callers:
             if caller.stdout.readline().strip() != "ready":
                 raise RuntimeError(f"a client of {name} ended with {caller.wait()}")
-        cpu_before, _ = usage(process)
-        begun = time.perf_counter()
+        family = [psutil.Process(caller.pid) for caller in callers]
+
+        def used() -> np.ndarray:
+            return np.array([cpu_secs(process), cpu_secs(*family), machine_secs()])
+
+        before, begun = used(), time.perf_counter()
         for caller in callers:
             caller.stdin.write("go\n")
             caller.stdin.flush()
         time.sleep(secs)
         elapsed = time.perf_counter() - begun
-        cpu_after, memory = usage(process)
+        server_cores, client_cores, all_cores = (used() - before) / elapsed
+        memory = memory_mib(process)
         answers = [json.loads(caller.communicate(timeout=120)[0]) for caller in callers]
     finally:
         for caller in callers:
@@ -322,16 +249,25 @@ def measure(name, protocol, port, clients, process, directory, secs) -> Load:
         raise RuntimeError(f"{name} with {clients} clients: {failures[:3]}")
     latencies = 1000 * np.concatenate([answer["latencies"] for answer in answers])
     p50, p99 = np.percentile(latencies, [50, 99])
-    rate = len(latencies) / secs
-    return Load(name, clients, rate, p50, p99, (cpu_after - cpu_before) / elapsed, memory)
+    load = Load(
+        name,
+        clients,
+        len(latencies) / secs,
+        p50,
+        p99,
+        server_cores,
+        client_cores,
+        max(0.0, all_cores - server_cores - client_cores),
+        memory,
+    )
+    print(load, file=sys.stderr, flush=True)  # a long run that is cut short leaves what it found
+    return load
 
 
 def own_loads(directory: pathlib.Path, secs: float):
     """Yields the measurements of this project's server (or of SERVING_COMMAND)."""
-    from tests.serving.conformance.harness import free_port, launch_command
-
-    grpc_port, rest_port = free_port(), free_port()
-    command = [*launch_command(), f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
+    grpc_port, rest_port = harness.free_port(), harness.free_port()
+    command = [*harness.launch_command(), f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
     command += ["--model_name=emotion", f"--model_base_path={directory}/emotion"]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     with started(command, environment, ROOT, grpc_port, directory / "own.log") as process:
@@ -346,9 +282,7 @@ def own_loads(directory: pathlib.Path, secs: float):
 
 def peer_loads(name: str, venvs: pathlib.Path, directory: pathlib.Path, secs: float):
     """Yields the measurements of one peer over REST."""
-    from tests.serving.conformance.harness import free_port
-
-    python, port, home = make_venv(venvs, name), free_port(), directory / name
+    python, port, home = make_venv(venvs, name), harness.free_port(), directory / name
     home.mkdir()
     command, environment, cwd = peer_command(name, python, directory / "emotion" / "1", port, home)
     with started(command, environment, cwd, port, directory / f"{name}.log") as process:
@@ -371,8 +305,8 @@ def in_own_process(action: str, *arguments) -> str:
     ).stdout
 
 
-def limit_of(directory: pathlib.Path, secs: float) -> float:
-    """Returns the in-process limit in images a second, and writes the right answers."""
+def limit_of(directory: pathlib.Path, secs: float) -> Limit:
+    """Returns the in-process limit, and writes the right answers."""
     found = json.loads(
         in_own_process(
             "in_process", f"--model={directory}/emotion/1", f"--images={directory}/images",
@@ -380,7 +314,9 @@ def limit_of(directory: pathlib.Path, secs: float) -> float:
         ).splitlines()[-1]
     )  # fmt: skip
     (directory / "expected.json").write_text(json.dumps(found["probabilities"]))
-    return max(found["rates"].values())
+    limit = Limit(*max(found["rates"].values()))
+    print(limit, file=sys.stderr, flush=True)
+    return limit
 
 
 def main() -> None:
@@ -388,16 +324,12 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=8, help="length of each measurement")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; or ''")
     parser.add_argument("--venvs", default=str(ROOT / ".venvs"), help="where peers are installed")
-    for hidden in ("--client", "--in_process", "--write_model"):
+    for hidden in ("--in_process", "--write_model"):
         parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
-    for hidden in ("--protocol", "--images", "--expected", "--model"):
+    for hidden in ("--images", "--model"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
-    for hidden in ("--port", "--threads", "--offset"):
-        parser.add_argument(hidden, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.client:
-        client_main(options)
-    elif options.write_model:
+    if options.write_model:
         write_model(pathlib.Path(options.model))
     elif options.in_process:
         model, images = pathlib.Path(options.model), pathlib.Path(options.images)
@@ -429,20 +361,26 @@ def compare(options) -> None:
     report(limits, loads, missing)
 
 
-def report(limits: list[float], loads: list[Load], missing: dict[str, str]) -> None:
+def report(limits: list[Limit], loads: list[Load], missing: dict[str, str]) -> None:
     """Prints each measurement beside the in-process limit of the same run."""
-    limit = sum(limits) / len(limits)
+    limit = sum(one.throughput for one in limits) / len(limits)
+    a_core = limit / (sum(one.cores for one in limits) / len(limits))
     model = pathlib.Path("/proc/cpuinfo").read_text().split("model name\t: ")[1].splitlines()[0]
     print(f"{datetime.date.today()}, {os.cpu_count()} cores ({model}), {platform.platform()}")
-    print("clients and server share the cores; one JPEG a request")
-    each = ", ".join(f"{one:.0f}" for one in limits)
-    print(f"in-process limit {limit:.0f} images/s (first, after this server, last: {each})")
-    print(f"{'':24} clients images/s of limit  p50 ms  p99 ms  CPU cores  MiB")
+    each = ", ".join(f"{one.throughput:.0f}" for one in limits)
+    print(
+        f"in-process limit {limit:.0f} images/s (first, after this server, last: {each}), "
+        f"{a_core:.0f} for each core-second"
+    )
+    print(
+        f"{'':20} clients images/s of limit  a core  p50 ms  p99 ms  cores: server clients others  MiB"
+    )
     for load in loads:
         print(
-            f"{load.name:24} {load.clients:7d} {load.throughput:8.0f} "
-            f"{load.throughput / limit:8.0%} {load.p50:7.1f} {load.p99:7.1f} "
-            f"{load.cpu:10.2f} {load.memory:4.0f}"
+            f"{load.name:20} {load.clients:7d} {load.throughput:8.0f} "
+            f"{load.throughput / limit:8.0%} {load.throughput / load.server_cores / a_core:7.0%} "
+            f"{load.p50:7.1f} {load.p99:7.1f} {load.server_cores:14.2f} {load.client_cores:7.2f} "
+            f"{load.other_cores:6.2f} {load.memory:4.0f}"
         )
     for name, reason in missing.items():
         print(f"{name}: not measured: {reason}")

@@ -20,3 +20,12 @@ class ImageFindings(Artifact):
     """
 
     TYPE_NAME = "ImageFindings"
+
+
+class DataDrift(Artifact):
+    """How far the distributions of two splits are apart, feature by feature: `drift.json`.
+
+    `components.drift_validator.drift` reads and writes it.
+    """
+
+    TYPE_NAME = "DataDrift"

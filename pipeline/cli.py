@@ -11,12 +11,24 @@ import traceback
 from collections.abc import Sequence
 
 from components.errors import UserError
-from pipeline.commands import annotate, cluster, predict, run, sample_data, serve, web
-from pipeline.commands.terminal import FAILED_STATUS
+from pipeline.commands import (
+    annotate,
+    cluster,
+    predict,
+    run,
+    sample_data,
+    schema,
+    serve,
+    validate,
+    web,
+)
+from pipeline.commands.terminal import FAILED_STATUS, add_verbose
 from serving.errors import UserError as ServingUserError
 
 _COMMANDS = {
     "run": run,
+    "validate": validate,
+    "schema": schema,
     "serve": serve,
     "predict": predict,
     "annotate": annotate,
@@ -48,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emotion", description="Facial-emotion recognition.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--verbose", action="store_true", help="show logs and tracebacks on the terminal"
-    )
+    add_verbose(common)
     for name, module in _COMMANDS.items():
         command = commands.add_parser(
             name, parents=[common], help=module.HELP, description=module.HELP

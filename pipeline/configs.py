@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 from components.constants import LABELS
+from components.image_findings.policies import DEFAULT_POLICIES, FAIL, POLICIES, REPORT
 from pipeline.settings import check, check_choice, check_fraction
 
 _PACKAGE_DIR = pathlib.Path(__file__).parent
@@ -164,6 +165,46 @@ class BeamConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class FindingsConfig:
+    """What is done about what the audit of the pictures finds: `report`, `drop` or `fail`.
+
+    `report` records it, `drop` also prunes the pictures from train (never from eval), and `fail`
+    stops the run.
+
+    Attributes:
+      cross_split_copies: Train pictures that are also in eval, pixel by pixel.
+      cross_split_near_copies: Train pictures that are nearly the same as one in eval.
+      conflicting_labels: One picture in two classes; of these, `drop` leaves none in train.
+      conflicting_near_labels: The same of nearly the same pictures.
+      exact_copies: Equal pictures; `drop` leaves one of each class in train.
+      near_copies: Nearly the same pictures; `drop` leaves one of each class in train.
+      uninformative: Pictures that are constant, nearly black or white, or saturated.
+      drift: Distances above the schema's thresholds, between train and eval and to an earlier run;
+        `report` or `fail`.
+    """
+
+    cross_split_copies: str = DEFAULT_POLICIES["cross_split_copies"]
+    cross_split_near_copies: str = DEFAULT_POLICIES["cross_split_near_copies"]
+    conflicting_labels: str = DEFAULT_POLICIES["conflicting_labels"]
+    conflicting_near_labels: str = DEFAULT_POLICIES["conflicting_near_labels"]
+    exact_copies: str = DEFAULT_POLICIES["exact_copies"]
+    near_copies: str = DEFAULT_POLICIES["near_copies"]
+    uninformative: str = DEFAULT_POLICIES["uninformative"]
+    drift: str = REPORT
+
+    def __post_init__(self):
+        """Checks choices; raises UserError."""
+        for kind, policy in self.policies.items():
+            check_choice(f"findings.{kind}", policy, POLICIES)
+        check_choice("findings.drift", self.drift, (REPORT, FAIL))
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """The policy of each kind of finding."""
+        return {kind: getattr(self, kind) for kind in DEFAULT_POLICIES}
+
+
+@dataclasses.dataclass(frozen=True)
 class PipelineConfig:
     """One run of the pipeline.
 
@@ -178,11 +219,13 @@ class PipelineConfig:
       schema: The schema file; empty is the curated one.
       eval_fraction: Share of the images that becomes the eval split where the source has one tree.
       max_pruned_fraction: A run stops when more than this share of the images is unusable.
+      against: Folder or file of the statistics of an earlier run, to compare with; empty for none.
       balance: `translate` or `none`.
       max_shift_px: Largest shift of a translated copy along either axis, in pixels.
       seed: Seeds everything that is drawn.
       cache: Whether finished components are taken over from earlier runs.
       beam: Where the Beam steps run.
+      findings: What is done about copies, leaks, conflicting labels and empty pictures.
       train: How the network is trained.
       thresholds: What a model must reach.
     """
@@ -196,11 +239,13 @@ class PipelineConfig:
     schema: str = ""
     eval_fraction: float = 0.2
     max_pruned_fraction: float = 0.1
+    against: str = ""
     balance: str = "translate"
     max_shift_px: int = 4
     seed: int = 1
     cache: bool = True
     beam: BeamConfig = BeamConfig()
+    findings: FindingsConfig = FindingsConfig()
     train: TrainConfig = TrainConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
 

@@ -1,6 +1,7 @@
 """What Evaluator measures, and what it blesses."""
 
-import tensorflow_model_analysis as tfma
+# The messages where they are defined: TFMA 0.52 no longer hands them on.
+from tensorflow_model_analysis.proto import config_pb2 as tfma
 
 from components.features import LABEL_KEY, transformed_key
 from components.model_metrics import MACRO_F1_NAME, TOP_CLASS_THRESHOLD

@@ -14,18 +14,30 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.drift_validator.statistics import check_comparable, load_statistics
 from components.progress import format_secs, report
 from components.sources.resolve import resolve_source
+from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.engines.preflight import ready_engine
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.run_records import ComponentRun, latest_run
+from pipeline.schemas import load_schema
 from pipeline.summary import RunSummary, summarize
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
 
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run went: what ran, for how long, and what ended it early, if anything."""
+
+    components: list[ComponentRun]
+    seconds: float
+    error: Exception | None
 
 
 def run(config: PipelineConfig) -> RunSummary:
@@ -40,6 +52,20 @@ def run(config: PipelineConfig) -> RunSummary:
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
     """
+    outcome = run_until(config)
+    return summarize(config, outcome.components, outcome.seconds, outcome.error)
+
+
+def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
+    """Runs the pipeline up to a component, or the whole of it.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+      last: Id of the last component; None for all.
+
+    Returns:
+      What ran and what ended it early; no exception of a component gets out.
+    """
     root = pathlib.Path(config.root)
     root.mkdir(parents=True, exist_ok=True)
     connection = metadata_connection(root)
@@ -47,12 +73,18 @@ def run(config: PipelineConfig) -> RunSummary:
     error: Exception | None = None
     components: list[ComponentRun] = []
     try:
+        schema = load_schema(config.schema_path)
+        if config.against:
+            statistics = load_statistics(find_statistics(config.against))
+            check_comparable(statistics, schema, config.against)
         # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
         # that somebody deleted is made again for components that are taken over.
         data = str(resolve_source(config.data, root / SOURCES_DIR).root)
         with ready_engine(config.beam, config.artifacts_path, (data,), root / LOGS_DIR) as engine:
             pipeline = create_pipeline(
-                dataclasses.replace(config, beam=engine), metadata_connection_config=connection
+                dataclasses.replace(config, beam=engine),
+                last,
+                metadata_connection_config=connection,
             )
             try:
                 ReportingDagRunner().run(pipeline)
@@ -61,7 +93,7 @@ def run(config: PipelineConfig) -> RunSummary:
     except Exception as caught:  # whatever it is, the outcome is told and the log has the rest
         logging.getLogger(__name__).exception("the run ended early")
         error = caught
-    return summarize(config, components, time.monotonic() - start, error)
+    return Outcome(components, time.monotonic() - start, error)
 
 
 def metadata_connection(root: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:

@@ -1,15 +1,20 @@
 """The whole graph on one page."""
 
+import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
 from components.anomaly_gate.component import AnomalyGate
 from components.class_balancer.component import ClassBalancer
 from components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from components.drift_validator.component import DriftValidator
+from components.drift_validator.histograms import QUANTILES
 from components.fingerprint import code_fingerprint
 from components.image_example_gen.component import ImageExampleGen
+from components.image_findings.component import ImageAudit
 from components.image_ingest.component import ImageIngest
 from components.model_pusher.component import AtomicPusher
 from components.sources.resolve import fingerprint_source
+from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.engines.arguments import beam_args
 from pipeline.evaluation import make_eval_config
@@ -18,18 +23,28 @@ from pipeline.settings import to_dict
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
 
+VALIDATION_END = "AnomalyGate"
+"""The component after which nothing more is said about the data."""
+
+STATISTICS_END = "StatisticsGen"
+"""The component after which the statistics are there."""
+
 _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
 
 
-def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline:
+def create_pipeline(
+    config: PipelineConfig, last: str | None = None, **pipeline_args
+) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
     | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
+    | drift | how far eval is from train, and both from an earlier run | DriftValidator |
     | checked | a run that stops, the anomalies named, or goes on | AnomalyGate |
     | balanced Examples | train: classes equally large; eval: untouched | ClassBalancer |
     | transform graph | decode, scale to [0, 1], label to index | Transform |
@@ -39,6 +54,7 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
 
     Args:
       config: The settings of the run.
+      last: Id of the last component; those after it are left out. None for the whole.
       **pipeline_args: What the runner adds to `tfx.dsl.Pipeline`, such as the metadata connection.
 
     Returns:
@@ -52,7 +68,12 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
         max_pruned_fraction=config.max_pruned_fraction,
         source_fingerprint=fingerprint_source(config.data),
     )
-    manifest = image_ingest.outputs["manifest"]
+
+    # What is wrong with the pictures, and which of them are left out for it.
+    image_audit = ImageAudit(
+        manifest=image_ingest.outputs["manifest"], policies=config.findings.policies
+    )
+    manifest = image_audit.outputs["audited_manifest"]
 
     # The kept images as tf.Examples.
     example_gen = ImageExampleGen(manifest=manifest)
@@ -62,17 +83,35 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
     schema_gen = tfx.components.ImportSchemaGen(schema_file=config.schema_path)
     schema = schema_gen.outputs["schema"]
 
-    # What they are like.
-    statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=schema)
+    # What they are like. Sketches, or a table of every path would be held in memory.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples,
+        schema=schema,
+        stats_options=tfdv.StatsOptions(
+            num_quantiles_histogram_buckets=QUANTILES, use_sketch_based_topk_uniques=True
+        ),
+    )
 
     # How the two differ.
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
 
+    # How far the splits are apart, and from an earlier run's.
+    drift_validator = DriftValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema,
+        baseline=find_statistics(config.against),
+    )
+
     # Whether the run may go on.
     anomaly_gate = AnomalyGate(
-        anomalies=example_validator.outputs["anomalies"], schema=schema, manifest=manifest
+        anomalies=example_validator.outputs["anomalies"],
+        schema=schema,
+        manifest=manifest,
+        findings=image_audit.outputs["findings"],
+        drift=drift_validator.outputs["drift"],
+        drift_policy=config.findings.drift,
     )
 
     # Classes of equal size, by translated copies, in the train split only.
@@ -82,7 +121,6 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
         max_shift_px=config.max_shift_px,
         seed=config.seed,
     )
-    class_balancer.add_upstream_node(anomaly_gate)
     balanced_examples = class_balancer.outputs["balanced_examples"]
 
     # The graph from bytes to pixels. It runs in the trainer's input pipeline and in the served
@@ -142,23 +180,30 @@ def create_pipeline(config: PipelineConfig, **pipeline_args) -> tfx.dsl.Pipeline
         ),
     ).with_id("Pusher")
 
+    components = [
+        image_ingest,
+        image_audit,
+        example_gen,
+        schema_gen,
+        statistics_gen,
+        example_validator,
+        drift_validator,
+        anomaly_gate,
+        class_balancer,
+        transform,
+        trainer,
+        resolver,
+        evaluator,
+        pusher,
+    ]
+    if last is None:
+        class_balancer.add_upstream_node(anomaly_gate)
+    else:
+        components = components[: [component.id for component in components].index(last) + 1]
     return tfx.dsl.Pipeline(
         pipeline_name=PIPELINE_NAME,
         pipeline_root=config.artifacts_path,
-        components=[
-            image_ingest,
-            example_gen,
-            schema_gen,
-            statistics_gen,
-            example_validator,
-            anomaly_gate,
-            class_balancer,
-            transform,
-            trainer,
-            resolver,
-            evaluator,
-            pusher,
-        ],
+        components=components,
         enable_cache=config.cache,
         beam_pipeline_args=beam_args(config.beam),
         **pipeline_args,

@@ -6,23 +6,27 @@ import json
 import os
 from typing import Any
 
+import pandas as pd
 import tensorflow_model_analysis as tfma
 from tfx.dsl.io import fileio
 
 from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from components.drift_validator.drift import read_drift
 from components.errors import DataRejectedError
+from components.image_findings.findings import read_findings
 from components.image_ingest.manifest import counts_by_split, read_manifest
 from components.model_metrics import MACRO_F1_NAME
 from components.progress import format_secs
 from pipeline.configs import PipelineConfig
+from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
 from pipeline.modules.trainer_module import TRAINING_FILE
 from pipeline.run_records import ComponentRun, output
 
 
 class Status(str, enum.Enum):
-    """How a run ended; `exit_status` is the command's."""
+    """How a run or a validation ended; `exit_status` is the command's."""
 
     exit_status: int
 
@@ -34,6 +38,7 @@ class Status(str, enum.Enum):
         return member
 
     PUSHED = ("pushed", 0)
+    CLEAN = ("clean", 0)
     FAILED = ("failed", 1)
     NOT_BLESSED = ("not_blessed", 3)
     ANOMALIES = ("anomalies", 4)
@@ -46,6 +51,8 @@ class RunSummary:
     Attributes:
       status: How the run ended.
       components: `id`, `seconds` and `cached` of each component that ran.
+      findings: Of each kind its `policy`, `groups`, `images`, `dropped` and `examples`.
+      drift: The distances between the splits, and to an earlier run.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
       class_counts: Per class the images of the train split `before` and `after` balancing.
       metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
@@ -61,6 +68,8 @@ class RunSummary:
 
     status: Status
     components: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    drift: list[dict[str, Any]]
     images: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     metrics: dict[str, Any]
@@ -91,7 +100,6 @@ def summarize(
       seconds: How long it took.
       error: What ended it early, if anything.
     """
-    manifest = output(components, "ImageIngest", "manifest")
     balanced = output(components, "ClassBalancer", "balanced_examples")
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
@@ -112,7 +120,12 @@ def summarize(
     return RunSummary(
         status=status,
         components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
-        images=counts_by_split(read_manifest(manifest.uri).table) if manifest else {},
+        findings=[
+            {key: value for key, value in finding.items() if key != "files"}
+            for finding in findings_of(components)
+        ],
+        drift=drift_of(components),
+        images=counts_by_split(table) if (table := manifest_table(components)) is not None else {},
         class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
         if balanced
         else {},
@@ -129,6 +142,26 @@ def summarize(
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
         error=str(error) if error is not None else None,
     )
+
+
+def manifest_table(components: list[ComponentRun]) -> pd.DataFrame | None:
+    """Returns the table of a run's manifest, audited if it got so far; None where there is none."""
+    manifest = output(components, "ImageAudit", "audited_manifest") or output(
+        components, "ImageIngest", "manifest"
+    )
+    return read_manifest(manifest.uri).table if manifest else None
+
+
+def findings_of(components: list[ComponentRun]) -> list[dict[str, Any]]:
+    """Returns a run's findings as `findings.json` has them; empty where there are none."""
+    findings = output(components, "ImageAudit", "findings")
+    return [one.to_json() for one in read_findings(findings.uri)] if findings else []
+
+
+def drift_of(components: list[ComponentRun]) -> list[dict[str, Any]]:
+    """Returns a run's comparisons as `drift.json` has them; empty where there are none."""
+    drift = output(components, "DriftValidator", "drift")
+    return [dataclasses.asdict(one) for one in read_drift(drift.uri)] if drift else []
 
 
 def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]:
@@ -186,14 +219,9 @@ def _read_json(path: str) -> dict[str, Any]:
 
 def format_summary(summary: RunSummary) -> str:
     """Returns the summary as lines for the terminal."""
-    lines = [""]
-    for split, counts in summary.images.items():
-        if counts["found"]:
-            reasons = ", ".join(f"{n} {why}" for why, n in counts["pruned_by_reason"].items())
-            lines.append(
-                f"{split:8} {counts['found']:6} files found, {counts['kept']} kept, "
-                f"{counts['pruned']} pruned" + (f" ({reasons})" if reasons else "")
-            )
+    lines = ["", *image_lines(summary.images), *finding_lines(summary.findings)]
+    if any(measured["exceeded"] for one in summary.drift for measured in one["measurements"]):
+        lines += drift_lines(summary.drift)
     per_label = summary.metrics.get("per_class", {})
     if summary.class_counts:
         lines += [

@@ -7,12 +7,16 @@ import pandas as pd
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from components import features
+from components.drift_validator.drift import Comparison
 from components.errors import DataRejectedError
+from components.image_findings.findings import Finding
+from components.image_findings.policies import DROP, FAIL, REPORT
 from components.image_ingest.manifest import kept_rows
 
 MAX_FILES_NAMED = 5
 
 _DATASET_LEVEL = "(data set)"
+_ALL_SPLITS = "all splits"
 
 _MANIFEST_COLUMN = {features.SIZE_BYTES_KEY: "bytes"}
 
@@ -30,27 +34,27 @@ _DEFAULT_REMEDY = (
 
 @dataclasses.dataclass(frozen=True)
 class Anomaly:
-    """One way in which a split differs from the schema.
+    """One way in which the data is not as it must be.
 
     Attributes:
-      split: Name of the split.
-      feature: Name of the feature, or `(data set)`.
-      short: TFDV's short description.
-      long: TFDV's long description.
+      split: Name of the split; of a comparison such as `train_vs_eval`; or `all splits`.
+      feature: Name of the feature, or `(data set)`, or the kind of a finding.
+      short_description: TFDV's, or how many groups were found.
+      long_description: TFDV's, or what the finding means.
       files: Paths of files behind it, relative to the data set's root; empty where it has none.
       remedy: What the user can do.
     """
 
     split: str
     feature: str
-    short: str
-    long: str
+    short_description: str
+    long_description: str
     files: tuple[str, ...]
     remedy: str
 
 
 class AnomaliesError(DataRejectedError):
-    """The data does not fit the schema; `anomalies` lists how."""
+    """The data is not as it must be; `anomalies` lists how."""
 
     def __init__(self, anomalies: list[Anomaly]):
         """Composes the message from the anomalies."""
@@ -104,6 +108,42 @@ def missing_values(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) 
     return tuple(value for value in domain.value if value not in present)
 
 
+def forbidden_findings(findings: Iterable[Finding]) -> list[Anomaly]:
+    """Lists the findings whose policy is `fail` and that found something."""
+    return [
+        Anomaly(
+            split=_ALL_SPLITS,
+            feature=finding.kind,
+            short_description=f"{len(finding.groups)} groups, {finding.images} files",
+            long_description=f"The policy of {finding.kind} is '{FAIL}'.",
+            files=tuple(path for group in finding.groups for path in group),
+            remedy=f"mend the data, or --set findings.{finding.kind}={DROP} (or {REPORT})",
+        )
+        for finding in findings
+        if finding.policy == FAIL and finding.groups
+    ]
+
+
+def exceeded_drift(comparisons: Iterable[Comparison]) -> list[Anomaly]:
+    """Lists the features whose distance is above the schema's threshold."""
+    return [
+        Anomaly(
+            split=comparison.comparison,
+            feature=measured.feature,
+            short_description=measured.short_description,
+            long_description=measured.long_description,
+            files=(),
+            remedy=(
+                "see how the two differ in their statistics; where the difference is meant, raise "
+                f"the threshold of {measured.feature} in the schema"
+            ),
+        )
+        for comparison in comparisons
+        for measured in comparison.measurements
+        if measured.exceeded
+    ]
+
+
 def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the paths of the rows whose value lies outside the feature's domain in the schema."""
     column = _MANIFEST_COLUMN.get(feature, feature)
@@ -127,7 +167,10 @@ def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -
 
 def describe(anomaly: Anomaly) -> str:
     """Returns an anomaly as lines of text for the terminal."""
-    lines = [f"- {anomaly.split}, {anomaly.feature}: {anomaly.short}. {anomaly.long}"]
+    lines = [
+        f"- {anomaly.split}, {anomaly.feature}: {anomaly.short_description.rstrip('.')}. "
+        f"{anomaly.long_description}"
+    ]
     if anomaly.files:
         named = ", ".join(anomaly.files[:MAX_FILES_NAMED])
         more = len(anomaly.files) - MAX_FILES_NAMED
@@ -175,8 +218,8 @@ def _anomaly(
     return Anomaly(
         split=split,
         feature=feature,
-        short=info.short_description,
-        long=description,
+        short_description=info.short_description,
+        long_description=description,
         files=files,
         remedy="; ".join(remedies),
     )

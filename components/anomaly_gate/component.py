@@ -6,26 +6,34 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.anomaly_gate import executor
-from components.artifacts import ImageManifest
+from components.artifacts import DataDrift, ImageFindings, ImageManifest
 from components.fingerprint import code_fingerprint
+from components.image_findings.policies import FAIL, REPORT
+from components.wiring import check_channel
 
 
 class AnomalyGateSpec(ComponentSpec):
     """Inputs and properties of AnomalyGate."""
 
-    PARAMETERS = {"code_fingerprint": ExecutionParameter(type=str)}
+    PARAMETERS = {
+        "drift_policy": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
     INPUTS = {
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "schema": ChannelParameter(type=standard_artifacts.Schema),
         "manifest": ChannelParameter(type=ImageManifest),
+        "findings": ChannelParameter(type=ImageFindings),
+        "drift": ChannelParameter(type=DataDrift),
     }
     OUTPUTS: dict[str, ChannelParameter] = {}
 
 
 class AnomalyGate(base_component.BaseComponent):
-    """Fails when ExampleValidator found anomalies, and names the files behind them.
+    """Fails at anomalies, at findings whose policy is `fail`, and at drift where that is the policy.
 
-    ExampleValidator records what it finds and lets the run go on. What comes after this component is
+    ExampleValidator, ImageAudit and DriftValidator record what they find and let the run go on; this
+    is the one place that stops it, with the files behind each anomaly named. What comes after is
     ordered behind it with `add_upstream_node`.
     """
 
@@ -37,6 +45,9 @@ class AnomalyGate(base_component.BaseComponent):
         anomalies: types.BaseChannel,
         schema: types.BaseChannel,
         manifest: types.BaseChannel,
+        findings: types.BaseChannel,
+        drift: types.BaseChannel,
+        drift_policy: str = REPORT,
     ):
         """Wires the component.
 
@@ -44,24 +55,31 @@ class AnomalyGate(base_component.BaseComponent):
           anomalies: A channel of ExampleAnomalies.
           schema: A channel of Schema, the one that the examples were compared with.
           manifest: A channel of ImageManifest, where the files behind an anomaly are looked up.
+          findings: A channel of ImageFindings.
+          drift: A channel of DataDrift.
+          drift_policy: 'report' or 'fail', for distances above the schema's thresholds.
 
         Raises:
-          ValueError: A channel is of another type.
+          ValueError: A channel is of another type, or there is no such policy.
         """
+        if drift_policy not in (REPORT, FAIL):
+            raise ValueError(f"drift_policy must be {REPORT} or {FAIL}, got {drift_policy!r}")
         for name, channel, expected in (
             ("anomalies", anomalies, standard_artifacts.ExampleAnomalies),
             ("schema", schema, standard_artifacts.Schema),
             ("manifest", manifest, ImageManifest),
+            ("findings", findings, ImageFindings),
+            ("drift", drift, DataDrift),
         ):
-            if channel.type is not expected:
-                raise ValueError(
-                    f"{name} must be a channel of {expected.TYPE_NAME}, got {channel.type_name}"
-                )
+            check_channel(name, channel, expected)
         super().__init__(
             AnomalyGateSpec(
                 anomalies=anomalies,
                 schema=schema,
                 manifest=manifest,
+                findings=findings,
+                drift=drift,
+                drift_policy=drift_policy,
                 code_fingerprint=code_fingerprint("components.anomaly_gate"),
             )
         )

@@ -3,18 +3,25 @@
 import os
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.utils import io_utils
 
-from components.anomaly_gate.anomalies import AnomaliesError, find_anomalies
+from components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    exceeded_drift,
+    find_anomalies,
+    forbidden_findings,
+)
+from components.drift_validator.drift import read_drift
+from components.image_findings.findings import read_findings
+from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import read_manifest
+from components.wiring import read_schema
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
-_SCHEMA_FILE = "schema.pbtxt"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -26,17 +33,14 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Ends without a word when no split has an anomaly.
+        """Ends without a word when nothing is wrong.
 
         Raises:
-          AnomaliesError: A split has anomalies.
+          AnomaliesError: A split has anomalies, or something was found that the policies forbid.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(input_dict["anomalies"])
-        schema = io_utils.parse_pbtxt_file(
-            os.path.join(artifact_utils.get_single_uri(input_dict["schema"]), _SCHEMA_FILE),
-            schema_pb2.Schema(),
-        )
+        schema = read_schema(input_dict["schema"])
         manifest = read_manifest(artifact_utils.get_single_uri(input_dict["manifest"])).table
         anomalies = []
         for split in artifact_utils.decode_split_names(artifact.split_names):
@@ -44,5 +48,12 @@ class Executor(base_executor.BaseExecutor):
             with fileio.open(path, "rb") as file:
                 found = anomalies_pb2.Anomalies.FromString(file.read())
             anomalies += find_anomalies(found, schema, manifest, split)
+        anomalies += forbidden_findings(
+            read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
+        )
+        if exec_properties["drift_policy"] == FAIL:
+            anomalies += exceeded_drift(
+                read_drift(artifact_utils.get_single_uri(input_dict["drift"]))
+            )
         if anomalies:
             raise AnomaliesError(anomalies)

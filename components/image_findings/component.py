@@ -8,8 +8,9 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from components import artifacts
+from components.fingerprint import code_fingerprint
 from components.image_findings import executor
-from components.image_findings.findings import check_policies
+from components.image_findings.policies import check_policies
 
 
 class ImageAuditSpec(component_spec.ComponentSpec):
@@ -30,8 +31,8 @@ class ImageAudit(base_component.BaseComponent):
     """Finds copies, leaks between splits, conflicting labels and empty pictures, and acts on them.
 
     A policy for each kind says whether it is reported, dropped from train, or stops the run. The
-    stop itself is left to the gate behind it (`findings.check_findings`), since TFX deletes the
-    outputs of a component that fails, and the findings are what the user then wants to read.
+    stop itself is left to `AnomalyGate`, since TFX deletes the outputs of a component that fails,
+    and the findings are what the user then wants to read.
     Component `outputs` contains `audited_manifest`, in which dropped files are pruned with their
     reason, and `findings`.
     """
@@ -44,15 +45,13 @@ class ImageAudit(base_component.BaseComponent):
         manifest: types.BaseChannel,
         *,
         policies: Mapping[str, str] | None = None,
-        code_fingerprint: str = "",
     ):
         """Construct the component.
 
         Args:
             manifest: a channel of ImageManifest.
             policies: kind of finding -> 'report', 'drop' or 'fail', over
-            `findings.DEFAULT_POLICIES`. code_fingerprint: a hash of the project's code; part of the
-            cache key.
+                `policies.DEFAULT_POLICIES`.
 
         Raises:
             ValueError: an unknown kind or policy.
@@ -61,7 +60,7 @@ class ImageAudit(base_component.BaseComponent):
             ImageAuditSpec(
                 manifest=manifest,
                 policies=json.dumps(check_policies(policies or {}), sort_keys=True),
-                code_fingerprint=code_fingerprint,
+                code_fingerprint=code_fingerprint("components.image_findings"),
                 audited_manifest=channel.Channel(type=artifacts.ImageManifest),
                 findings=channel.Channel(type=artifacts.ImageFindings),
             )

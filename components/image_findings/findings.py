@@ -10,17 +10,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from components.constants import TRAIN_SPLIT
-from components.errors import DataRejectedError
 from components.image_findings.near_copies import LoadPixels, find_near_copies
+from components.image_findings.policies import DROP, check_policies
 from components.image_findings.uninformative import find_uninformative
 from components.image_ingest.manifest import PruneReason, kept_rows, prune
 
 FINDINGS_FILE = "findings.json"
-
-REPORT = "report"
-DROP = "drop"
-FAIL = "fail"
-POLICIES = (REPORT, DROP, FAIL)
 
 _EXAMPLES = 5
 
@@ -29,27 +24,21 @@ class Kind(str, enum.Enum):
     """A kind of finding; `reason` is the code of the rows that it drops."""
 
     reason: PruneReason
-    default_policy: str
 
-    def __new__(cls, code: str, reason: PruneReason, default_policy: str = REPORT) -> "Kind":
+    def __new__(cls, code: str, reason: PruneReason) -> "Kind":
         """Make a member whose value is `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.reason = reason
-        member.default_policy = default_policy
         return member
 
-    CROSS_SPLIT_COPIES = ("cross_split_copies", PruneReason.CROSS_SPLIT_COPY, DROP)
-    CROSS_SPLIT_NEAR_COPIES = ("cross_split_near_copies", PruneReason.CROSS_SPLIT_NEAR_COPY, DROP)
+    CROSS_SPLIT_COPIES = ("cross_split_copies", PruneReason.CROSS_SPLIT_COPY)
+    CROSS_SPLIT_NEAR_COPIES = ("cross_split_near_copies", PruneReason.CROSS_SPLIT_NEAR_COPY)
     CONFLICTING_LABELS = ("conflicting_labels", PruneReason.CONFLICTING_LABEL)
     CONFLICTING_NEAR_LABELS = ("conflicting_near_labels", PruneReason.CONFLICTING_NEAR_LABEL)
     EXACT_COPIES = ("exact_copies", PruneReason.EXACT_COPY)
     NEAR_COPIES = ("near_copies", PruneReason.NEAR_COPY)
     UNINFORMATIVE = ("uninformative", PruneReason.UNINFORMATIVE)
-
-
-DEFAULT_POLICIES: dict[str, str] = {kind.value: kind.default_policy for kind in Kind}
-"""Train pictures that leak into eval are dropped; the rest is reported."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,20 +76,6 @@ class Finding:
         }
 
 
-def check_policies(policies: Mapping[str, str]) -> dict[str, str]:
-    """Return the policy of every kind, `policies` over the defaults.
-
-    Raises:
-        ValueError: an unknown kind or policy.
-    """
-    for kind, policy in policies.items():
-        if kind not in DEFAULT_POLICIES:
-            raise ValueError(f"policies: no kind {kind!r}; kinds are {', '.join(DEFAULT_POLICIES)}")
-        if policy not in POLICIES:
-            raise ValueError(f"policies[{kind!r}]: no policy {policy!r}; use {', '.join(POLICIES)}")
-    return {**DEFAULT_POLICIES, **policies}
-
-
 def audit(
     table: pd.DataFrame, load: LoadPixels, policies: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, list[Finding]]:
@@ -112,7 +87,7 @@ def audit(
     Args:
         table: the manifest.
         load: reads the pixels of a path, for near copies.
-        policies: kind -> policy, over `DEFAULT_POLICIES`.
+        policies: kind -> policy, over `policies.DEFAULT_POLICIES`.
 
     Raises:
         ValueError: an unknown kind or policy.
@@ -150,21 +125,6 @@ def audit(
             )
         )
     return table, findings
-
-
-def check_findings(findings: list[Finding], source: str) -> None:
-    """Raise DataRejectedError where something was found whose policy is `fail`."""
-    failing = [finding for finding in findings if finding.policy == FAIL and finding.groups]
-    if failing:
-        told = "; ".join(
-            f"{finding.kind}: {len(finding.groups)} groups, {finding.images} files, such as "
-            f"{', '.join(finding.groups[0][:2])}"
-            for finding in failing
-        )
-        raise DataRejectedError(
-            f"{source}: found what the policy 'fail' forbids ({told}). Mend the data, or set "
-            f"the policy of {', '.join(finding.kind for finding in failing)} to 'drop' or 'report'."
-        )
 
 
 def write_findings(findings: list[Finding], uri: str | os.PathLike) -> None:

@@ -76,7 +76,7 @@ def find_near_copies(kept: pd.DataFrame, load: LoadPixels) -> list[list[str]]:
     shown = kept[kept["contrast"] >= MIN_CONTRAST].drop_duplicates("pixel_hash")
     hashes = np.array([int(text, 16) for text in shown["perceptual_hash"]], dtype=np.uint64)
     paths = shown["path"].to_numpy()
-    correlate = _Correlation(load)
+    correlate = Correlation(load)
     groups = _Groups()
     # A thousand pictures of one hash are compared to the first of them, not each to each.
     values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
@@ -145,7 +145,7 @@ def _count_bits(values: np.ndarray) -> np.ndarray:
 _BITS_OF_OCTET = np.array([octet.bit_count() for octet in range(256)], dtype=np.uint8)
 
 
-class _Correlation:
+class Correlation:
     """Correlates pictures, smoothed and brought to one size, and remembers the latest of them."""
 
     def __init__(self, load: LoadPixels):

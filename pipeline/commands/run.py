@@ -6,10 +6,11 @@ import sys
 from typing import Any
 
 from components.errors import UserError
-from components.sources.object_store import is_stored
+from components.image_findings.policies import REPORT
+from pipeline.commands.configure import add_settings_arguments, configure
 from pipeline.commands.terminal import USAGE_STATUS, quiet
 from pipeline.configs import RECIPES, RUNNERS, PipelineConfig
-from pipeline.settings import load_file, parse_assignment, with_overrides
+from pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
 
@@ -29,19 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--balance", choices=["translate", "none"])
     parser.add_argument("--max-shift-px", type=int)
     parser.add_argument("--eval-fraction", type=float)
-    parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
-    _add_beam_arguments(parser)
-    parser.add_argument("--config", metavar="FILE", help="settings in YAML")
     parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="one setting, such as thresholds.accuracy=0.5; may be repeated",
+        "--keep-leaks",
+        action="store_true",
+        help="train on the pictures that are also in eval too, as the published method does",
     )
+    parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
     parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
-    parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
+    _add_beam_arguments(parser)
+    add_settings_arguments(parser)
 
 
 def _add_beam_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,20 +73,10 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     """Puts together defaults, recipe, file, `--set` and flags; the later wins.
 
     Raises:
-      UserError: A setting is unknown, has the wrong type or is out of its range.
+      UserError: As `configure` says.
     """
-    config = with_overrides(PipelineConfig(), RECIPES[options.recipe])
-    if options.config:
-        config = with_overrides(config, load_file(options.config))
-    for assignment in options.assignments:
-        config = with_overrides(config, parse_assignment(assignment))
-    flags: dict[str, Any] = {
-        key: getattr(options, key)
-        for key in (
-            "data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir"
-        )
-        if getattr(options, key) is not None
-    }  # fmt: skip
+    keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)
         for key in ("epochs", "batch_size")
@@ -97,32 +84,15 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     }
     if train:
         flags["train"] = train
+    if options.keep_leaks:
+        flags["findings"] = {"cross_split_copies": REPORT, "cross_split_near_copies": REPORT}
     beam = {key: getattr(options, key) for key in _BEAM_FLAGS if getattr(options, key) is not None}
-    if options.beam_args:
-        beam["args"] = [*config.beam.args, *options.beam_args]
     if beam:
         flags["beam"] = beam
-    if options.no_cache:
-        flags["cache"] = False
-    config = with_overrides(config, flags)
-    if is_stored(config.root):
-        raise UserError(
-            f"--root {config.root}: ML Metadata and checkpoints need a local folder; give one, "
-            "artifacts go elsewhere with --set artifacts_dir=gs://..., models with --push-dir"
-        )
-    paths = {"root": str(pathlib.Path(config.root).resolve())}
-    if config.push_dir and not is_stored(config.push_dir):
-        paths["push_dir"] = str(pathlib.Path(config.push_dir).resolve())
-    config = with_overrides(config, paths)
-    source = pathlib.Path(config.data).resolve()
-    if (
-        config.data != "sample"
-        and source.is_dir()
-        and pathlib.Path(config.root).is_relative_to(source)
-    ):
-        raise UserError(
-            f"--root {config.root}: lies inside the data {source}; give a folder outside it"
-        )
+    config = configure(with_overrides(PipelineConfig(), RECIPES[options.recipe]), options, flags)
+    if options.beam_args:
+        args = [*config.beam.args, *options.beam_args]
+        config = with_overrides(config, {"beam": {"args": args}})
     return config
 
 

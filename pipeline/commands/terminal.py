@@ -1,5 +1,6 @@
 """What commands share: exit statuses, and a terminal without the chatter of libraries."""
 
+import argparse
 import contextlib
 import logging
 import os
@@ -12,11 +13,26 @@ FAILED_STATUS = 1
 USAGE_STATUS = 2
 
 
+def add_verbose(parser: argparse.ArgumentParser, default: bool | str = False) -> None:
+    """Declares `--verbose`."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        default=default,
+        help="show logs and tracebacks on the terminal",
+    )
+
+
 @contextlib.contextmanager
-def quiet(log: pathlib.Path, verbose: bool) -> Iterator[TextIO]:
+def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -> Iterator[TextIO]:
     """Sends what libraries write, from C++ too, to a log file; yields the user's terminal.
 
     Progress reports go to both. With `verbose` everything stays on the terminal.
+
+    Args:
+      log: The file, to which is added.
+      verbose: Whether nothing is redirected.
+      progress_to: `sys.stderr` for progress reports there; None for the standard output.
     """
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     progress = logging.getLogger("emotion")
@@ -31,7 +47,8 @@ def quiet(log: pathlib.Path, verbose: bool) -> Iterator[TextIO]:
     sys.stderr.flush()
     saved = {stream: os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
     terminal = os.fdopen(os.dup(saved[sys.stdout]), "w", buffering=1)
-    handler = logging.StreamHandler(terminal)
+    reports = os.fdopen(os.dup(saved[progress_to or sys.stdout]), "w", buffering=1)
+    handler = logging.StreamHandler(reports)
     progress.addHandler(handler)
     with open(log, "ab") as file:
         for stream in saved:
@@ -43,4 +60,5 @@ def quiet(log: pathlib.Path, verbose: bool) -> Iterator[TextIO]:
             stream.flush()
             os.dup2(descriptor, stream.fileno())
         progress.removeHandler(handler)
+        reports.close()
         terminal.close()

@@ -2,15 +2,18 @@
 
 from pipeline.configs import BeamConfig
 
+# Without any image TFX packs its own installation anew for each Beam step. Nobody looks at the name:
+# here no worker runs in a container, and external ones have everything installed.
+_NO_IMAGE = "--sdk_container_image=none"
+
 _LOCAL_ARGS = [
-    "--runner=DirectRunner",
+    # By its whole name: Beam 2.62 knows no short one, and DirectRunner would first try to fetch Prism
+    # on Beam 2.77. On Beam 2.62 it is what DirectRunner comes to.
+    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
     "--direct_running_mode=in_memory",
     "--direct_num_workers=1",
+    _NO_IMAGE,
 ]
-
-# Without any image TFX packs its own installation anew for each Beam step. External workers have
-# everything installed, and nobody looks at the name.
-_NO_IMAGE = "--sdk_container_image=installed-on-the-workers"
 
 _ENVIRONMENT_CACHE_MILLIS = 600_000
 """How long an engine keeps an idle Python worker within a job; a new one imports TensorFlow in 6 s."""

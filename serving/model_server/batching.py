@@ -34,6 +34,8 @@ class BatchingOptions:
         where `split_large_batches` is False.
       batch_timeout_secs: how long a run waits for its batch to fill.
       num_batch_threads: runs at a time, for one model version.
+      runs_per_key: of these, runs at a time for one signature and shape. TensorFlow spreads each
+        run over the cores itself, and fewer, larger runs cost less CPU for each row.
       max_enqueued_rows: rows that may wait; None for no limit.
       allowed_batch_sizes: sizes that a run is padded to, rising; empty for none.
       share: let requests share runs at all; where not, none is split either.
@@ -42,6 +44,7 @@ class BatchingOptions:
     max_batch_size: int = 128
     batch_timeout_secs: float = 0.0
     num_batch_threads: int = max(2, os.cpu_count() or 1)
+    runs_per_key: int = max(1, (os.cpu_count() or 1) // 2)
     max_enqueued_rows: int | None = None
     allowed_batch_sizes: tuple[int, ...] = ()
     split_large_batches: bool = True
@@ -68,10 +71,11 @@ class _Task:
 class _Queue:
     """What waits for one signature and shape."""
 
-    __slots__ = ("forming", "run", "tasks")
+    __slots__ = ("forming", "run", "running", "tasks")
 
     def __init__(self, run: RunFn):
         self.run = run
+        self.running = 0
         self.tasks: collections.deque[_Task] = collections.deque()
         self.forming: _Task | None = None  # its thread waits for the batch to fill
 
@@ -171,8 +175,9 @@ class Batcher:
                 if queue.rows() >= options.max_batch_size:
                     queue.forming.wake.release()
                     queue.forming = None
-            elif self._running < options.num_batch_threads:
+            elif self._running < options.num_batch_threads and self._may_run(queue):
                 self._running += 1
+                queue.running += 1
                 task.lead = True
 
     def _lead_after_all(self, key: Hashable, task: _Task) -> bool:
@@ -197,8 +202,14 @@ class Batcher:
         for task in tasks:
             queue.tasks.remove(task)
             self._waiting_rows -= task.rows
-        if not queue.tasks:
+        self._drop_if_idle(key, queue)
+
+    def _drop_if_idle(self, key: Hashable, queue: _Queue) -> None:
+        if not (queue.tasks or queue.running):
             del self._queues[key]
+
+    def _may_run(self, queue: _Queue) -> bool:
+        return queue.forming is None and queue.running < self._options.runs_per_key
 
     def _lead(self, key: Hashable, own: _Task, pad: bool) -> None:
         """Runs the batch that the own task is in, then hands the place on."""
@@ -210,7 +221,7 @@ class Batcher:
                 if task is not own:
                     task.wake.release()
         finally:
-            self._hand_on()
+            self._hand_on(key)
 
     def _wait_to_fill(self, key: Hashable, own: _Task) -> None:
         timeout = self._options.batch_timeout_secs
@@ -247,19 +258,22 @@ class Batcher:
             self._remove(key, queue, batch)
             return batch, queue.run
 
-    def _hand_on(self) -> None:
-        """Wakes the oldest waiting request to run the next batch, or frees the place."""
+    def _hand_on(self, key: Hashable) -> None:
+        """Wakes the oldest waiting request that may run the next batch, or frees the place."""
         with self._lock:
-            heads = [
-                next((task for task in queue.tasks if not task.lead), None)
-                for queue in self._queues.values()
-                if queue.forming is None
-            ]
-            waiting = [task for task in heads if task is not None]
+            done = self._queues[key]
+            done.running -= 1
+            self._drop_if_idle(key, done)
+            waiting = []
+            for queue in self._queues.values():
+                head = next((task for task in queue.tasks if not task.lead), None)
+                if head is not None and self._may_run(queue):
+                    waiting.append((head, queue))
             if not waiting:
                 self._running -= 1
                 return
-            head = min(waiting, key=lambda task: task.enqueued)
+            head, queue = min(waiting, key=lambda pair: pair[0].enqueued)
+            queue.running += 1
             head.lead = True
             head.wake.release()
 

@@ -149,6 +149,7 @@ def read_batching_options(path: str) -> batching.BatchingOptions:
         max_batch_size=max_run_size,
         batch_timeout_secs=value("batch_timeout_micros", 0) / 1e6,
         num_batch_threads=num_batch_threads,
+        runs_per_key=num_batch_threads,
         max_enqueued_rows=max_enqueued_batches * max_batch_size,
         allowed_batch_sizes=allowed,
         split_large_batches=bool(split),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
 
-from serving.model_server import servable, source, status, versions
+from serving.model_server import model_config, servable, source, status, versions
 from serving.protos import model_pb2, model_server_config_pb2
 
-PLATFORM = "tensorflow"
 _LONGEST_LOAD_SECS = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -81,9 +79,9 @@ class ServerCore:
             if config.WhichOneof("config") is None and not self._configs:
                 _log.info("the configuration is empty: no model is served")
                 return
-            check_config(config)
+            model_config.check_config(config)
             self._check_platforms(config)
-            check_served(config)
+            model_config.check_served(config)
             configs = {model.name: model for model in config.model_config_list.config}
             # Taken over before labels are checked, as TensorFlow Serving does.
             self._config = config
@@ -165,10 +163,12 @@ class ServerCore:
     def _check_platforms(self, config: model_server_config_pb2.ModelServerConfig) -> None:
         for model in config.model_config_list.config:
             current = self._configs.get(model.name)
-            if current is not None and platform(current) != platform(model):
+            if current is not None and model_config.platform(current) != model_config.platform(
+                model
+            ):
                 raise status.invalid_argument(
                     f"Illegal to change a model's platform. For model {model.name} platform was "
-                    f"{platform(current)} and new platform requested is {platform(model)}"
+                    f"{model_config.platform(current)} and new platform requested is {model_config.platform(model)}"
                 )
 
     def _checked_labels(self, configs: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -237,59 +237,3 @@ def _settled(entries: list[versions.VersionStatus]) -> bool:
     if any(entry.state is versions.State.AVAILABLE for entry in entries):
         return True
     return bool(entries) and all(entry.state is versions.State.END for entry in entries)
-
-
-def platform(config: Any) -> str:
-    """A ModelConfig's platform, its deprecated form included."""
-    if config.model_type == model_server_config_pb2.TENSORFLOW:
-        return PLATFORM
-    if config.model_type == model_server_config_pb2.OTHER:
-        return "other"
-    return config.model_platform
-
-
-def check_config(config: model_server_config_pb2.ModelServerConfig) -> None:
-    """Refuses a configuration that can't be served.
-
-    Raises:
-      StatusError: INVALID_ARGUMENT, as TensorFlow Serving words it.
-    """
-    seen = set()
-    if config.WhichOneof("config") != "model_config_list":
-        raise status.invalid_argument(
-            "ServerModelConfig type not supported by HandleReloadConfigRequest. "
-            "Only ModelConfigList is currently supported"
-        )
-    for model in config.model_config_list.config:
-        if model.name in seen:
-            raise status.invalid_argument(
-                f"Illegal to list model {model.name} multiple times in config list"
-            )
-        seen.add(model.name)
-        if model.model_type and model.model_platform:
-            raise status.invalid_argument(
-                "Illegal setting both model_type(deprecated) and model_platform."
-            )
-        if not platform(model):
-            raise status.invalid_argument(
-                "Illegal setting neither model_type(deprecated) nor model_platform."
-            )
-        if not os.path.isabs(model.base_path):
-            raise status.invalid_argument(
-                f"Expected model {model.name} to have an absolute path or URI; "
-                f"got base_path()={model.base_path}"
-            )
-
-
-def check_served(config: model_server_config_pb2.ModelServerConfig) -> None:
-    """Refuses models of a platform that this server does not serve.
-
-    Raises:
-      StatusError: INVALID_ARGUMENT.
-    """
-    for model in config.model_config_list.config:
-        if platform(model) != PLATFORM:
-            raise status.invalid_argument(
-                f"model {model.name} has the platform {platform(model)!r}; "
-                f"this server serves {PLATFORM!r} only"
-            )

@@ -16,7 +16,8 @@ from typing import Any
 
 from serving.errors import UserError
 
-_CPUS = os.cpu_count() or 1
+_THREADS = max(64, 4 * (os.cpu_count() or 1))
+_THREADS_NOTE = "(TensorFlow Serving: 4 x CPUs; here waiting calls hold one each)"
 
 
 def _flag(default: Any, help_text: str) -> Any:
@@ -33,7 +34,7 @@ class Options:
     )
     grpc_socket_path: str = _flag("", "UNIX socket to serve gRPC on as well")
     rest_api_port: int = _flag(0, "TCP port of REST; 0: none")
-    rest_api_num_threads: int = _flag(4 * _CPUS, "REST answers at a time")
+    rest_api_num_threads: int = _flag(_THREADS, f"REST answers at a time {_THREADS_NOTE}")
     rest_api_timeout_in_ms: int = _flag(30000, "deadline of a REST call")
     rest_api_enable_cors_support: bool = _flag(False, "let pages of other origins call REST")
     model_name: str = _flag("default", "name of the model at --model_base_path")
@@ -68,10 +69,7 @@ class Options:
         False, "refuse Classify and Regress on signatures of another method"
     )
     grpc_channel_arguments: str = _flag("", "gRPC arguments: key=value, between commas")
-    grpc_max_threads: int = _flag(
-        max(64, 4 * _CPUS),
-        "gRPC calls at a time (TensorFlow Serving: 4 x CPUs; here waiting calls hold one each)",
-    )
+    grpc_max_threads: int = _flag(_THREADS, f"gRPC calls at a time {_THREADS_NOTE}")
     tensorflow_session_parallelism: int = _flag(
         0, "threads within and between ops; 0: TensorFlow's"
     )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving.model_server import calls, core, status
+from serving.model_server import calls, core, model_config, status
 from serving.protos import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -135,7 +135,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         """Takes a new configuration; returns once its new models are available."""
 
         def call() -> model_management_pb2.ReloadConfigResponse:
-            core.check_config(request.config)
+            model_config.check_config(request.config)
             self._core.reload(request.config)
             response = model_management_pb2.ReloadConfigResponse()
             response.status.error_code = 0

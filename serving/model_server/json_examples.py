@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serving.model_server import json_request, json_response, status
+from serving.model_server import json_response, json_values, status
 from serving.protos import classification_pb2, example_pb2, input_pb2, regression_pb2
 
 _RESULTS = "results"
@@ -21,13 +21,13 @@ def fill_input(document: Mapping[str, Any], examples: input_pb2.Input) -> None:
     """
     items = document.get("examples")
     if "examples" not in document:
-        raise json_request.format_error(
+        raise json_values.format_error(
             document, "When method is classify, key 'examples' is expected and was not found"
         )
     if not isinstance(items, list):
-        raise json_request.format_error(document, "Expecting 'examples' value to be an list/array")
+        raise json_values.format_error(document, "Expecting 'examples' value to be an list/array")
     if not items:
-        raise json_request.format_error(document, "'examples' value is an empty array")
+        raise json_values.format_error(document, "'examples' value is an empty array")
     if "context" in document:
         target = examples.example_list_with_context
         _fill_example(document["context"], target.context)
@@ -42,7 +42,7 @@ def fill_input(document: Mapping[str, Any], examples: input_pb2.Input) -> None:
 def _fill_example(item: Any, example: example_pb2.Example) -> None:
     if not isinstance(item, dict):
         raise status.invalid_argument(
-            f"Example must be JSON object but got JSON {json_request.type_name(item)}"
+            f"Example must be JSON object but got JSON {json_values.type_name(item)}"
         )
     for name, content in item.items():
         feature = example.features.feature[name]
@@ -68,12 +68,11 @@ def _add_value(value: Any, name: str, feature: Any) -> None:
         kind, added = "float_list", value
     elif isinstance(value, str):
         kind, added = "bytes_list", value.encode("utf-8", "surrogateescape")
-    elif json_request.is_base64_object(value):
-        kind, added = "bytes_list", json_request.decode_base64_object(value)
+    elif json_values.is_base64_object(value):
+        kind, added = "bytes_list", json_values.decode_base64_object(value)
     else:
         raise status.invalid_argument(
-            f"Feature: {name} has element with unexpected JSON type: "
-            f"{json_request.type_name(value)}"
+            f"Feature: {name} has element with unexpected JSON type: {json_values.type_name(value)}"
         )
     found = feature.WhichOneof("kind")
     if found not in (None, kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import logging
 import signal
 import sys
@@ -11,11 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-from tensorflow.core.protobuf import config_pb2
 
 from serving.errors import UserError
 from serving.model_server import (
-    batching,
     calls,
     config_files,
     core,
@@ -26,11 +25,11 @@ from serving.model_server import (
     metrics,
     rest,
     servable,
+    settings,
     status,
     versions,
     warmup,
 )
-from serving.protos import model_server_config_pb2
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
 _SWITCH_INTERVAL_SECS = 0.001
@@ -48,13 +47,13 @@ class ModelServer:
     def __init__(self, options: flags.Options):
         self._options = options
         self._limits = image_guard.ImageLimits(options.max_image_bytes, options.max_image_pixels)
-        self._config = server_config(options)
-        self._batching = batching_options(options)
+        self._config = settings.server_config(options)
+        self._batching = settings.batching_options(options)
         self._monitoring = None
         if options.monitoring_config_file:
             self._monitoring = config_files.read_monitoring_config(options.monitoring_config_file)
-        self._credentials = server_credentials(options.ssl_config_file)
-        self._session_config = session_config(options)
+        self._credentials = settings.server_credentials(options.ssl_config_file)
+        self._session_config = settings.session_config(options)
         self.core = core.ServerCore(
             self._load,
             versions.RetryPolicy(
@@ -151,7 +150,7 @@ class ModelServer:
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # else a second server would share the port unnoticed
-                *_channel_arguments(options.grpc_channel_arguments),
+                *settings.channel_arguments(options.grpc_channel_arguments),
             ],
         )
         grpc_services.add_services(
@@ -195,89 +194,6 @@ class ModelServer:
         _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, self.rest_port)
 
 
-def server_config(options: flags.Options) -> Any:
-    """The ModelServerConfig that the options name: a file, or one model.
-
-    Raises:
-      UserError: neither is given, or the file can't be read.
-    """
-    if options.model_config_file:
-        return config_files.read_model_config(options.model_config_file)
-    if not options.model_base_path:
-        raise UserError("name a model: --model_base_path=DIR or --model_config_file=FILE")
-    config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.config.add(
-        name=options.model_name, base_path=options.model_base_path, model_platform=core.PLATFORM
-    )
-    return config
-
-
-def batching_options(options: flags.Options) -> batching.BatchingOptions:
-    """How requests share runs: as the batching parameters say, or greedily.
-
-    Raises:
-      UserError: parameters without --enable_batching, or wrong ones.
-    """
-    if options.enable_batching:
-        return config_files.read_batching_options(options.batching_parameters_file)
-    if options.batching_parameters_file:
-        raise UserError(
-            "--batching_parameters_file is set without setting --enable_batching to true."
-        )
-    return batching.BatchingOptions(share=options.greedy_batching)
-
-
-def server_credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
-    """TLS for the gRPC port; None where no file is given.
-
-    Raises:
-      UserError: the file can't be read, or has no key and certificate.
-    """
-    if not ssl_config_file:
-        return None
-    config = config_files.read_ssl_config(ssl_config_file)
-    if not config.server_key or not config.server_cert:
-        raise UserError(f"{ssl_config_file}: server_key and server_cert are needed, as PEM text")
-    return grpc.ssl_server_credentials(
-        [(config.server_key.encode(), config.server_cert.encode())],
-        root_certificates=config.custom_ca.encode() or None,
-        require_client_auth=config.client_verify,
-    )
-
-
-def session_config(options: flags.Options) -> Any:
-    """The ConfigProto of each version's session.
-
-    Raises:
-      UserError: all three of its flags are set.
-    """
-    both = options.tensorflow_session_parallelism
-    within, between = (
-        options.tensorflow_intra_op_parallelism,
-        options.tensorflow_inter_op_parallelism,
-    )
-    if both > 0 and within > 0 and between > 0:
-        raise UserError(
-            "set --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
-            "--tensorflow_inter_op_parallelism, and not all three"
-        )
-    if not (within or between):
-        within = between = both
-    return config_pb2.ConfigProto(
-        intra_op_parallelism_threads=within, inter_op_parallelism_threads=between
-    )
-
-
-def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
-    arguments: list[tuple[str, int | str]] = []
-    for item in filter(None, text.split(",")):
-        key, has_value, value = item.partition("=")
-        if not has_value:
-            raise UserError(f"--grpc_channel_arguments takes key=value; found {item!r}")
-        arguments.append((key, int(value) if value.lstrip("-").isdigit() else value))
-    return arguments
-
-
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
@@ -314,6 +230,10 @@ def run(
     """
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
     sys.setswitchinterval(_SWITCH_INTERVAL_SECS)
+    # The imports leave some 400,000 objects that live as long as the process: a full collection
+    # stops every call for 0.3 s, and the interpreter's end took seconds. What models bring comes
+    # later and is collected as ever.
+    gc.freeze()
     server = ModelServer(options)
     over = threading.Event()
     failures: list[str] = []

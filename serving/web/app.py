@@ -278,13 +278,18 @@ def read_metrics(model_dir: pathlib.Path | None) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 
+def _print_at_once(line: str) -> None:
+    # Python holds back what goes into a pipe, and who waits for the address would wait for ever.
+    print(line, flush=True)
+
+
 def serve(
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     min_face_px: int = DEFAULT_MIN_FACE_PX,
-    announce: Callable[[str], None] = print,
+    announce: Callable[[str], None] = _print_at_once,
 ) -> None:
     """Serves the page until SIGINT or SIGTERM.
 

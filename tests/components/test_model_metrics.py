@@ -3,11 +3,12 @@ import math
 import apache_beam as beam
 import numpy as np
 import pytest
-import tensorflow_model_analysis as tfma
 from apache_beam.testing.util import assert_that
 from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.model_metrics import MacroF1, macro_f1
+from tests.components.example_artifacts import BEAM_ARGS
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_counts_the_top_class_in_tfma():
             (1, [0.1, 0.8, 0.1]),
         ]
     ]
-    *matrices, derived = MacroF1().computations(eval_config=tfma.EvalConfig())
+    *matrices, derived = MacroF1().computations(eval_config=config_pb2.EvalConfig())
     (matrix,) = [one for one in matrices if one.combiner is not None]
     (derived_matrix,) = [one for one in matrices if one.combiner is None] or [None]
 
@@ -52,7 +53,7 @@ def test_counts_the_top_class_in_tfma():
         (value,) = derived.result(metrics).values()
         assert value == pytest.approx(11 / 15)
 
-    with beam.Pipeline() as pipeline:
+    with beam.Pipeline(argv=BEAM_ARGS) as pipeline:
         results = (
             pipeline
             | beam.Create(extracts)

@@ -18,7 +18,7 @@ except SystemExit as done:
 """
 
 
-COMMANDS = ("run", "serve", "predict", "annotate", "web", "sample-data")
+COMMANDS = ("run", "validate", "schema", "serve", "predict", "annotate", "web", "sample-data")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

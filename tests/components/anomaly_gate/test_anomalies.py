@@ -9,11 +9,20 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 import pipeline
-from components.anomaly_gate.anomalies import AnomaliesError, Anomaly, describe, find_anomalies
+from components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    Anomaly,
+    describe,
+    exceeded_drift,
+    find_anomalies,
+    forbidden_findings,
+)
 from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.executor import Executor
-from components.artifacts import ImageManifest
+from components.artifacts import DataDrift, ImageFindings, ImageManifest
 from components.constants import LABELS
+from components.drift_validator.drift import Comparison, Measurement, write_drift
+from components.image_findings.findings import Finding, write_findings
 from components.image_ingest.manifest import Manifest, make_table, write_manifest
 
 _SCHEMA_PATH = pathlib.Path(pipeline.__file__).parent / "schema" / "schema.pbtxt"
@@ -70,7 +79,7 @@ def test_names_the_files_of_an_unknown_label(schema):
     manifest = table({"path": "train/bored/1.jpg", "label": "bored"})
     anomaly = found(manifest, schema)["label"]
     assert anomaly.files == ("train/bored/1.jpg",)
-    assert "bored" in anomaly.long
+    assert "bored" in anomaly.long_description
     assert "rename or remove the class folder" in anomaly.remedy
 
 
@@ -78,7 +87,7 @@ def test_names_missing_classes(schema):
     anomalies = found(table(labels=LABELS[2:]), schema)
     assert set(anomalies) == {"label"}
     assert anomalies["label"].files == ()
-    assert anomalies["label"].long.endswith(" No picture of angry, disgust.")
+    assert anomalies["label"].long_description.endswith(" No picture of angry, disgust.")
     assert anomalies["label"].remedy == (
         "put pictures of angry, disgust into the class folders of this split, or run with a schema "
         "(--set schema=FILE) and class names (--set labels=[...]) without them"
@@ -89,8 +98,8 @@ def test_names_a_class_that_is_missing_where_an_unknown_one_makes_up_the_number(
     manifest = table({"path": "train/bored/1.jpg", "label": "bored"}, labels=LABELS[1:])
     anomaly = found(manifest, schema)["label"]
     assert anomaly.files == ("train/bored/1.jpg",)
-    assert "bored" in anomaly.long
-    assert anomaly.long.endswith(" No picture of angry.")
+    assert "bored" in anomaly.long_description
+    assert anomaly.long_description.endswith(" No picture of angry.")
     assert anomaly.remedy.startswith("rename or remove the class folder")
     assert "; put pictures of angry into" in anomaly.remedy
 
@@ -101,7 +110,7 @@ def test_names_the_files_of_a_wrong_size(schema, feature):
     anomalies = found(manifest, schema)
     assert set(anomalies) == {feature}
     assert anomalies[feature].files == ("train/sad/large.jpg",)
-    assert "64" in anomalies[feature].long
+    assert "64" in anomalies[feature].long_description
     assert "resize the pictures to 48x48" in anomalies[feature].remedy
 
 
@@ -124,31 +133,73 @@ def test_describes_an_anomaly_and_names_five_files():
     )
 
 
-def run_gate(folder, schema, manifest, splits):
+CONFLICTS = Finding("conflicting_labels", "fail", (("a.jpg", "b.jpg"), ("c.jpg", "d.jpg")))
+DRIFT = Comparison(
+    "train_vs_eval",
+    (900, 200),
+    compared=True,
+    measurements=(
+        Measurement(
+            "brightness", "JENSEN_SHANNON_DIVERGENCE", 0.5, 0.02, 0.03, True, "High", "0.5!"
+        ),
+        Measurement("label", "L_INFTY", 0.01, 0.04, 0.1, False),
+    ),
+)
+
+
+def run_gate(folder, schema, manifest, splits, findings=(), drift=(), drift_policy="report"):
     """Run the executor on temporary artifacts; `splits` holds each split's Anomalies."""
-    anomalies, schemas, manifests = (
-        standard_artifacts.ExampleAnomalies(),
-        standard_artifacts.Schema(),
-        ImageManifest(),
-    )
-    anomalies.uri, schemas.uri, manifests.uri = (str(folder / name) for name in ("a", "s", "m"))
+    inputs = {
+        "anomalies": standard_artifacts.ExampleAnomalies(),
+        "schema": standard_artifacts.Schema(),
+        "manifest": ImageManifest(),
+        "findings": ImageFindings(),
+        "drift": DataDrift(),
+    }
+    for key, artifact in inputs.items():
+        artifact.uri = str(folder / key)
+    anomalies = inputs["anomalies"]
     anomalies.split_names = artifact_utils.encode_split_names(list(splits))
     for split, message in splits.items():
-        target = folder / "a" / f"Split-{split}"
+        target = folder / "anomalies" / f"Split-{split}"
         target.mkdir(parents=True)
         (target / "SchemaDiff.pb").write_bytes(message.SerializeToString())
-    tf.io.gfile.makedirs(schemas.uri)
-    tfdv.write_schema_text(schema, f"{schemas.uri}/schema.pbtxt")
-    write_manifest(Manifest(manifest, folder, "faces"), manifests.uri)
+    tf.io.gfile.makedirs(inputs["schema"].uri)
+    tfdv.write_schema_text(schema, f"{inputs['schema'].uri}/schema.pbtxt")
+    write_manifest(Manifest(manifest, folder, "faces"), inputs["manifest"].uri)
+    write_findings(list(findings), inputs["findings"].uri)
+    write_drift(list(drift), inputs["drift"].uri)
     context = base_executor.BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")
-    inputs = {"anomalies": [anomalies], "schema": [schemas], "manifest": [manifests]}
-    Executor(context).Do(inputs, {}, {})
+    channels = {key: [artifact] for key, artifact in inputs.items()}
+    Executor(context).Do(channels, {}, {"drift_policy": drift_policy})
 
 
 def test_lets_clean_data_pass(schema, tmp_path):
     manifest = table()
     clean = anomalies_of(manifest, schema)
-    run_gate(tmp_path, schema, manifest, {"train": clean, "eval": clean})
+    reported = Finding("exact_copies", "report", (("a.jpg", "b.jpg"),))
+    empty = Finding("conflicting_labels", "fail", ())
+    run_gate(
+        tmp_path, schema, manifest, {"train": clean, "eval": clean}, [reported, empty], [DRIFT]
+    )
+
+
+def test_stops_at_what_the_policies_forbid(schema, tmp_path):
+    manifest = table()
+    clean = anomalies_of(manifest, schema)
+    with pytest.raises(AnomaliesError) as caught:
+        run_gate(tmp_path, schema, manifest, {"train": clean}, [CONFLICTS], [DRIFT], "fail")
+    assert caught.value.anomalies == [*forbidden_findings([CONFLICTS]), *exceeded_drift([DRIFT])]
+    assert str(caught.value) == (
+        "2 anomalies:\n"
+        "- all splits, conflicting_labels: 2 groups, 4 files. The policy of conflicting_labels is "
+        "'fail'.\n"
+        "  in a.jpg, b.jpg, c.jpg, d.jpg\n"
+        "  what to do: mend the data, or --set findings.conflicting_labels=drop (or report)\n"
+        "- train_vs_eval, brightness: High. 0.5!\n"
+        "  what to do: see how the two differ in their statistics; where the difference is meant, "
+        "raise the threshold of brightness in the schema"
+    )
 
 
 def test_stops_at_anomalies_of_any_split(schema, tmp_path):
@@ -167,7 +218,7 @@ def test_an_empty_split_is_an_anomaly(schema):
     anomalies = find_anomalies(empty, schema, table(torn), "eval")
     whole = [one for one in anomalies if one.feature == "(data set)"]
     assert [one.remedy for one in whole] == ["put pictures into the class folders of this split"]
-    assert whole[-1].long == "The split is empty: of 1 files none is kept."
+    assert whole[-1].long_description == "The split is empty: of 1 files none is kept."
     assert whole[-1].files == ("eval/sad/torn.jpg",)
 
 
@@ -177,20 +228,32 @@ def _statistics_of_nothing():
     )
 
 
+def gate_channels():
+    """Return a channel of the right type for each input."""
+    return {
+        "anomalies": types.Channel(type=standard_artifacts.ExampleAnomalies),
+        "schema": types.Channel(type=standard_artifacts.Schema),
+        "manifest": types.Channel(type=ImageManifest),
+        "findings": types.Channel(type=ImageFindings),
+        "drift": types.Channel(type=DataDrift),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("anomalies", "anomalies must be a channel of ExampleAnomalies, got Model"),
         ("schema", "schema must be a channel of Schema, got Model"),
         ("manifest", "manifest must be a channel of ImageManifest, got Model"),
+        ("findings", "findings must be a channel of ImageFindings, got Model"),
+        ("drift", "drift must be a channel of DataDrift, got Model"),
     ],
 )
 def test_refuses_bad_wiring(name, message):
-    channels = {
-        "anomalies": types.Channel(type=standard_artifacts.ExampleAnomalies),
-        "schema": types.Channel(type=standard_artifacts.Schema),
-        "manifest": types.Channel(type=ImageManifest),
-        name: types.Channel(type=standard_artifacts.Model),
-    }
     with pytest.raises(ValueError, match=message):
-        AnomalyGate(**channels)
+        AnomalyGate(**{**gate_channels(), name: types.Channel(type=standard_artifacts.Model)})
+
+
+def test_refuses_another_drift_policy():
+    with pytest.raises(ValueError, match="drift_policy must be report or fail, got 'drop'"):
+        AnomalyGate(**gate_channels(), drift_policy="drop")

@@ -3,7 +3,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from components.class_balancer.transforms import PlanCopies
-from tests.components.example_artifacts import examples_of
+from tests.components.example_artifacts import BEAM_ARGS, examples_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tests.components.example_artifacts import examples_of
     ],
 )
 def test_plans_each_class(method, expected):
-    with beam.Pipeline() as pipeline:
+    with beam.Pipeline(argv=BEAM_ARGS) as pipeline:
         plans = (
             pipeline
             | beam.Create(examples_of({"happy": 5, "sad": 2, "fear": 1}))

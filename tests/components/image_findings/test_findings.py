@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from components import sample_data
-from components.errors import DataRejectedError
 from components.image_findings import findings
 from components.image_findings.near_copies import load_pixels
+from components.image_findings.policies import DEFAULT_POLICIES
 from components.image_ingest.ingest import ingest
 from components.image_ingest.manifest import counts_by_split, kept_rows, make_table
 from tests.components.image_findings.planted import plant
@@ -86,7 +86,7 @@ def no_pixels(path):
 def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
     monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
     table = copies_table()
-    policies = dict.fromkeys(findings.DEFAULT_POLICIES, "report")
+    policies = dict.fromkeys(DEFAULT_POLICIES, "report")
 
     def run(policy):
         pruned, found = findings.audit(table, no_pixels, {**policies, kind: policy})
@@ -108,7 +108,7 @@ def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
 
 def test_a_file_is_dropped_once_with_the_first_reason(monkeypatch):
     monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [["a", "b"]])
-    policies = dict.fromkeys(findings.DEFAULT_POLICIES, "drop")
+    policies = dict.fromkeys(DEFAULT_POLICIES, "drop")
     pruned, found = findings.audit(copies_table(), no_pixels, policies)
     assert {finding.kind: finding.dropped for finding in found} == {
         "cross_split_copies": 1,
@@ -133,20 +133,6 @@ def test_pruned_files_are_not_looked_at(monkeypatch):
     assert counts(found)["cross_split_copies"] == (0, 0)
 
 
-def test_fails_on_what_the_policy_forbids(monkeypatch):
-    monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
-    _, found = findings.audit(copies_table(), no_pixels, {"conflicting_labels": "fail"})
-    with pytest.raises(DataRejectedError) as caught:
-        findings.check_findings(found, "faces")
-    assert str(caught.value) == (
-        "faces: found what the policy 'fail' forbids (conflicting_labels: 1 groups, 3 files, such "
-        "as a1.jpg, a2.jpg). Mend the data, or set the policy of conflicting_labels to 'drop' or "
-        "'report'."
-    )
-    _, found = findings.audit(copies_table(), no_pixels, {"uninformative": "fail"})
-    findings.check_findings(found, "faces")
-
-
 def test_come_back_from_their_file_as_they_were(tmp_path):
     written = [
         findings.Finding("exact_copies", "report", (("a", "b"), ("c", "улыбка"))),
@@ -168,23 +154,3 @@ def test_json_has_counts_examples_and_every_file():
         "examples": [list(group) for group in groups[:5]],
         "files": [list(group) for group in groups],
     }
-
-
-@pytest.mark.parametrize(
-    ("policies", "message"),
-    [
-        ({"copies": "drop"}, "policies: no kind 'copies'; kinds are cross_split_copies, "),
-        ({"near_copies": "delete"}, r"policies\['near_copies'\]: no policy 'delete'; use report, "),
-    ],
-)
-def test_refuses_unknown_policies(policies, message):
-    with pytest.raises(ValueError, match=message):
-        findings.check_policies(policies)
-
-
-def test_defaults_drop_leaks_and_report_the_rest():
-    assert {kind for kind, policy in findings.DEFAULT_POLICIES.items() if policy == "drop"} == {
-        "cross_split_copies",
-        "cross_split_near_copies",
-    }
-    assert findings.check_policies({"near_copies": "fail"})["near_copies"] == "fail"

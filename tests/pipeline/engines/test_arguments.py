@@ -20,9 +20,10 @@ DATAFLOW = BeamConfig(
 
 def test_local_runs_in_this_process():
     assert beam_args(BeamConfig()) == [
-        "--runner=DirectRunner",
+        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
+        "--sdk_container_image=none",
     ]
 
 
@@ -33,7 +34,7 @@ def test_flink_uses_the_job_server_and_a_worker_pool_beside_each_task_manager():
         "--environment_type=EXTERNAL",
         "--environment_config=localhost:50000",
         "--environment_cache_millis=600000",
-        "--sdk_container_image=installed-on-the-workers",
+        "--sdk_container_image=none",
         "--number_of_execution_retries=2",
         "--parallelism=6",
     ]

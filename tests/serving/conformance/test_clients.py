@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from google.protobuf import descriptor_pb2
-from tensorflow_serving.apis import prediction_service_pb2
+from tensorflow_serving.apis import predict_pb2
 
 from tests.serving.conformance.fixture_models import predict_request
 
@@ -63,7 +63,11 @@ def test_curl_sends_a_gzip_body_and_keeps_the_connection(server, tmp_path):
 
 
 def write_protoset(path: pathlib.Path) -> pathlib.Path:
-    """Writes PredictionService's descriptors with all they import, as grpcurl's -protoset."""
+    """Writes Predict's descriptors with all they import, as grpcurl's -protoset.
+
+    The service itself is spelt out: tensorflow-serving-api's own module of it, 2.19 the newest, was
+    generated for a protobuf before 6 and cannot be imported beside that.
+    """
     files = descriptor_pb2.FileDescriptorSet()
     seen = set()
 
@@ -75,7 +79,19 @@ def write_protoset(path: pathlib.Path) -> pathlib.Path:
             add(dependency)
         descriptor.CopyToProto(files.file.add())
 
-    add(prediction_service_pb2.DESCRIPTOR)
+    add(predict_pb2.DESCRIPTOR)
+    package = predict_pb2.DESCRIPTOR.package
+    service = files.file.add(
+        name="service.proto",
+        package=package,
+        syntax="proto3",
+        dependency=[predict_pb2.DESCRIPTOR.name],
+    ).service.add(name="PredictionService")
+    service.method.add(
+        name="Predict",
+        input_type=f".{package}.PredictRequest",
+        output_type=f".{package}.PredictResponse",
+    )
     path.write_bytes(files.SerializeToString())
     return path
 

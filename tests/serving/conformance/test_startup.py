@@ -4,6 +4,8 @@ Each server start costs seconds of CPU, so a process is shared by the cases that
 """
 
 import contextlib
+import http.client
+import os
 import re
 import signal
 import socket
@@ -362,6 +364,31 @@ def test_c81_prometheus(server, can_start, lifecycle):
     assert "# TYPE :tensorflow:serving:request_latency histogram" in after
     assert "# HELP" not in after
     assert lifecycle.rest(PROMETHEUS_PATH).code == 404  # off unless asked for
+
+
+def test_deviation_sigterm_ends_an_idle_server_at_once(can_start, tmp_path, fixture_dir):
+    """Idle connections hold nothing up, and the interpreter does not walk TensorFlow's modules.
+
+    CPU time and not the clock: it took seconds where other work shared the cores.
+    """
+    server = harness.spawn(
+        tmp_path / "log", "--model_name=m", f"--model_base_path={fixture_dir}/models/signatures"
+    )
+    try:
+        harness.wait_until_open(server)
+        server.wait_for("m", 1, "AVAILABLE")  # and so the channel is connected
+        kept = http.client.HTTPConnection(server.host, server.rest_port, timeout=20)
+        with contextlib.closing(kept):
+            kept.request("GET", "/v1/models/m")
+            kept.getresponse().read()
+            used = sum(psutil.Process(server.process.pid).cpu_times()[:2])
+            server.process.send_signal(signal.SIGTERM)
+            _, status, usage = os.wait4(server.process.pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert usage.ru_utime + usage.ru_stime - used < 0.5
+    finally:
+        server.process.poll()
+        server.stop()
 
 
 def test_deviation_sigterm_drains(can_start, tmp_path, fixture_dir):

@@ -74,6 +74,20 @@ def test_other_keys_run_apart():
     assert sorted(model.sizes) == [1, 1, 2]
 
 
+def test_runs_of_one_key_take_turns_and_hold_up_no_other():
+    options = batching.BatchingOptions(num_batch_threads=2, runs_per_key=1)
+    batcher, slow, quick = batching.Batcher(options), Model(), Model()
+    slow.go.clear()
+    threads, results = in_threads([lambda v=v: batcher.run("k", slow, rows(v)) for v in (1, 2, 3)])
+    assert batcher.run("other", quick, rows(7))[0].tolist() == [8.0]
+    assert slow.sizes == [1]
+    slow.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert [result[0].tolist() for result in results] == [[2.0], [3.0], [4.0]]
+    assert slow.sizes == [1, 2]
+
+
 def test_a_bad_request_harms_only_itself():
     batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, -1, 3)]

@@ -1,0 +1,78 @@
+"""`emotion schema`: propose a schema, compare two."""
+
+import argparse
+import pathlib
+import sys
+
+from components.errors import UserError
+from pipeline.commands.configure import add_settings_arguments, configure
+from pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
+from pipeline.configs import PipelineConfig
+
+HELP = "Propose a schema from data, or compare two schemas."
+
+_DIFFERENT_STATUS = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `emotion schema infer` and `emotion schema diff`."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    text = "Propose a schema for a data set, to be reviewed."
+    infer = actions.add_parser("infer", help=text, description=text)
+    infer.add_argument("data", metavar="SOURCE", help=SOURCE_HELP)
+    infer.add_argument(
+        "--root", metavar="DIR", help=f"the statistics are written here ({DEFAULT_ROOT})"
+    )
+    infer.add_argument(
+        "--out",
+        metavar="FILE",
+        type=pathlib.Path,
+        help="where to write it; the terminal if not given",
+    )
+    infer.add_argument("--eval-fraction", type=float)
+    add_settings_arguments(infer)
+    infer.set_defaults(act=_infer)
+    text = "Tell how two schemas differ: status 0 where they do not, 4 where they do."
+    diff = actions.add_parser("diff", help=text, description=text)
+    diff.add_argument("one", metavar="A", type=pathlib.Path)
+    diff.add_argument("other", metavar="B", type=pathlib.Path)
+    diff.set_defaults(act=_diff)
+    for action in (infer, diff):
+        add_verbose(action, default=argparse.SUPPRESS)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Runs the action; returns the exit status."""
+    return options.act(options)
+
+
+def _infer(options: argparse.Namespace) -> int:
+    try:
+        flags = {key: getattr(options, key) for key in ("data", "root", "eval_fraction")}
+        config = configure(PipelineConfig(root=DEFAULT_ROOT), options, flags)
+    except UserError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return USAGE_STATUS
+    log = pathlib.Path(config.root) / "logs" / "schema.log"
+    # The schema is all that the standard output gets, so that it can be piped on.
+    with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
+        from pipeline.validation import infer_schema
+
+        text = infer_schema(config)
+        if options.out is None:
+            print(text, end="", file=terminal)
+        else:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(text, encoding="utf-8")
+            print(f"{options.out}: written; review it before it is used", file=terminal)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from pipeline.schema_diff import diff_schemas
+    from pipeline.schemas import load_schema
+
+    lines = diff_schemas(load_schema(str(options.one)), load_schema(str(options.other)))
+    print("\n".join(lines) if lines else "no difference")
+    return _DIFFERENT_STATUS if lines else 0

@@ -1,0 +1,34 @@
+"""Reads, proposes and compares schemas."""
+
+import pathlib
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components import features
+from components.errors import UserError
+
+_CURATED = "Start from pipeline/schema/schema.pbtxt, or from what `emotion schema infer` proposes."
+
+
+def load_schema(path: str) -> schema_pb2.Schema:
+    """Reads a schema in protobuf's text format.
+
+    Raises:
+      UserError: The file cannot be read, is no schema, or does not know the image and its label.
+    """
+    schema = schema_pb2.Schema()
+    try:
+        text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), schema)
+    except OSError as error:
+        raise UserError(f"schema {path}: cannot be read ({error.strerror}). {_CURATED}") from error
+    except (UnicodeDecodeError, text_format.ParseError) as error:
+        raise UserError(f"schema {path}: no schema of TFDV: {error}. {_CURATED}") from error
+    known = {feature.name for feature in schema.feature}
+    missing = [name for name in (features.IMAGE_KEY, features.LABEL_KEY) if name not in known]
+    if missing:
+        raise UserError(
+            f"schema {path}: describes {', '.join(sorted(known)) or 'no features'}, but not "
+            f"{' and '.join(missing)}. {_CURATED}"
+        )
+    return schema

@@ -1,0 +1,192 @@
+"""The outcome of a validation, as JSON and as lines for the terminal."""
+
+import dataclasses
+import json
+import pathlib
+import time
+from typing import Any
+
+import pandas as pd
+
+from components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    Anomaly,
+    describe,
+    exceeded_drift,
+    to_dicts,
+)
+from components.constants import SPLITS
+from components.drift_validator.statistics import load_statistics
+from components.errors import DataRejectedError, UserError
+from components.image_findings.policies import FAIL
+from components.image_ingest.manifest import counts_by_split, kept_rows
+from components.progress import format_secs
+from pipeline.baseline import find_statistics
+from pipeline.configs import PipelineConfig
+from pipeline.data_lines import drift_lines, finding_lines, image_lines
+from pipeline.local_runner import Outcome, run_until
+from pipeline.pipeline import STATISTICS_END, VALIDATION_END
+from pipeline.run_records import output
+from pipeline.schema_proposal import format_proposal, propose_schema
+from pipeline.schemas import load_schema
+from pipeline.served_requests import compare_requests, measure_requests, read_requests
+from pipeline.summary import Status, drift_of, findings_of, manifest_table
+
+_ARTIFACTS = {
+    "manifest": ("ImageAudit", "audited_manifest"),
+    "findings": ("ImageAudit", "findings"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "drift": ("DriftValidator", "drift"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What `--json` writes.
+
+    Attributes:
+      status: `clean`, `anomalies` or `failed`.
+      images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      class_counts: Per class the images kept in each split.
+      findings: What the audit found, as in `components.image_findings`, each file listed.
+      drift: The distances between splits, as in `components.drift_validator`.
+      anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
+        of each.
+      artifacts: Folders of the artifacts `manifest` (audited), `findings`, `statistics` and `drift`,
+        of those that were made.
+      components: `id`, `seconds` and `cached` of each component that ran.
+      seconds: Of the whole validation.
+      error: What ended it early, where that was not an anomaly.
+    """
+
+    status: Status
+    images: dict[str, Any]
+    class_counts: dict[str, dict[str, int]]
+    findings: list[dict[str, Any]]
+    drift: list[dict[str, Any]]
+    anomalies: list[dict[str, Any]]
+    artifacts: dict[str, str]
+    components: list[dict[str, Any]]
+    seconds: float
+    error: str | None
+
+    def to_json(self) -> str:
+        """Returns the outcome as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def validate(config: PipelineConfig) -> Validation:
+    """Runs the pipeline up to where all is known of the data.
+
+    Drift is an anomaly here whatever the policy: whoever validates wants to know.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+    """
+    strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
+    return _gather(run_until(strict, VALIDATION_END))
+
+
+def validate_requests(config: PipelineConfig) -> Validation:
+    """Compares pictures that a server was sent with the training data of the run `config.against`.
+
+    Args:
+      config: The settings; `data` is a folder of pictures or of logs of requests.
+
+    Raises:
+      UserError: The pictures, the run or the schema cannot be used.
+    """
+    start = time.monotonic()
+    schema = load_schema(config.schema_path)
+    requests = measure_requests(read_requests(pathlib.Path(config.data)))
+    comparison = compare_requests(requests, find_statistics(config.against), schema)
+    anomalies = exceeded_drift([comparison])
+    return Validation(
+        status=Status.ANOMALIES if anomalies else Status.CLEAN,
+        images={"requests": requests.counts},
+        class_counts={},
+        findings=[],
+        drift=[dataclasses.asdict(comparison)],
+        anomalies=to_dicts(anomalies),
+        artifacts={},
+        components=[],
+        seconds=time.monotonic() - start,
+        error=None,
+    )
+
+
+def infer_schema(config: PipelineConfig) -> str:
+    """Runs the pipeline up to the statistics and returns the text of a schema that fits them.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+
+    Raises:
+      UserError: What ended the run early.
+    """
+    outcome = run_until(config, STATISTICS_END)
+    found = output(outcome.components, "StatisticsGen", "statistics")
+    if outcome.error is not None or found is None:
+        raise UserError(str(outcome.error)) from outcome.error
+    statistics = load_statistics(found.uri)
+    schema = propose_schema(statistics, load_schema(config.schema_path))
+    return format_proposal(schema, statistics, config.data)
+
+
+def _gather(outcome: Outcome) -> Validation:
+    error = outcome.error
+    if isinstance(error, DataRejectedError):
+        status = Status.ANOMALIES
+    else:
+        status = Status.CLEAN if error is None else Status.FAILED
+    table = manifest_table(outcome.components)
+    return Validation(
+        status=status,
+        images=counts_by_split(table) if table is not None else {},
+        class_counts=class_counts(table) if table is not None else {},
+        findings=findings_of(outcome.components),
+        drift=drift_of(outcome.components),
+        anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
+        artifacts={
+            key: artifact.uri
+            for key, place in _ARTIFACTS.items()
+            if (artifact := output(outcome.components, *place)) is not None
+        },
+        components=[
+            {"id": one.id, "seconds": one.seconds, "cached": one.cached}
+            for one in outcome.components
+        ],
+        seconds=outcome.seconds,
+        error=str(error) if error is not None and status is Status.FAILED else None,
+    )
+
+
+def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Returns class -> split -> kept images, the classes sorted."""
+    kept = kept_rows(table)
+    counts = kept.groupby(["label", "split"]).size()
+    return {
+        label: {split: int(counts.get((label, split), 0)) for split in SPLITS}
+        for label in sorted(kept["label"].unique())
+    }
+
+
+def format_validation(validation: Validation) -> str:
+    """Returns the outcome as lines for the terminal."""
+    lines = ["", *image_lines(validation.images)]
+    if validation.class_counts:
+        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
+        for label, counts in validation.class_counts.items():
+            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
+    lines += finding_lines(validation.findings)
+    lines += drift_lines(validation.drift)
+    lines.append("")
+    if validation.status is Status.CLEAN:
+        lines.append("clean: no anomalies")
+    elif validation.status is Status.FAILED:
+        lines.append(f"failed: {validation.error}")
+    else:
+        lines.append(f"{len(validation.anomalies)} anomalies:")
+        lines += [describe(Anomaly(**one)) for one in validation.anomalies]
+    lines.append(f"{format_secs(validation.seconds)} in all")
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+import argparse
+
+import pytest
+
+from components.errors import UserError
+from components.image_findings.policies import DEFAULT_POLICIES
+from pipeline.commands import run, validate
+from pipeline.configs import FindingsConfig
+
+
+def config_of(command, *arguments):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return run.make_config(parser.parse_args(arguments))
+
+
+def test_a_run_drops_leaks_unless_it_is_told_to_keep_them():
+    assert config_of(run).findings.policies == DEFAULT_POLICIES
+    assert config_of(run, "--keep-leaks").findings.policies == dict.fromkeys(
+        DEFAULT_POLICIES, "report"
+    )
+
+
+def test_policies_are_settings():
+    config = config_of(run, "--set", "findings.near_copies=drop", "--set", "findings.drift=fail")
+    assert config.findings == FindingsConfig(near_copies="drop", drift="fail")
+    with pytest.raises(
+        UserError, match=r"findings\.drift: must be one of report, fail, got 'drop'"
+    ):
+        config_of(run, "--set", "findings.drift=drop")
+
+
+def test_a_root_inside_the_data_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"--root .*runs: lies inside the data"):
+        config_of(run, "--data", str(tmp_path), "--root", str(tmp_path / "runs"))
+    parser = argparse.ArgumentParser()
+    validate.add_arguments(parser)
+    parser.set_defaults(verbose=False)
+    options = parser.parse_args([str(tmp_path), "--root", str(tmp_path / "runs")])
+    assert validate.execute(options) == 2

@@ -1,0 +1,32 @@
+import pytest
+
+from pipeline.configs import PipelineConfig
+from pipeline.pipeline import STATISTICS_END, VALIDATION_END, create_pipeline
+
+
+def ids(last=None):
+    return {one.id for one in create_pipeline(PipelineConfig(root="/nowhere"), last).components}
+
+
+def test_a_validation_is_the_first_part_of_the_run():
+    statistics = {
+        "ImageIngest",
+        "ImageAudit",
+        "ImageExampleGen",
+        "ImportSchemaGen",
+        "StatisticsGen",
+    }
+    validation = statistics | {"ExampleValidator", "DriftValidator", "AnomalyGate"}
+    assert ids(STATISTICS_END) == statistics
+    assert ids(VALIDATION_END) == validation
+    assert validation < ids()
+
+
+def test_nothing_is_balanced_before_the_gate():
+    components = {one.id: one for one in create_pipeline(PipelineConfig(root="/x")).components}
+    assert components["AnomalyGate"] in components["ClassBalancer"].upstream_nodes
+
+
+def test_refuses_an_unknown_end():
+    with pytest.raises(ValueError, match="Nothing"):
+        create_pipeline(PipelineConfig(root="/nowhere"), "Nothing")
