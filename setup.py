@@ -36,7 +36,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={
-        "pipeline": ["schema/*.pbtxt"],
+        "pipeline": ["schema/*.pbtxt", "deploy/*/*"],
         "components": ["*/templates/*"],
         "serving": ["deploy/*", "web/static/*"],
     },
@@ -63,5 +63,7 @@ setuptools.setup(
         *(f'{requirement} ; python_version < "3.11"' for requirement in TFX_1_16),
         *(f'{requirement} ; python_version >= "3.11"' for requirement in TFX_1_21),
     ],
+    # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
+    extras_require={"s3": ["boto3>=1.28,<2"]},
     entry_points={"console_scripts": ["emotion=pipeline.cli:main"]},
 )

@@ -11,7 +11,17 @@ import traceback
 from collections.abc import Sequence
 
 from components.errors import UserError
-from pipeline.commands import annotate, predict, run, sample_data, schema, serve, validate, web
+from pipeline.commands import (
+    annotate,
+    cluster,
+    predict,
+    run,
+    sample_data,
+    schema,
+    serve,
+    validate,
+    web,
+)
 from pipeline.commands.terminal import FAILED_STATUS, add_verbose
 from serving.errors import UserError as ServingUserError
 
@@ -24,6 +34,7 @@ _COMMANDS = {
     "annotate": annotate,
     "web": web,
     "sample-data": sample_data,
+    "cluster": cluster,
 }
 
 

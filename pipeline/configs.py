@@ -107,6 +107,63 @@ class ThresholdConfig:
             check(0 <= value <= 1, f"thresholds.{field.name}", value, "in [0, 1]")
 
 
+RUNNERS = ("local", "flink", "spark", "dataflow", "portable")
+"""Where Beam's pipelines run: in this process, or on an engine."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamConfig:
+    """Where the Beam steps run.
+
+    Attributes:
+      runner: `local` is this process, `portable` any Beam job server that already runs.
+      flink_master: `HOST:PORT` of the JobManager's REST interface.
+      spark_master: `spark://HOST:PORT`.
+      job_endpoint: `HOST:PORT` of a Beam job server; where it is empty, a run on Flink or Spark
+        starts one of its own.
+      worker_pool: `HOST:PORT` of Beam's worker pool as the engine's workers see it.
+      worker_image: Image of the workers, for Dataflow.
+      parallelism: Parts that a Flink job is cut into; 0 is the number of slots.
+      retries: How often Flink tries a job again of which it lost a part.
+      check_secs: How long a small job may take that asks the workers, before the run, whether they
+        can do the work; 0 leaves it out.
+      args: Further arguments of Beam's pipelines; they come last, so they win.
+    """
+
+    runner: str = "local"
+    flink_master: str = ""
+    spark_master: str = ""
+    job_endpoint: str = ""
+    worker_pool: str = "localhost:50000"
+    worker_image: str = ""
+    parallelism: int = 0
+    retries: int = 3
+    check_secs: int = 50
+    args: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Checks that the runner has what it needs; raises UserError."""
+        check_choice("beam.runner", self.runner, RUNNERS)
+        check(self.parallelism >= 0, "beam.parallelism", self.parallelism, "at least 0")
+        check(self.retries >= 0, "beam.retries", self.retries, "at least 0")
+        check(self.check_secs >= 0, "beam.check_secs", self.check_secs, "at least 0")
+        for runner, key, expected in (
+            ("flink", "flink_master", "HOST:PORT of the JobManager (--flink-master)"),
+            ("spark", "spark_master", "spark://HOST:PORT (--spark-master)"),
+            ("portable", "job_endpoint", "HOST:PORT of a Beam job server (--job-endpoint)"),
+            ("dataflow", "worker_image", "an image with this project installed (--worker-image)"),
+        ):
+            value = getattr(self, key)
+            check(
+                self.runner != runner or bool(value),
+                f"beam.{key}",
+                value,
+                f"{expected} on {runner}",
+            )
+        for argument in self.args:
+            check(argument.startswith("--"), "beam.args", argument, "arguments such as --key=value")
+
+
 @dataclasses.dataclass(frozen=True)
 class FindingsConfig:
     """What is done about what the audit of the pictures finds: `report`, `drop` or `fail`.
@@ -154,6 +211,8 @@ class PipelineConfig:
     Attributes:
       data: SOURCE: a folder, a zip, `kaggle:OWNER/NAME` or its URL, or `sample`.
       root: Folder of everything that the pipeline writes.
+      artifacts_dir: Where the components' outputs go; empty is `<root>/artifacts`. Workers on other
+        machines must read and write there, and read `data`.
       push_dir: Where blessed models go, a version folder each; empty is `<root>/pushed/<model_name>`.
       model_name: Name of the served model.
       labels: Class names in the order of the model's outputs.
@@ -165,7 +224,7 @@ class PipelineConfig:
       max_shift_px: Largest shift of a translated copy along either axis, in pixels.
       seed: Seeds everything that is drawn.
       cache: Whether finished components are taken over from earlier runs.
-      beam_args: Arguments of Beam's pipelines.
+      beam: Where the Beam steps run.
       findings: What is done about copies, leaks, conflicting labels and empty pictures.
       train: How the network is trained.
       thresholds: What a model must reach.
@@ -173,6 +232,7 @@ class PipelineConfig:
 
     data: str = "sample"
     root: str = "runs/sample"
+    artifacts_dir: str = ""
     push_dir: str = ""
     model_name: str = "emotion"
     labels: tuple[str, ...] = LABELS
@@ -184,16 +244,7 @@ class PipelineConfig:
     max_shift_px: int = 4
     seed: int = 1
     cache: bool = True
-    beam_args: tuple[str, ...] = (
-        # By its whole name: Beam 2.62 knows no short one, and DirectRunner would first try to fetch
-        # Prism on Beam 2.77. On Beam 2.62 it is what DirectRunner comes to.
-        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-        "--direct_running_mode=in_memory",
-        "--direct_num_workers=1",
-        # No worker here runs in a container; but where none is named, TFX packs its own installation
-        # anew for every Beam step.
-        "--sdk_container_image=none",
-    )
+    beam: BeamConfig = BeamConfig()
     findings: FindingsConfig = FindingsConfig()
     train: TrainConfig = TrainConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
@@ -215,6 +266,11 @@ class PipelineConfig:
     def schema_path(self) -> str:
         """The schema file in use."""
         return self.schema or str(_PACKAGE_DIR / "schema" / "schema.pbtxt")
+
+    @property
+    def artifacts_path(self) -> str:
+        """TFX's pipeline root."""
+        return self.artifacts_dir or str(pathlib.Path(self.root) / "artifacts")
 
     @property
     def push_path(self) -> str:

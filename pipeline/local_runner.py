@@ -19,12 +19,14 @@ from components.progress import format_secs, report
 from components.sources.resolve import resolve_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
+from pipeline.engines.preflight import ready_engine
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.run_records import ComponentRun, latest_run
 from pipeline.schemas import load_schema
 from pipeline.summary import RunSummary, summarize
 
 METADATA_FILE = "metadata.sqlite"
+LOGS_DIR = "logs"
 
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
@@ -77,12 +79,17 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
             check_comparable(statistics, schema, config.against)
         # Here and not in ImageIngest alone: what is wrong with the source is said at once, and a copy
         # that somebody deleted is made again for components that are taken over.
-        resolve_source(config.data, root / SOURCES_DIR)
-        pipeline = create_pipeline(config, last, metadata_connection_config=connection)
-        try:
-            ReportingDagRunner().run(pipeline)
-        finally:
-            components = latest_run(connection, PIPELINE_NAME)
+        data = str(resolve_source(config.data, root / SOURCES_DIR).root)
+        with ready_engine(config.beam, config.artifacts_path, (data,), root / LOGS_DIR) as engine:
+            pipeline = create_pipeline(
+                dataclasses.replace(config, beam=engine),
+                last,
+                metadata_connection_config=connection,
+            )
+            try:
+                ReportingDagRunner().run(pipeline)
+            finally:
+                components = latest_run(connection, PIPELINE_NAME)
     except Exception as caught:  # whatever it is, the outcome is told and the log has the rest
         logging.getLogger(__name__).exception("the run ended early")
         error = caught

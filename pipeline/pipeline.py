@@ -16,6 +16,7 @@ from components.model_pusher.component import AtomicPusher
 from components.sources.resolve import fingerprint_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
+from pipeline.engines.arguments import beam_args
 from pipeline.evaluation import make_eval_config
 from pipeline.settings import to_dict
 
@@ -201,9 +202,9 @@ def create_pipeline(
         components = components[: [component.id for component in components].index(last) + 1]
     return tfx.dsl.Pipeline(
         pipeline_name=PIPELINE_NAME,
-        pipeline_root=f"{config.root}/artifacts",
+        pipeline_root=config.artifacts_path,
         components=components,
         enable_cache=config.cache,
-        beam_pipeline_args=list(config.beam_args),
+        beam_pipeline_args=beam_args(config.beam),
         **pipeline_args,
     )

@@ -2,11 +2,13 @@
 
 import dataclasses
 import enum
+import io
 import json
 import os
 import pathlib
 
 import pandas as pd
+from tfx.dsl.io import fileio
 
 from components.constants import SPLITS
 
@@ -148,21 +150,26 @@ def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
 
 def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
     """Write `manifest.parquet` and `source.json` into the folder `uri`, made if need be."""
-    folder = pathlib.Path(uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest.table.to_parquet(folder / MANIFEST_FILE, index=False)
+    folder = str(uri)
+    fileio.makedirs(folder)
+    with fileio.open(os.path.join(folder, MANIFEST_FILE), "wb") as file:
+        # As bytes: Parquet's writer wants more of a file than an object store's has.
+        file.write(manifest.table.to_parquet(index=False))
     source = {"root": str(manifest.root), "source": manifest.source}
-    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+    with fileio.open(os.path.join(folder, SOURCE_FILE), "w") as file:
+        file.write(json.dumps(source, indent=2) + "\n")
 
 
 def read_manifest(uri: str | os.PathLike) -> Manifest:
     """Read what `write_manifest` wrote into the folder `uri`."""
     root, source = read_source(uri)
-    table = pd.read_parquet(pathlib.Path(uri) / MANIFEST_FILE)
+    with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
+        table = pd.read_parquet(io.BytesIO(file.read()))
     return Manifest(table=table, root=root, source=source)
 
 
 def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:
     """Return the folder that a manifest's paths are relative to and the source as the user gave it."""
-    source = json.loads((pathlib.Path(uri) / SOURCE_FILE).read_text(encoding="utf-8"))
+    with fileio.open(os.path.join(str(uri), SOURCE_FILE), "r") as file:
+        source = json.loads(file.read())
     return pathlib.Path(source["root"]), source["source"]

@@ -6,6 +6,9 @@ import time
 
 from tfx.dsl.io import fileio
 
+from components.model_pusher.push_stored import push_stored
+from components.sources.object_store import is_stored
+
 _PART_SUFFIX = ".part"
 
 
@@ -14,12 +17,15 @@ def push_version(model_dir: str, base_dir: str) -> int:
 
     Args:
       model_dir: The SavedModel.
-      base_dir: Folder of the version folders; it is made if need be.
+      base_dir: Folder of the version folders; it is made if need be. For an address in an object
+        store see `push_stored`.
 
     Returns:
       The version: the Unix time in seconds, or one more than the newest version where that is not
       smaller. Where the newest version holds the same files already, that version.
     """
+    if is_stored(base_dir):
+        return push_stored(model_dir, base_dir)
     fileio.makedirs(base_dir)
     names = [name.rstrip("/") for name in fileio.listdir(base_dir)]
     for name in names:

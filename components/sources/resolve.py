@@ -7,12 +7,14 @@ import os
 import pathlib
 import re
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
 from components import sample_data
 from components.errors import UserError
-from components.sources import archive, kaggle, redundant
+from components.progress import Throttle, report
+from components.sources import archive, kaggle, object_store, redundant
 from components.sources.layout import find_layout
 
 SAMPLE = "sample"
@@ -50,7 +52,8 @@ def resolve_source(
     whole one is used again. Its redundant tree is deleted.
 
     Args:
-        source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+        source: a folder, a .zip, either in an object store, `kaggle:OWNER/NAME`, a Kaggle data set's
+            URL, or `sample`.
         cache_dir: where the pipeline keeps its own copies.
         environ: where the Kaggle key and proxies are looked up.
 
@@ -70,9 +73,9 @@ def resolve_source(
 def fingerprint_source(source: str) -> str:
     """Return a hash that changes when the source does, without reading any picture.
 
-    Of a folder: every path, size and time of change; of a zip: its path, size and time of change;
-    of a Kaggle reference or the sample: its name, since the pipeline's own copy is changed by
-    nobody.
+    Of a folder, also in an object store: every path, size and time of change; of a zip: its path,
+    size and time of change; of a Kaggle reference or the sample: its name, since the pipeline's own
+    copy is changed by nobody.
 
     Raises:
         UserError: the source is not there or of no known kind.
@@ -102,6 +105,8 @@ def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
             kaggle.fetch_dataset(reference, folder, credentials, environ)
 
         return _Recipe(name, fetch)
+    if object_store.is_stored(source):
+        return _stored_recipe(source)
     path = pathlib.Path(source)
     if path.is_dir():
         return None
@@ -120,8 +125,33 @@ def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
 
 _KINDS = (
     "Give a folder of pictures, a .zip of one, kaggle:OWNER/NAME, the URL of a Kaggle data set "
-    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample."
+    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or .zip may lie at gs://, "
+    "s3:// or hdfs://."
 )
+
+
+def _stored_recipe(source: str) -> _Recipe:
+    """Return how to copy a folder or a .zip from an object store, by what is stored there now."""
+    files = object_store.list_stored(source)
+    if not files:
+        raise UserError(f"{source}: nothing is stored there. {_KINDS}")
+    name = f"stored-{object_store.listing_digest(source, files)}"
+
+    def fetch(folder: pathlib.Path) -> None:
+        throttle = Throttle()
+
+        def tell(done: int, total: int) -> None:
+            if throttle.ready():
+                report(f"{source}: {done} of {total} files copied")
+
+        if [file.address for file in files] != [source] or not source.lower().endswith(".zip"):
+            object_store.fetch_stored(files, folder, tell)
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
+            object_store.fetch_stored(files, pathlib.Path(aside), tell)
+            archive.unpack_zip(pathlib.Path(aside) / files[0].path, folder)
+
+    return _Recipe(name, fetch)
 
 
 def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:

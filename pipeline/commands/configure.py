@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 from components.errors import UserError
+from components.sources.object_store import is_stored
 from pipeline.configs import PipelineConfig
 from pipeline.settings import load_file, parse_assignment, with_overrides
 
@@ -45,9 +46,14 @@ def configure(
     if options.no_cache:
         given["cache"] = False
     config = with_overrides(config, given)
+    if is_stored(config.root):
+        raise UserError(
+            f"--root {config.root}: ML Metadata and checkpoints need a local folder; give one, "
+            "artifacts go elsewhere with --set artifacts_dir=gs://..., models with --push-dir"
+        )
     paths = {"root": str(pathlib.Path(config.root).resolve())}
     for key in ("push_dir", "against"):
-        if getattr(config, key):
+        if getattr(config, key) and not is_stored(getattr(config, key)):
             paths[key] = str(pathlib.Path(getattr(config, key)).resolve())
     config = with_overrides(config, paths)
     source = pathlib.Path(config.data).resolve()

@@ -9,7 +9,7 @@ from components.errors import UserError
 from components.image_findings.policies import REPORT
 from pipeline.commands.configure import add_settings_arguments, configure
 from pipeline.commands.terminal import USAGE_STATUS, quiet
-from pipeline.configs import RECIPES, PipelineConfig
+from pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
@@ -37,7 +37,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
     parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+    _add_beam_arguments(parser)
     add_settings_arguments(parser)
+
+
+def _add_beam_arguments(parser: argparse.ArgumentParser) -> None:
+    beam = parser.add_argument_group("where the Beam steps run")
+    beam.add_argument("--runner", choices=RUNNERS, help="an engine; local is this process")
+    beam.add_argument("--flink-master", metavar="HOST:PORT", help="REST address of the JobManager")
+    beam.add_argument("--spark-master", metavar="spark://HOST:PORT")
+    beam.add_argument(
+        "--job-endpoint",
+        metavar="HOST:PORT",
+        help="a Beam job server; without it a run on Flink or Spark starts one",
+    )
+    beam.add_argument(
+        "--worker-pool", metavar="HOST:PORT", help="Beam's worker pool, as the engine sees it"
+    )
+    beam.add_argument("--worker-image", metavar="IMAGE", help="the workers' image, for Dataflow")
+    beam.add_argument(
+        "--beam-arg",
+        dest="beam_args",
+        metavar="--KEY=VALUE",
+        action="append",
+        help="an argument of Beam's; may be repeated: --beam-arg=--project=mine",
+    )
+
+
+_BEAM_FLAGS = (
+    "runner", "flink_master", "spark_master", "job_endpoint", "worker_pool", "worker_image"
+)  # fmt: skip
 
 
 def make_config(options: argparse.Namespace) -> PipelineConfig:
@@ -57,7 +86,14 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
         flags["train"] = train
     if options.keep_leaks:
         flags["findings"] = {"cross_split_copies": REPORT, "cross_split_near_copies": REPORT}
-    return configure(with_overrides(PipelineConfig(), RECIPES[options.recipe]), options, flags)
+    beam = {key: getattr(options, key) for key in _BEAM_FLAGS if getattr(options, key) is not None}
+    if beam:
+        flags["beam"] = beam
+    config = configure(with_overrides(PipelineConfig(), RECIPES[options.recipe]), options, flags)
+    if options.beam_args:
+        args = [*config.beam.args, *options.beam_args]
+        config = with_overrides(config, {"beam": {"args": args}})
+    return config
 
 
 def execute(options: argparse.Namespace) -> int:

@@ -8,10 +8,11 @@ from tfx.types import standard_artifacts
 
 from components import features
 from components.examples import describe_examples, make_example
-from pipeline.configs import PipelineConfig
+from pipeline.configs import BeamConfig
+from pipeline.engines.arguments import beam_args as pipeline_beam_args
 from tests.components.pictures import encode, noise
 
-BEAM_ARGS = list(PipelineConfig().beam_args)
+BEAM_ARGS = pipeline_beam_args(BeamConfig())
 
 
 def beam_context(folder: pathlib.Path, beam_args: list[str] = BEAM_ARGS):
