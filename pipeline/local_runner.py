@@ -16,11 +16,11 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.drift_validator.statistics import check_comparable, load_statistics
 from components.progress import format_secs, report
+from components.run_records import ComponentRun, latest_run
 from components.sources.resolve import resolve_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
-from pipeline.run_records import ComponentRun, latest_run
 from pipeline.schemas import load_schema
 from pipeline.summary import RunSummary, summarize
 

@@ -16,13 +16,13 @@ from components.drift_validator.drift import read_drift
 from components.errors import DataRejectedError
 from components.image_findings.findings import read_findings
 from components.image_ingest.manifest import counts_by_split, read_manifest
-from components.model_metrics import MACRO_F1_NAME
+from components.model_metrics import MACRO_F1_NAME, per_class
 from components.progress import format_secs
+from components.run_records import ComponentRun, output
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
 from pipeline.modules.trainer_module import TRAINING_FILE
-from pipeline.run_records import ComponentRun, output
 
 
 class Status(str, enum.Enum):
@@ -191,25 +191,6 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
         "confusion_matrix": confusion,
         "per_class": per_class(confusion, labels),
     }
-
-
-def per_class(confusion: list[list[int]], labels: list[str]) -> dict[str, dict[str, float]]:
-    """Returns precision, recall, F1 and images of each class from `[actual][predicted]` counts.
-
-    A ratio with nothing below the line is 0.
-    """
-    result = {}
-    for index, label in enumerate(labels):
-        hits = confusion[index][index]
-        actual = sum(confusion[index])
-        predicted = sum(row[index] for row in confusion)
-        result[label] = {
-            "precision": hits / predicted if predicted else 0.0,
-            "recall": hits / actual if actual else 0.0,
-            "f1": 2 * hits / (actual + predicted) if actual + predicted else 0.0,
-            "images": actual,
-        }
-    return result
 
 
 def _read_json(path: str) -> dict[str, Any]:

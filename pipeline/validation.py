@@ -21,12 +21,12 @@ from components.errors import DataRejectedError, UserError
 from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import counts_by_split, kept_rows
 from components.progress import format_secs
+from components.run_records import output
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.local_runner import Outcome, run_until
 from pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from pipeline.run_records import output
 from pipeline.schema_proposal import format_proposal, propose_schema
 from pipeline.schemas import load_schema
 from pipeline.served_requests import compare_requests, measure_requests, read_requests
