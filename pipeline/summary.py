@@ -64,6 +64,7 @@ class RunSummary:
       seconds: Of the whole run.
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
+      report: The HTML page of the run; None where it ended before there was anything to show.
     """
 
     status: Status
@@ -80,6 +81,7 @@ class RunSummary:
     seconds: float
     anomalies: list[dict[str, Any]]
     error: str | None
+    report: str | None = None
 
     def to_json(self) -> str:
         """Returns the summary as JSON text."""
@@ -222,18 +224,16 @@ def format_summary(summary: RunSummary) -> str:
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
         ]
-    lines.append("")
-    if summary.status is Status.PUSHED:
-        lines.append(
-            f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
-        )
-    elif summary.status is Status.NOT_BLESSED:
-        lines.append(
-            "not blessed: the model is below a threshold or the model before it; nothing pushed"
-        )
-    elif summary.status is Status.ANOMALIES:
-        lines.append(f"stopped at anomalies in the data\n{summary.error}")
-    else:
-        lines.append(f"failed: {summary.error}")
-    lines.append(f"{format_secs(summary.seconds)} in all")
+    lines += ["", format_outcome(summary), f"{format_secs(summary.seconds)} in all"]
     return "\n".join(lines)
+
+
+def format_outcome(summary: RunSummary) -> str:
+    """Returns how the run ended, in words."""
+    if summary.status is Status.PUSHED:
+        return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
+    if summary.status is Status.NOT_BLESSED:
+        return "not blessed: the model is below a threshold or the model before it; nothing pushed"
+    if summary.status is Status.ANOMALIES:
+        return f"stopped at anomalies in the data\n{summary.error}"
+    return f"failed: {summary.error}"
