@@ -12,6 +12,7 @@ from components.run_report.calibration import ReliabilityBin
 from components.run_report.intervals import Interval
 from components.run_report.statistics import SplitStatistics
 from components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg
+from components.run_report.text import visible
 
 _COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL}
 _STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--"}
@@ -163,7 +164,8 @@ def _grouped_bars(
 
 def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Writes the names beside the rows, the first on top."""
-    names = [one if len(one) <= _MAX_NAME else one[: _MAX_NAME - 1] + "…" for one in labels]
+    shown = [visible(label) for label in labels]
+    names = [one if len(one) <= _MAX_NAME else one[: _MAX_NAME - 1] + "…" for one in shown]
     axes.set_yticks(np.arange(len(labels)), names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -32,11 +32,28 @@ def read_checks(evaluation_uri: str) -> list[ThresholdCheck]:
     with.
     """
     config = tfma.load_eval_result(evaluation_uri).config
-    names = [spec.name for spec in config.model_specs]
-    has_baseline = tfma.BASELINE_KEY in names
-    candidate = _overall(evaluation_uri, tfma.CANDIDATE_KEY if has_baseline else None)
-    baseline = _overall(evaluation_uri, tfma.BASELINE_KEY) if has_baseline else {}
-    failed = _failed(evaluation_uri)
+    if any(spec.name == tfma.BASELINE_KEY for spec in config.model_specs):
+        candidate = _overall(evaluation_uri, tfma.CANDIDATE_KEY)
+        baseline = _overall(evaluation_uri, tfma.BASELINE_KEY)
+    else:
+        candidate, baseline = _overall(evaluation_uri, None), None
+    return threshold_checks(config, candidate, baseline, _failed(evaluation_uri))
+
+
+def threshold_checks(
+    config: tfma.EvalConfig,
+    candidate: Mapping[str, float],
+    baseline: Mapping[str, float] | None,
+    failed: Set[tuple[str, bool]],
+) -> list[ThresholdCheck]:
+    """Puts each threshold beside what was reached.
+
+    Args:
+      config: Has the thresholds, each for all images together.
+      candidate: The model's metrics by name.
+      baseline: Those of the model to beat; None where there is none.
+      failed: `(metric, whether as a change)` of each condition that does not hold.
+    """
     checks = []
     for spec in config.metrics_specs:
         for metric in spec.metrics:
@@ -44,15 +61,15 @@ def read_checks(evaluation_uri: str) -> list[ThresholdCheck]:
                 name = json.loads(f"{{{metric.config}}}")["name"]
                 value = candidate[name]
                 if one.threshold.HasField("value_threshold"):
-                    bound = one.threshold.value_threshold.lower_bound.value
-                    rule = f"at least {bound:.4g}"
+                    rule = f"at least {one.threshold.value_threshold.lower_bound.value:.4g}"
                     checks.append(ThresholdCheck(name, rule, value, (name, False) not in failed))
-                if one.threshold.HasField("change_threshold") and has_baseline:
-                    allowed = max(-one.threshold.change_threshold.absolute.value, 0.0)
+                if one.threshold.HasField("change_threshold") and baseline is not None:
+                    allowed = round(-one.threshold.change_threshold.absolute.value, 6)
                     before = baseline[name]
                     rule = f"at most {allowed:.4g} below the blessed model's {before:.4f}"
                     passed = (name, True) not in failed
                     checks.append(ThresholdCheck(name, rule, value - before, passed))
+    # With a baseline TFMA writes the metrics' specification once for each model.
     return list(dict.fromkeys(checks))
 
 

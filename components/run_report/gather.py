@@ -25,7 +25,7 @@ TRAINING_FILE = "training.json"
 DRIFT_FILE = "drift.json"
 
 _MAX_COPIES = 7
-_MAX_CLASSES_WITH_COPIES = 40
+_MAX_CLASSES_WITH_COPIES = 12
 _DISTRIBUTIONS = (
     "tfx",
     "tensorflow",

@@ -13,6 +13,7 @@ from components.progress import format_secs
 from components.run_report.content import ReportContent
 from components.run_report.data_view import make_data_view
 from components.run_report.model_view import make_model_view
+from components.run_report.text import visible
 
 REPORT_FILE = "report.html"
 RUN_TITLE = "Emotion pipeline: report of a run"
@@ -66,16 +67,6 @@ def render(content: ReportContent) -> str:
     )
 
 
-def visible(text: str) -> str:
-    r"""Returns text with every character that cannot be seen written out: `a\x00`, `\u202e`.
-
-    A file may have any name, and one that turns the direction of writing would garble the line.
-    """
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
-    )
-
-
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields nested settings under dotted names, as `--set` takes them."""
     for key, value in settings.items():
@@ -98,18 +89,22 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def _finalize(value: Any) -> Any:
+    """Is applied to all that the template puts out, before it is escaped."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES_DIR),
         autoescape=True,
+        finalize=_finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        visible=visible, number=_number, percent=_percent, duration=format_secs
-    )
+    environment.filters.update(number=_number, percent=_percent, duration=format_secs)
     environment.globals["measures"] = _MEASURES
     environment.globals["style"] = Markup((_TEMPLATES_DIR / "report.css").read_text("utf-8"))
     return environment

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from components import features
 
-MAX_SIDE_PX = 96
-_JPEG_QUALITY = 85
+MAX_SIDE_PX = 72
+_JPEG_QUALITY = 80
 _BATCH = 512
 
 
@@ -42,7 +42,7 @@ class TranslatedCopies:
 
 
 def data_uri(data: bytes) -> str:
-    """Returns an encoded picture as the gray JPEG of a page, no side above 96 pixels; '' if unreadable.
+    """Returns an encoded picture as the gray JPEG of a page, no side above 72 pixels; '' if unreadable.
 
     Gray and unturned, as the pipeline sees it; a picture that is small already keeps its size.
     """

@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from components.run_report.text import visible
+
 INK = "#010201"
 LINE = "#010301"
 TRAIN = "#010401"
@@ -82,5 +84,5 @@ def to_svg(figure: Figure, description: str) -> Markup:
     text = _SVG_HEIGHT.sub(r"\1", _SIZE.sub(r"\1", text, count=1), count=1)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    label = f'<svg role="img" aria-label="{escape(description)}"'
+    label = f'<svg role="img" aria-label="{escape(visible(description))}"'
     return Markup(text.replace("<svg", label, 1))

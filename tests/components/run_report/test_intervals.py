@@ -59,4 +59,4 @@ def test_wilson_is_that_of_scipy(hits, total):
 
 def test_wilson_of_nothing_is_anything():
     assert wilson(0, 0) == Interval(0.0, 1.0)
-    assert wilson(4, 4) == Interval(pytest.approx(0.5101, abs=1e-4), 1.0)
+    assert wilson(4, 4) == Interval(pytest.approx(0.5101, abs=1e-4), pytest.approx(1.0))
