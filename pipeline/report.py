@@ -55,6 +55,9 @@ def leave_report(
             return str(target)
         data = _read_data(components, error)
         if data:
+            if data.anomalies:
+                # The page lists them in their own section.
+                outcome = f"Stopped: {len(data.anomalies)} anomalies in the data"
             run = RunContent(to_dict(config), versions(), component_times(components))
             write_report(ReportContent(title, outcome, error is None, data, run=run), target)
             return str(target)

@@ -156,7 +156,7 @@ def test_the_page_of_a_blessed_model(inputs, tmp_path):
     assert "+1, +0 px" in page.text
     assert "seed 7" in page.text
     assert [one["id"] for one in page.all("section")] == [
-        "verdict", "curves", "classes", "calibration", "mistakes", "counts", "anomalies",
+        "verdict", "curves", "classes", "calibration", "mistakes", "anomalies", "counts",
         "findings", "statistics", "sheets", "copies", "run",
     ]  # fmt: skip
 
