@@ -15,8 +15,10 @@ from pipeline.configs import PipelineConfig
 from pipeline.settings import to_dict
 
 _DATA_OUTPUTS = {
-    "manifest": ("ImageIngest", "manifest"),
+    "manifest": ("ImageAudit", "audited_manifest"),
+    "findings": ("ImageAudit", "findings"),
     "statistics": ("StatisticsGen", "statistics"),
+    "drift": ("DriftValidator", "drift"),
     "balanced_examples": ("ClassBalancer", "balanced_examples"),
 }
 """What the page shows of the data: the component and the key of its output."""
@@ -70,6 +72,7 @@ def leave_report(
 def _read_data(components: list[ComponentRun], error: Exception | None) -> DataContent | None:
     """Reads what there is of the data; None where there is no manifest."""
     artifacts = {key: output(components, *place) for key, place in _DATA_OUTPUTS.items()}
+    artifacts["manifest"] = artifacts["manifest"] or output(components, "ImageIngest", "manifest")
     uris = {key: artifact.uri for key, artifact in artifacts.items() if artifact}
     if "manifest" not in uris:
         return None

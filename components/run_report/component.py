@@ -9,7 +9,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import HtmlReport, ImageFindings, ImageManifest
+from components.artifacts import DataDrift, HtmlReport, ImageFindings, ImageManifest
 from components.fingerprint import code_fingerprint
 from components.run_report import executor
 
@@ -17,6 +17,7 @@ _INPUT_TYPES = {
     "manifest": ImageManifest,
     "findings": ImageFindings,
     "statistics": standard_artifacts.ExampleStatistics,
+    "drift": DataDrift,
     "balanced_examples": standard_artifacts.Examples,
     "model": standard_artifacts.Model,
     "model_run": standard_artifacts.ModelRun,
@@ -24,7 +25,6 @@ _INPUT_TYPES = {
     "blessing": standard_artifacts.ModelBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
-_OPTIONAL = {"findings"}
 
 
 class RunReportSpec(ComponentSpec):
@@ -36,10 +36,7 @@ class RunReportSpec(ComponentSpec):
         "metadata_path": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
-    INPUTS = {
-        key: ChannelParameter(type=one, optional=key in _OPTIONAL)
-        for key, one in _INPUT_TYPES.items()
-    }
+    INPUTS = {key: ChannelParameter(type=one) for key, one in _INPUT_TYPES.items()}
     OUTPUTS = {"report": ChannelParameter(type=HtmlReport)}
 
 
@@ -57,7 +54,9 @@ class RunReport(base_component.BaseComponent):
     def __init__(
         self,
         manifest: types.BaseChannel,
+        findings: types.BaseChannel,
         statistics: types.BaseChannel,
+        drift: types.BaseChannel,
         balanced_examples: types.BaseChannel,
         model: types.BaseChannel,
         model_run: types.BaseChannel,
@@ -66,14 +65,15 @@ class RunReport(base_component.BaseComponent):
         pushed_model: types.BaseChannel,
         settings: Mapping[str, Any],
         seed: int,
-        findings: types.BaseChannel | None = None,
         metadata_path: str = "",
     ):
         """Wires the component.
 
         Args:
           manifest: A channel of ImageManifest, the one that the examples were made from.
+          findings: A channel of ImageFindings.
           statistics: A channel of ExampleStatistics.
+          drift: A channel of DataDrift.
           balanced_examples: A channel of Examples, as ClassBalancer writes them.
           model: A channel of Model.
           model_run: A channel of ModelRun, as this project's Trainer writes it.
@@ -82,7 +82,6 @@ class RunReport(base_component.BaseComponent):
           pushed_model: A channel of PushedModel.
           settings: The configuration of the run, plain and nested, to be shown.
           seed: Of the bootstrap.
-          findings: A channel of ImageFindings.
           metadata_path: The SQLite file of ML Metadata, which has the components' times; empty for
             a page without them.
 
@@ -93,6 +92,7 @@ class RunReport(base_component.BaseComponent):
             "manifest": manifest,
             "findings": findings,
             "statistics": statistics,
+            "drift": drift,
             "balanced_examples": balanced_examples,
             "model": model,
             "model_run": model_run,
@@ -100,8 +100,7 @@ class RunReport(base_component.BaseComponent):
             "blessing": blessing,
             "pushed_model": pushed_model,
         }
-        wired = {key: channel for key, channel in channels.items() if channel is not None}
-        for key, channel in wired.items():
+        for key, channel in channels.items():
             expected = _INPUT_TYPES[key]
             if channel.type is not expected:
                 raise ValueError(
@@ -109,7 +108,7 @@ class RunReport(base_component.BaseComponent):
                 )
         super().__init__(
             RunReportSpec(
-                **wired,
+                **channels,
                 report=types.Channel(type=HtmlReport),
                 settings=json.dumps(settings),
                 seed=seed,

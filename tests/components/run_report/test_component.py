@@ -21,7 +21,7 @@ from pipeline.configs import ThresholdConfig
 from pipeline.evaluation import make_eval_config
 from tests.components.example_artifacts import example, write_examples
 from tests.components.pictures import encode, noise
-from tests.components.run_report.contents import make_manifest, make_model
+from tests.components.run_report.contents import make_data, make_manifest, make_model
 from tests.components.run_report.test_page import Page
 from tests.serving.models import LABELS, write_emotion
 
@@ -90,6 +90,8 @@ def inputs(evaluation, tmp_path_factory):
         (folder / "statistics" / f"Split-{split}").mkdir()
         path = folder / "statistics" / f"Split-{split}" / "FeatureStats.pb"
         path.write_bytes(tfdv.generate_statistics_from_dataframe(frame).SerializeToString())
+    drift = artifact(artifacts.DataDrift, "drift")
+    (folder / "drift" / "drift.json").write_text(json.dumps(make_data(written).drift))
     source = written.table[written.table["label"] == "sad"]
     source = min(
         (row for row in source.itertuples() if row.split == "train" and row.status == "kept"),
@@ -125,6 +127,7 @@ def inputs(evaluation, tmp_path_factory):
     evaluated.uri = evaluation
     return {
         "manifest": [manifest], "findings": [findings], "statistics": [statistics],
+        "drift": [drift],
         "balanced_examples": [balanced], "model": [model], "model_run": [model_run],
         "evaluation": [evaluated],
     }  # fmt: skip
@@ -157,7 +160,7 @@ def test_the_page_of_a_blessed_model(inputs, tmp_path):
     assert "seed 7" in page.text
     assert [one["id"] for one in page.all("section")] == [
         "verdict", "curves", "classes", "calibration", "mistakes", "anomalies", "counts",
-        "findings", "statistics", "sheets", "copies", "run",
+        "findings", "drift", "statistics", "sheets", "copies", "run",
     ]  # fmt: skip
 
 
@@ -175,7 +178,9 @@ def test_the_same_artifacts_give_the_same_page(inputs, tmp_path):
 def channels():
     return {
         "manifest": channel.Channel(type=artifacts.ImageManifest),
+        "findings": channel.Channel(type=artifacts.ImageFindings),
         "statistics": channel.Channel(type=standard_artifacts.ExampleStatistics),
+        "drift": channel.Channel(type=artifacts.DataDrift),
         "balanced_examples": channel.Channel(type=standard_artifacts.Examples),
         "model": channel.Channel(type=standard_artifacts.Model),
         "model_run": channel.Channel(type=standard_artifacts.ModelRun),
