@@ -30,9 +30,9 @@ def outcome(root: pathlib.Path) -> dict:
       a digest of them in any order), `verdict` (status and blessing), `metrics` and `seconds`.
     """
     from components.image_ingest.manifest import read_manifest
+    from components.run_records import latest_run, output
     from pipeline.local_runner import metadata_connection
     from pipeline.pipeline import PIPELINE_NAME
-    from pipeline.run_records import latest_run, output
 
     summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
     components = latest_run(metadata_connection(root), PIPELINE_NAME)
