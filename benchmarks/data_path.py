@@ -91,10 +91,10 @@ def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
     """
     from tfx.orchestration.portable import launcher
 
+    from components.run_records import latest_run
     from pipeline import local_runner
     from pipeline.configs import PipelineConfig, ThresholdConfig
     from pipeline.pipeline import PIPELINE_NAME, create_pipeline
-    from pipeline.run_records import latest_run
 
     config = PipelineConfig(
         data=str(data), root=str(out), thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0)

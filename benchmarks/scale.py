@@ -37,10 +37,10 @@ def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
       graph; `idle_mib`, the process's memory before the first component.
     """
     from benchmarks.data_path import export_untrained
+    from components.run_records import latest_run
     from pipeline import local_runner
     from pipeline.configs import PipelineConfig, ThresholdConfig
     from pipeline.pipeline import PIPELINE_NAME, create_pipeline
-    from pipeline.run_records import latest_run
 
     config = PipelineConfig(
         data=str(data), root=str(root), thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0)

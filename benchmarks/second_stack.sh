@@ -10,7 +10,7 @@
 #
 # Settings, from the environment: SECOND_STACK_DIR (where the system goes, default
 # /var/tmp/emotion-debian13), DEBIAN_MIRROR (default: the first that apt uses here), DEBIAN_RELEASE
-# (trixie), FER_ZIP (the real data, for the tests that want it). How this machine reaches its package
+# (trixie), RUN_FLAGS (of `emotion run` in `compare`), FER_ZIP (the real data, for the tests that want it). How this machine reaches its package
 # index (PIP_*, UV_*, proxies, certificates, resolv.conf, hosts) is taken over as it is.
 set -euo pipefail
 
@@ -99,17 +99,21 @@ step_run() {
     in_clone "$@"
 }
 
-# The drawn data with a seed, on this machine's stack and on Debian 13's.
+# Drawn data with a seed, on this machine's stack and on Debian 13's. They are drawn once: another OpenCV
+# draws a few of the pictures otherwise. RUN_FLAGS goes to `emotion run`.
 step_compare() {
-    local run=(run --data sample --recipe fast --seed "${1:-7}" --root)
+    local flags
+    read -r -a flags <<<"--seed ${1:-7} ${RUN_FLAGS:---recipe fast}"
     make -C "$project" --no-print-directory setup
     rm -rf "$dir/outcomes" "$dir$clone/runs/compared"
-    mkdir -p "$dir/outcomes"
+    mkdir -p "$dir/outcomes" "$dir$clone/runs/compared"
+    (cd "$project" && .venv/bin/emotion sample-data "$dir/outcomes/data")
+    cp -r "$dir/outcomes/data" "$dir$clone/runs/compared/data"
     # Not blessed is an outcome too; what went wrong otherwise shows where it is read.
-    (cd "$project" && .venv/bin/emotion "${run[@]}" "$dir/outcomes/run" || true)
+    (cd "$project" && .venv/bin/emotion run --data "$dir/outcomes/data" --root "$dir/outcomes/run" "${flags[@]}" || true)
     (cd "$project" && .venv/bin/python -m benchmarks.run_outcome "$dir/outcomes/run") >"$dir/outcomes/here.json"
-    in_clone .venv/bin/emotion "${run[@]}" runs/compared || true
-    in_clone .venv/bin/python -m benchmarks.run_outcome runs/compared >"$dir/outcomes/debian.json"
+    in_clone .venv/bin/emotion run --data runs/compared/data --root runs/compared/run "${flags[@]}" || true
+    in_clone .venv/bin/python -m benchmarks.run_outcome runs/compared/run >"$dir/outcomes/debian.json"
     (cd "$project" && .venv/bin/python -m benchmarks.run_outcome --compare "$dir/outcomes/here.json" "$dir/outcomes/debian.json")
 }
 

@@ -45,7 +45,6 @@ PEERS = {
     "kserve": ["kserve"],
     # 1.7 needs protobuf 5 and TensorFlow 2.16 needs 4; 1.6 imports pkg_resources.
     "mlserver": ["mlserver<1.7", "setuptools<81"],
-    "ray": ["ray[serve]"],
 }
 """Each peer's packages."""
 

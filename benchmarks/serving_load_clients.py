@@ -108,13 +108,13 @@ _TF_SERVING = _http(
     lambda image: {"instances": [{"b64": image}]},
     lambda answer: answer["predictions"][0]["probabilities"],
 )
-_PLAIN = _http("/predict", lambda image: {"b64": image}, lambda answer: answer["probabilities"])
 PROTOCOLS = {
     "grpc": Protocol(_encode_grpc, _connect_grpc, _decode_grpc),
     "rest": _TF_SERVING,
     "kserve": _TF_SERVING,
-    "litserve": _PLAIN,
-    "ray": _PLAIN,
+    "litserve": _http(
+        "/predict", lambda image: {"b64": image}, lambda answer: answer["probabilities"]
+    ),
     "bentoml": _http(
         "/predict", lambda image: {"images": [image]}, lambda answer: answer[0]["probabilities"]
     ),

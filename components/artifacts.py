@@ -29,3 +29,9 @@ class DataDrift(Artifact):
     """
 
     TYPE_NAME = "DataDrift"
+
+
+class HtmlReport(Artifact):
+    """A page to look at: `report.html`, which needs no other file; see `components.run_report`."""
+
+    TYPE_NAME = "HtmlReport"

@@ -1,4 +1,4 @@
-"""TFMA metrics that TFMA lacks."""
+"""Metrics that TFMA lacks."""
 
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.metrics import multi_class_confusion_matrix_metrics as confusion
@@ -44,6 +44,25 @@ def macro_f1(counts: dict[tuple[int, int], float]) -> float:
     if not totals:
         return float("nan")
     return sum(2 * hits.get(label, 0.0) / total for label, total in totals.items()) / len(totals)
+
+
+def per_class(confusion: list[list[int]], labels: list[str]) -> dict[str, dict[str, float]]:
+    """Returns precision, recall, F1 and images of each class from `[actual][predicted]` counts.
+
+    A ratio with nothing below the line is 0.
+    """
+    result = {}
+    for index, label in enumerate(labels):
+        hits = confusion[index][index]
+        actual = sum(confusion[index])
+        predicted = sum(row[index] for row in confusion)
+        result[label] = {
+            "precision": hits / predicted if predicted else 0.0,
+            "recall": hits / actual if actual else 0.0,
+            "f1": 2 * hits / (actual + predicted) if actual + predicted else 0.0,
+            "images": actual,
+        }
+    return result
 
 
 def _computations(

@@ -48,6 +48,7 @@ def main() -> int:
         server.wait()
     print(
         f"\noutputs: {root}\n"
+        f"  the run's page: {root / 'report.html'}\n"
         f"  serve them:    .venv/bin/emotion serve --model-dir {push_dir}\n"
         f"  ask them:      .venv/bin/emotion predict {picture.parent}"
     )

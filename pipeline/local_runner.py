@@ -16,14 +16,16 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.drift_validator.statistics import check_comparable, load_statistics
 from components.progress import format_secs, report
+from components.run_records import ComponentRun, latest_run
+from components.run_report.page import REPORT_FILE, RUN_TITLE
 from components.sources.resolve import resolve_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.engines.preflight import ready_engine
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
-from pipeline.run_records import ComponentRun, latest_run
+from pipeline.report import leave_report
 from pipeline.schemas import load_schema
-from pipeline.summary import RunSummary, summarize
+from pipeline.summary import RunSummary, format_outcome, summarize
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
@@ -53,7 +55,16 @@ def run(config: PipelineConfig) -> RunSummary:
       The outcome; what ended the run early is in it, with the traceback in the log.
     """
     outcome = run_until(config)
-    return summarize(config, outcome.components, outcome.seconds, outcome.error)
+    summary = summarize(config, outcome.components, outcome.seconds, outcome.error)
+    page = leave_report(
+        pathlib.Path(config.root) / REPORT_FILE,
+        config,
+        outcome.components,
+        outcome.error,
+        title=RUN_TITLE,
+        outcome=format_outcome(summary),
+    )
+    return dataclasses.replace(summary, report=page)
 
 
 def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:

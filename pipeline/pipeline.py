@@ -1,6 +1,7 @@
 """The whole graph on one page."""
 
 import tensorflow_data_validation as tfdv
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
 from components.anomaly_gate.component import AnomalyGate
@@ -13,6 +14,7 @@ from components.image_example_gen.component import ImageExampleGen
 from components.image_findings.component import ImageAudit
 from components.image_ingest.component import ImageIngest
 from components.model_pusher.component import AtomicPusher
+from components.run_report.component import RunReport
 from components.sources.resolve import fingerprint_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
@@ -51,6 +53,7 @@ def create_pipeline(
     | SavedModel | the specified CNN with its signatures | Trainer |
     | evaluation, blessing | metrics against thresholds and the latest blessed model | Resolver, Evaluator |
     | pushed version | a version folder that TensorFlow Serving picks up | Pusher |
+    | report | one self-contained HTML page of the run | RunReport |
 
     Args:
       config: The settings of the run.
@@ -180,6 +183,23 @@ def create_pipeline(
         ),
     ).with_id("Pusher")
 
+    # What a person looks at, whether the model was blessed or not.
+    run_report = RunReport(
+        manifest=manifest,
+        findings=image_audit.outputs["findings"],
+        statistics=statistics_gen.outputs["statistics"],
+        drift=drift_validator.outputs["drift"],
+        balanced_examples=balanced_examples,
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        settings=to_dict(config),
+        seed=config.seed,
+        metadata_path=_metadata_path(pipeline_args.get("metadata_connection_config")),
+    )
+
     components = [
         image_ingest,
         image_audit,
@@ -195,6 +215,7 @@ def create_pipeline(
         resolver,
         evaluator,
         pusher,
+        run_report,
     ]
     if last is None:
         class_balancer.add_upstream_node(anomaly_gate)
@@ -208,3 +229,8 @@ def create_pipeline(
         beam_pipeline_args=beam_args(config.beam),
         **pipeline_args,
     )
+
+
+def _metadata_path(connection: metadata_store_pb2.ConnectionConfig | None) -> str:
+    """Returns the file of ML Metadata; empty where it is no file, or not the pipeline's to know."""
+    return connection.sqlite.filename_uri if connection is not None else ""

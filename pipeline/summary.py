@@ -16,13 +16,13 @@ from components.drift_validator.drift import read_drift
 from components.errors import DataRejectedError
 from components.image_findings.findings import read_findings
 from components.image_ingest.manifest import counts_by_split, read_manifest
-from components.model_metrics import MACRO_F1_NAME
+from components.model_metrics import MACRO_F1_NAME, per_class
 from components.progress import format_secs
+from components.run_records import ComponentRun, output
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
 from pipeline.modules.trainer_module import TRAINING_FILE
-from pipeline.run_records import ComponentRun, output
 
 
 class Status(str, enum.Enum):
@@ -64,6 +64,7 @@ class RunSummary:
       seconds: Of the whole run.
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
+      report: The HTML page of the run; None where it ended before there was anything to show.
     """
 
     status: Status
@@ -80,6 +81,7 @@ class RunSummary:
     seconds: float
     anomalies: list[dict[str, Any]]
     error: str | None
+    report: str | None = None
 
     def to_json(self) -> str:
         """Returns the summary as JSON text."""
@@ -193,25 +195,6 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
     }
 
 
-def per_class(confusion: list[list[int]], labels: list[str]) -> dict[str, dict[str, float]]:
-    """Returns precision, recall, F1 and images of each class from `[actual][predicted]` counts.
-
-    A ratio with nothing below the line is 0.
-    """
-    result = {}
-    for index, label in enumerate(labels):
-        hits = confusion[index][index]
-        actual = sum(confusion[index])
-        predicted = sum(row[index] for row in confusion)
-        result[label] = {
-            "precision": hits / predicted if predicted else 0.0,
-            "recall": hits / actual if actual else 0.0,
-            "f1": 2 * hits / (actual + predicted) if actual + predicted else 0.0,
-            "images": actual,
-        }
-    return result
-
-
 def _read_json(path: str) -> dict[str, Any]:
     with fileio.open(path, "r") as file:
         return json.loads(file.read())
@@ -241,18 +224,16 @@ def format_summary(summary: RunSummary) -> str:
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
         ]
-    lines.append("")
-    if summary.status is Status.PUSHED:
-        lines.append(
-            f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
-        )
-    elif summary.status is Status.NOT_BLESSED:
-        lines.append(
-            "not blessed: the model is below a threshold or the model before it; nothing pushed"
-        )
-    elif summary.status is Status.ANOMALIES:
-        lines.append(f"stopped at anomalies in the data\n{summary.error}")
-    else:
-        lines.append(f"failed: {summary.error}")
-    lines.append(f"{format_secs(summary.seconds)} in all")
+    lines += ["", format_outcome(summary), f"{format_secs(summary.seconds)} in all"]
     return "\n".join(lines)
+
+
+def format_outcome(summary: RunSummary) -> str:
+    """Returns how the run ended, in words."""
+    if summary.status is Status.PUSHED:
+        return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
+    if summary.status is Status.NOT_BLESSED:
+        return "not blessed: the model is below a threshold or the model before it; nothing pushed"
+    if summary.status is Status.ANOMALIES:
+        return f"stopped at anomalies in the data\n{summary.error}"
+    return f"failed: {summary.error}"

@@ -21,12 +21,15 @@ from components.errors import DataRejectedError, UserError
 from components.image_findings.policies import FAIL
 from components.image_ingest.manifest import counts_by_split, kept_rows
 from components.progress import format_secs
+from components.run_records import output
+from components.run_report.content import ReportContent
+from components.run_report.gather import read_data
+from components.run_report.page import write_report
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.local_runner import Outcome, run_until
 from pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from pipeline.run_records import output
 from pipeline.schema_proposal import format_proposal, propose_schema
 from pipeline.schemas import load_schema
 from pipeline.served_requests import compare_requests, measure_requests, read_requests
@@ -169,6 +172,31 @@ def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
         label: {split: int(counts.get((label, split), 0)) for split in SPLITS}
         for label in sorted(kept["label"].unique())
     }
+
+
+def write_validation_report(validation: Validation, source: str, path: pathlib.Path) -> bool:
+    """Writes the outcome as a page; returns whether there was anything to show.
+
+    A validation that ended before the audit, or that compared requests, has no manifest to show.
+    """
+    if "manifest" not in validation.artifacts:
+        return False
+    anomalies = [Anomaly(**one) for one in validation.anomalies]
+    if validation.status is Status.FAILED:
+        outcome = f"Failed: {validation.error}"
+    else:
+        outcome = f"{len(anomalies)} anomalies" if anomalies else "Clean: no anomalies"
+    content = ReportContent(
+        title=f"Validation of {source}",
+        outcome=outcome,
+        is_good=validation.status is Status.CLEAN,
+        data=read_data(
+            validation.artifacts,
+            anomalies=None if validation.status is Status.FAILED else anomalies,
+        ),
+    )
+    write_report(content, path)
+    return True
 
 
 def format_validation(validation: Validation) -> str:

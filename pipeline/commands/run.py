@@ -114,5 +114,7 @@ def execute(options: argparse.Namespace) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         print(format_summary(summary), file=terminal)
+        if summary.report:
+            print(f"report: {summary.report}", file=terminal)
         print(f"summary: {target}\nlog: {log}", file=terminal)
     return summary.status.exit_status

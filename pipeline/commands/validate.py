@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--eval-fraction", type=float)
     parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
+    parser.add_argument(
+        "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
+    )
     add_settings_arguments(parser)
 
 
@@ -55,12 +58,22 @@ def execute(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
-        from pipeline.validation import format_validation, validate, validate_requests
+        from pipeline.validation import (
+            format_validation,
+            validate,
+            validate_requests,
+            write_validation_report,
+        )
 
         validation = validate_requests(config) if options.requests else validate(config)
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(validation.to_json(), encoding="utf-8")
         print(format_validation(validation), file=terminal)
+        if options.report:
+            if write_validation_report(validation, config.data, options.report):
+                print(f"report: {options.report}", file=terminal)
+            else:
+                print("report: none, since there is nothing to show", file=terminal)
         print(f"log: {log}", file=terminal)
     return validation.status.exit_status

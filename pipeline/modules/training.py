@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.errors import UserError
 from components.progress import Throttle, format_secs, report
 from pipeline.configs import TrainConfig
+from pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
 from pipeline.modules.checkpoints import Checkpoints, TrainState
 from pipeline.modules.distribution import merge_statistics
 from pipeline.modules.model import dropout_generators, set_dropout_rate
@@ -26,21 +27,6 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int):
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-
-
-class Adam(tf.keras.optimizers.Adam):
-    """Adam whose averaged weights are put in place by `with_averages` alone.
-
-    Keras's `fit` ends by replacing the weights with their averages; a training of one `fit` an epoch
-    would begin each epoch with the averages, and hardly learn.
-    """
-
-    def finalize_variable_values(self, var_list):
-        """Leaves the weights as they are."""
-
-    def put_averages(self, variables) -> None:
-        """Replaces the weights with their averages."""
-        super().finalize_variable_values(variables)
 
 
 def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> Adam:
@@ -66,28 +52,6 @@ def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
     """Returns the weight of each class: the mean class size over its own size."""
     counts = np.bincount(labels, minlength=num_classes)
     return {index: len(labels) / (num_classes * max(n, 1)) for index, n in enumerate(counts)}
-
-
-class with_averages:  # noqa: N801 (reads as a statement)
-    """Context in which the model has the optimizer's averaged weights, where it keeps any."""
-
-    def __init__(self, model: tf.keras.Model):
-        """Takes a compiled model."""
-        self._model = model
-
-    def __enter__(self):
-        """Puts the averages in place."""
-        if self._model.optimizer.use_ema:
-            variables = self._model.trainable_variables
-            self._weights = [variable.numpy() for variable in variables]
-            with self._model.distribute_strategy.scope():
-                self._model.optimizer.put_averages(variables)
-
-    def __exit__(self, *_):
-        """Puts the trained weights back."""
-        if self._model.optimizer.use_ema:
-            for variable, value in zip(self._model.trainable_variables, self._weights, strict=True):
-                variable.assign(value)
 
 
 class _Progress(tf.keras.callbacks.Callback):
@@ -160,6 +124,7 @@ def train(
         report(f"going on after epoch {len(state.history)} of {config.epochs}")
     weights = class_weights(train_split.labels, num_classes) if config.class_weights else None
     validation = eval_batches(eval_split, num_classes)
+    sample = statistics_sample(train_split, seed)
     writer = tf.summary.create_file_writer(log_dir)
     for epoch in range(len(state.history), config.epochs):
         if _should_stop(state, config):
@@ -177,7 +142,7 @@ def train(
         ).history
         train_secs = time.monotonic() - start
         merge_statistics(model)
-        with with_averages(model):
+        with averaged_weights(model, sample):
             val_loss, val_accuracy = model.evaluate(validation, verbose=0)
             row = {
                 "loss": fitted["loss"][0],

@@ -31,6 +31,14 @@ def balanced_records(root: pathlib.Path) -> dict[str, list[bytes]]:
     }
 
 
+def report_text(root: pathlib.Path, outcome) -> str:
+    """The page of a run, which the summary and the terminal name."""
+    path = root / "report.html"
+    assert outcome.summary["report"] == str(path)
+    assert f"report: {path}" in outcome.output
+    return path.read_text(encoding="utf-8")
+
+
 def tree(folder: pathlib.Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -48,7 +56,7 @@ def finished(drawn, tmp_path_factory):
 
 
 def test_run_pushes_and_serves(finished, drawn, serve):
-    _, outcome = finished
+    root, outcome = finished
     summary = outcome.summary
     assert outcome.status == 0, outcome.output
     assert (summary["status"], summary["blessed"]) == ("pushed", True)
@@ -65,6 +73,15 @@ def test_run_pushes_and_serves(finished, drawn, serve):
     )
     push_dir = pathlib.Path(summary["push_dir"])
     assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
+    page = report_text(root, outcome)
+    assert f"Blessed, and pushed as version {summary['pushed_version']}" in page
+    # The model was asked again for the page, and says what it said to Evaluator.
+    assert f"<dd>{summary['metrics']['accuracy']:.3f}</dd>" in page
+    assert f"<dd>{summary['metrics']['macro_f1']:.3f}</dd>" in page
+    for section in ("curves", "calibration", "statistics", "copies", "run"):
+        assert f'<section id="{section}"' in page
+    for component in summary["components"]:
+        assert component["id"] in page or component["id"] == "RunReport"
 
     address = serve(push_dir)
     faces = sorted((drawn / "images" / "validation" / "surprise").iterdir())
@@ -98,6 +115,7 @@ def test_same_command_again_repeats_nothing_that_is_finished(finished, drawn):
         assert cached[component], f"{component} ran again"
     assert again.status == 0, again.output
     assert again.summary["pushed_version"] == first.summary["pushed_version"]
+    assert "below the blessed model&#39;s" in report_text(root, again)
 
 
 def test_killed_anywhere_then_started_again_gives_what_an_undisturbed_run_gives(drawn, tmp_path):
@@ -124,6 +142,9 @@ def test_not_blessed_is_status_3_and_pushes_nothing(drawn, tmp_path):
     assert (outcome.summary["status"], outcome.summary["blessed"]) == ("not_blessed", False)
     assert outcome.summary["pushed_version"] is None
     assert not pathlib.Path(outcome.summary["push_dir"]).exists()
+    page = report_text(tmp_path, outcome)
+    assert "Not blessed, so nothing was pushed" in page
+    assert '<section id="classes"' in page
 
 
 def test_anomalies_stop_the_run_with_status_4(drawn, tmp_path):
@@ -142,6 +163,11 @@ def test_anomalies_stop_the_run_with_status_4(drawn, tmp_path):
     assert "bored/one.jpg" in outcome.output
     assert "what to do" in outcome.output
     assert "Traceback" not in outcome.output
+    page = report_text(tmp_path / "root", outcome)
+    assert "images/train/bored/one.jpg" in page
+    assert "What to do:" in page
+    assert '<section id="statistics"' in page
+    assert '<section id="classes"' not in page
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tensorflow.python.framework import config as tf_config
 from components.errors import UserError
 from pipeline.configs import TrainConfig
 from pipeline.modules import training
+from pipeline.modules.averaging import averaged_weights
 from pipeline.modules.checkpoints import Checkpoints, TrainState
 from pipeline.modules.model import build_model
 from pipeline.modules.training_data import EpochBatches, Split
@@ -184,11 +185,27 @@ def test_averages_are_in_place_only_within_the_context():
         kernel.assign([[value]])
         # A zero gradient leaves the weight as it is and still moves the average.
         optimizer.apply_gradients([(tf.zeros([1, 1]), kernel)])
-    with training.with_averages(model):
+    with averaged_weights(model, np.zeros((1, 1), np.uint8)):
         average = kernel.numpy().item()
     # 0.75 * (0.75 * 0 + 0.25 * 4) + 0.25 * 8
     assert average == pytest.approx(2.75)
     assert kernel.numpy().item() == 8.0
+
+
+def test_averages_get_statistics_of_their_own():
+    layers = tf.keras.layers
+    norm = layers.BatchNormalization(momentum=0.9)
+    dropout = layers.Dropout(0.5)
+    model = tf.keras.Sequential([layers.Input((1,)), dropout, norm, layers.Dense(1)])
+    model.compile(training.make_optimizer(TrainConfig(averaging_decay=0.9), 1), "mse")
+    model.optimizer.build(model.trainable_variables)
+    # Bytes 0 and 255 are 0 and 1: their mean is 0.5, their variance 0.25, and dropout would change both.
+    sample = np.array([[0], [255]] * 200, np.uint8)
+    with averaged_weights(model, sample):
+        assert norm.moving_mean.numpy() == pytest.approx([0.5])
+        assert norm.moving_variance.numpy() == pytest.approx([0.25])
+    assert (norm.moving_mean.numpy(), norm.moving_variance.numpy()) == (0.0, 1.0)
+    assert (norm.momentum, dropout.rate) == (0.9, 0.5)
 
 
 def test_learning_rate_schedule():

@@ -28,7 +28,7 @@ from tensorflow_serving.apis import (
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-START_TIMEOUT_SECS = 60
+START_TIMEOUT_SECS = 180  # TensorFlow alone takes a minute to import on busy cores
 State = get_model_status_pb2.ModelVersionStatus.State
 
 

@@ -100,7 +100,8 @@ def test_grpcurl_predicts_an_image(server, image, tmp_path):
     grpcurl = shutil.which("grpcurl")
     if grpcurl is None:
         pytest.skip(
-            "grpcurl is not on PATH (go install github.com/fullstorydev/grpcurl/cmd/grpcurl)"
+            "grpcurl is not on PATH: go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, "
+            "and put $(go env GOPATH)/bin on PATH"
         )
     tensor = {
         "dtype": "DT_STRING",

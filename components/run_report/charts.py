@@ -1,0 +1,172 @@
+"""The charts of the page."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from components.run_report.calibration import ReliabilityBin
+from components.run_report.intervals import Interval
+from components.run_report.statistics import SplitStatistics
+from components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg
+from components.run_report.text import visible
+
+_COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL}
+_STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--"}
+_MAX_NAME = 22
+_ROW_IN = 0.42
+_AXIS_IN = 0.75
+
+
+def class_counts_chart(
+    labels: Sequence[str], kept: Mapping[str, Sequence[int]], balanced: Sequence[int] | None
+) -> Markup:
+    """Draws the images of each class: per split what was kept, and train after balancing."""
+    groups: list[tuple[str, Sequence[int], dict]] = []
+    if balanced is not None:
+        groups.append(("train, balanced", balanced, {"color": TRAIN, "alpha": 0.35}))
+    groups += [
+        (split, counts, {"color": _COLOURS[split]}) for split, counts in kept.items() if any(counts)
+    ]
+    with chart("class-counts", _AXIS_IN + _ROW_IN * len(labels)) as (figure, axes):
+        _grouped_bars(axes, labels, groups)
+        axes.set_xlabel("images")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        figure.legend(loc="outside upper left", ncols=3)
+        return to_svg(figure, "Bars: images of each class; the table beside has the numbers")
+
+
+def feature_chart(name: str, splits: Mapping[str, SplitStatistics]) -> Markup | None:
+    """Draws the distribution of a feature, train against eval; None where there is nothing to draw."""
+    if any(one.histogram for one in splits.values()):
+        return _histograms(name, splits)
+    if any(0 < (one.unique or 0) <= len(one.values) for one in splits.values()):
+        return _shares(name, splits)
+    return None
+
+
+def _histograms(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
+    with chart(f"feature-{name}", 2.1) as (figure, axes):
+        for split, one in splits.items():
+            if one.histogram:
+                colour = _COLOURS.get(split, INK)
+                edges, densities = one.histogram.edges, one.histogram.densities
+                if split == TRAIN_SPLIT:
+                    axes.stairs(densities, edges, fill=True, color=colour, alpha=0.3, linewidth=0)
+                style = _STYLES.get(split, ":")
+                axes.stairs(
+                    densities, edges, color=colour, linestyle=style, linewidth=1.6, label=split
+                )
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        figure.legend(loc="outside upper left", ncols=2)
+        return to_svg(figure, f"Histogram of {name}, {' against '.join(splits)}")
+
+
+def _shares(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
+    shares = {split: dict(one.values) for split, one in splits.items()}
+    values = sorted({value for one in shares.values() for value in one})
+    groups = [
+        (split, [shares[split].get(value, 0.0) for value in values], {"color": _COLOURS[split]})
+        for split in shares
+    ]
+    with chart(f"feature-{name}", _AXIS_IN + 0.9 * _ROW_IN * len(values)) as (figure, axes):
+        _grouped_bars(axes, values, groups)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        figure.legend(loc="outside upper left", ncols=2)
+        return to_svg(figure, f"Bars: share of each value of {name}, {' against '.join(splits)}")
+
+
+def learning_curve(
+    metric: str, train: Sequence[float], validation: Sequence[float], best_epoch: int
+) -> Markup:
+    """Draws a metric over the epochs; `best_epoch` is counted from 0."""
+    epochs = np.arange(1, len(train) + 1)
+    marker = "o" if len(epochs) < 30 else None
+    with chart(f"curve-{metric}") as (figure, axes):
+        axes.plot(epochs, train, color=TRAIN, marker=marker, markersize=4, label="train")
+        axes.plot(
+            epochs, validation, color=EVAL, ls="--", marker=marker, markersize=4, label="validation"
+        )
+        axes.fill_between(epochs, train, validation, color=LINE, alpha=0.35, linewidth=0)
+        axes.axvline(best_epoch + 1, color=INK, linestyle=":", linewidth=1, label="best epoch")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(metric)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        figure.legend(loc="outside upper left", ncols=3)
+        return to_svg(
+            figure,
+            f"Learning curve: {metric} after {len(train)} epochs is {train[-1]:.3f} in training "
+            f"and {validation[-1]:.3f} on validation; the best epoch is {best_epoch + 1}",
+        )
+
+
+def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
+    """Draws accuracy over confidence, with the diagonal of a model that is as good as it says."""
+    filled = [one for one in bins if one.count]
+    width = bins[0].high - bins[0].low
+    with chart("reliability", 3.6) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=INK, linestyle=":", label="as good as it says")
+        axes.bar(
+            [one.low for one in filled],
+            [one.accuracy for one in filled],
+            width,
+            align="edge",
+            color=EVAL,
+            alpha=0.45,
+            edgecolor=EVAL,
+            label="accuracy",
+        )
+        total = sum(one.count for one in filled)
+        axes.plot(
+            [(one.low + one.high) / 2 for one in filled],
+            [one.count / total for one in filled],
+            color=TRAIN,
+            marker="o",
+            markersize=4,
+            label="share of the images",
+        )
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence")
+        figure.legend(loc="outside upper left", ncols=2)
+        return to_svg(figure, "Reliability diagram; the table beside has the numbers")
+
+
+def recall_chart(scores: Sequence[tuple[str, float, Interval]]) -> Markup:
+    """Draws the recall of each class with its interval."""
+    labels, recalls, intervals = zip(*scores, strict=True)
+    errors = [
+        [max(recall - one.low, 0.0) for recall, one in zip(recalls, intervals, strict=True)],
+        [max(one.high - recall, 0.0) for recall, one in zip(recalls, intervals, strict=True)],
+    ]
+    with chart("recall", _AXIS_IN + 0.8 * _ROW_IN * len(labels)) as (figure, axes):
+        rows = np.arange(len(labels))
+        axes.barh(rows, recalls, 0.6, color=EVAL, alpha=0.45)
+        axes.errorbar(recalls, rows, xerr=errors, fmt="none", ecolor=INK, capsize=3, linewidth=1.2)
+        _name_rows(axes, labels)
+        axes.set(xlim=(0, 1), xlabel="recall, with its 95 % interval")
+        return to_svg(figure, "Bars: recall of each class; the table beside has the numbers")
+
+
+def _grouped_bars(
+    axes: Axes, labels: Sequence[str], groups: Sequence[tuple[str, Sequence[float], dict]]
+) -> None:
+    height = 0.8 / max(len(groups), 1)
+    rows = np.arange(len(labels))
+    for number, (name, values, style) in enumerate(groups):
+        axes.barh(rows - 0.4 + height * (number + 0.5), values, height * 0.9, label=name, **style)
+    _name_rows(axes, labels)
+
+
+def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Writes the names beside the rows, the first on top."""
+    shown = [visible(label) for label in labels]
+    names = [one if len(one) <= _MAX_NAME else one[: _MAX_NAME - 1] + "…" for one in shown]
+    axes.set_yticks(np.arange(len(labels)), names)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)

@@ -1,0 +1,118 @@
+"""The interface of RunReport."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import DataDrift, HtmlReport, ImageFindings, ImageManifest
+from components.fingerprint import code_fingerprint
+from components.run_report import executor
+
+_INPUT_TYPES = {
+    "manifest": ImageManifest,
+    "findings": ImageFindings,
+    "statistics": standard_artifacts.ExampleStatistics,
+    "drift": DataDrift,
+    "balanced_examples": standard_artifacts.Examples,
+    "model": standard_artifacts.Model,
+    "model_run": standard_artifacts.ModelRun,
+    "evaluation": standard_artifacts.ModelEvaluation,
+    "blessing": standard_artifacts.ModelBlessing,
+    "pushed_model": standard_artifacts.PushedModel,
+}
+
+
+class RunReportSpec(ComponentSpec):
+    """Inputs, output and properties of RunReport."""
+
+    PARAMETERS = {
+        "settings": ExecutionParameter(type=str),
+        "seed": ExecutionParameter(type=int),
+        "metadata_path": ExecutionParameter(type=str),
+        "code_fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS = {key: ChannelParameter(type=one) for key, one in _INPUT_TYPES.items()}
+    OUTPUTS = {"report": ChannelParameter(type=HtmlReport)}
+
+
+class RunReport(base_component.BaseComponent):
+    """Writes the page of a run whose model was evaluated, blessed or not.
+
+    It comes after AnomalyGate, so its page has no anomalies to tell.
+    It runs the served model over the eval split once more, for what an evaluation's sums no longer
+    have: calibration, intervals, and the pictures that the model is most wrong about.
+    """
+
+    SPEC_CLASS = RunReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        manifest: types.BaseChannel,
+        findings: types.BaseChannel,
+        statistics: types.BaseChannel,
+        drift: types.BaseChannel,
+        balanced_examples: types.BaseChannel,
+        model: types.BaseChannel,
+        model_run: types.BaseChannel,
+        evaluation: types.BaseChannel,
+        blessing: types.BaseChannel,
+        pushed_model: types.BaseChannel,
+        settings: Mapping[str, Any],
+        seed: int,
+        metadata_path: str = "",
+    ):
+        """Wires the component.
+
+        Args:
+          manifest: A channel of ImageManifest, the one that the examples were made from.
+          findings: A channel of ImageFindings.
+          statistics: A channel of ExampleStatistics.
+          drift: A channel of DataDrift.
+          balanced_examples: A channel of Examples, as ClassBalancer writes them.
+          model: A channel of Model.
+          model_run: A channel of ModelRun, as this project's Trainer writes it.
+          evaluation: A channel of ModelEvaluation.
+          blessing: A channel of ModelBlessing.
+          pushed_model: A channel of PushedModel.
+          settings: The configuration of the run, plain and nested, to be shown.
+          seed: Of the bootstrap.
+          metadata_path: The SQLite file of ML Metadata, which has the components' times; empty for
+            a page without them.
+
+        Raises:
+          ValueError: A channel is of another type.
+        """
+        channels = {
+            "manifest": manifest,
+            "findings": findings,
+            "statistics": statistics,
+            "drift": drift,
+            "balanced_examples": balanced_examples,
+            "model": model,
+            "model_run": model_run,
+            "evaluation": evaluation,
+            "blessing": blessing,
+            "pushed_model": pushed_model,
+        }
+        for key, channel in channels.items():
+            expected = _INPUT_TYPES[key]
+            if channel.type is not expected:
+                raise ValueError(
+                    f"{key} must be a channel of {expected.TYPE_NAME}, got {channel.type_name}"
+                )
+        super().__init__(
+            RunReportSpec(
+                **channels,
+                report=types.Channel(type=HtmlReport),
+                settings=json.dumps(settings),
+                seed=seed,
+                metadata_path=metadata_path,
+                code_fingerprint=code_fingerprint("components.run_report"),
+            )
+        )

@@ -1,0 +1,101 @@
+"""What a page is made from."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.anomaly_gate.anomalies import Anomaly
+from components.image_findings.findings import Finding
+from components.image_ingest.manifest import Manifest
+from components.run_report.evaluation import ThresholdCheck
+from components.run_report.pictures import TranslatedCopies
+from components.run_report.predictions import Predictions
+from components.run_report.statistics import SplitStatistics
+
+
+@dataclasses.dataclass(frozen=True)
+class DataContent:
+    """What is known of the data; all but the manifest may be missing.
+
+    Attributes:
+      manifest: Every file found. Pictures are read from its root while the page is made.
+      findings: Copies, leaks and the like; None where nobody looked for them.
+      statistics: By feature and split, as `statistics.read_statistics` returns them.
+      anomalies: How the data differs from its schema; None where it was not compared.
+      drift: What DriftValidator wrote to `drift.json`; None where nothing was compared.
+      class_counts: Per class the train images `before` and `after` balancing.
+      copies: Pictures beside their translated copies.
+    """
+
+    manifest: Manifest
+    findings: Sequence[Finding] | None = None
+    statistics: Mapping[str, Mapping[str, SplitStatistics]] = dataclasses.field(
+        default_factory=dict
+    )
+    anomalies: Sequence[Anomaly] | None = None
+    drift: Sequence[Mapping[str, Any]] | None = None
+    class_counts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    copies: Sequence[TranslatedCopies] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelContent:
+    """What is known of a trained model.
+
+    Attributes:
+      training: What Trainer wrote to `training.json`.
+      predictions: Its answers on the eval split.
+      checks: The thresholds, and what the model reached.
+      seed: Of the bootstrap.
+    """
+
+    training: Mapping[str, Any]
+    predictions: Predictions
+    checks: Sequence[ThresholdCheck]
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentTime:
+    """How long a component took; `cached` ones were taken over from an earlier run."""
+
+    id: str
+    seconds: float
+    cached: bool = False
+    complete: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class RunContent:
+    """How a run was made.
+
+    Attributes:
+      settings: The configuration, nested.
+      versions: Of Python, the libraries and the machine, by name.
+      components: In the order they ran; empty where the orchestrator does not say.
+    """
+
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    components: Sequence[ComponentTime] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportContent:
+    """One page.
+
+    Attributes:
+      title: Of the page.
+      outcome: How it ended, in a few words; further lines are shown as they are.
+      is_good: Whether that is what the user wanted.
+      data: What is known of the data.
+      model: What is known of the model; None for a validation or a run that stopped before.
+      run: How the run was made; None for a validation.
+    """
+
+    title: str
+    outcome: str
+    is_good: bool
+    data: DataContent
+    model: ModelContent | None = None
+    run: RunContent | None = None

@@ -1,0 +1,118 @@
+"""Reads what a page shows from the artifacts of a run."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
+
+from components.anomaly_gate.anomalies import Anomaly
+from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from components.image_findings.findings import read_findings
+from components.image_ingest.manifest import Manifest, kept_rows, read_manifest
+from components.run_records import ComponentRun
+from components.run_report.content import ComponentTime, DataContent, ModelContent
+from components.run_report.evaluation import read_checks
+from components.run_report.pictures import TranslatedCopies, find_translated_copies, sample_rows
+from components.run_report.predictions import predict
+from components.run_report.statistics import read_statistics
+
+TRAINING_FILE = "training.json"
+DRIFT_FILE = "drift.json"
+
+_MAX_COPIES = 7
+_MAX_CLASSES_WITH_COPIES = 12
+_DISTRIBUTIONS = (
+    "tfx",
+    "tensorflow",
+    "tf_keras",
+    "tensorflow-transform",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "apache-beam",
+    "numpy",
+    "opencv-python",
+)
+
+
+def read_data(
+    uris: Mapping[str, str],
+    class_counts: Mapping[str, Mapping[str, int]] | None = None,
+    anomalies: Sequence[Anomaly] | None = None,
+) -> DataContent:
+    """Reads the data's part from as many artifacts as there are.
+
+    Args:
+      uris: Folders of artifacts: `manifest`, and of `findings`, `statistics`, `drift` and
+        `balanced_examples` those that exist.
+      class_counts: What ClassBalancer recorded.
+      anomalies: What stopped the run; empty where AnomalyGate let it go on, None where it did not
+        come so far.
+    """
+    manifest = read_manifest(uris["manifest"])
+    statistics = uris.get("statistics")
+    findings = uris.get("findings")
+    drift = uris.get("drift")
+    balanced = uris.get("balanced_examples")
+    return DataContent(
+        manifest=manifest,
+        findings=read_findings(findings) if findings else None,
+        statistics=read_statistics(statistics, SPLITS) if statistics else {},
+        anomalies=anomalies,
+        drift=_read_json(os.path.join(drift, DRIFT_FILE)) if drift else None,
+        class_counts=class_counts or {},
+        copies=_copies(manifest, balanced) if balanced else (),
+    )
+
+
+def read_model(uris: Mapping[str, str], seed: int) -> ModelContent:
+    """Reads the model's part, and runs the model over the eval split.
+
+    Args:
+      uris: Folders of the artifacts `model`, `model_run`, `evaluation` and `balanced_examples`.
+      seed: Of the bootstrap.
+    """
+    return ModelContent(
+        training=_read_json(os.path.join(uris["model_run"], TRAINING_FILE)),
+        predictions=predict(
+            path_utils.serving_model_path(uris["model"]),
+            _split_pattern(uris["balanced_examples"], EVAL_SPLIT),
+        ),
+        checks=read_checks(uris["evaluation"]),
+        seed=seed,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, of the libraries that decide a result, and the machine's kind."""
+    found = {"python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        found[name] = importlib.metadata.version(name)
+    found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    return found
+
+
+def component_times(components: list[ComponentRun]) -> list[ComponentTime]:
+    """Returns how long each component took that has ended."""
+    return [ComponentTime(one.id, one.seconds, one.cached, one.complete) for one in components]
+
+
+def _copies(manifest: Manifest, balanced_uri: str) -> list[TranslatedCopies]:
+    """Returns, for each class, the picture with the smallest hash, which has the most copies."""
+    rows = kept_rows(manifest.table, TRAIN_SPLIT)
+    labels = sorted(rows["label"].unique())[:_MAX_CLASSES_WITH_COPIES]
+    sources = [sample_rows(rows[rows["label"] == label], 1)["path"].iloc[0] for label in labels]
+    return find_translated_copies(_split_pattern(balanced_uri, TRAIN_SPLIT), sources, _MAX_COPIES)
+
+
+def _split_pattern(uri: str, split: str) -> str:
+    return os.path.join(uri, f"Split-{split}", "*")
+
+
+def _read_json(path: str) -> Any:
+    with fileio.open(path, "r") as file:
+        return json.loads(file.read())

@@ -1,0 +1,201 @@
+"""The component on small artifacts that TFX's own writers made."""
+
+import json
+
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tfx.types import channel, standard_artifacts
+
+from components import artifacts
+from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from components.constants import SPLITS
+from components.examples import make_example
+from components.image_findings.findings import Finding, write_findings
+from components.image_ingest.manifest import write_manifest
+from components.run_report.component import RunReport
+from components.run_report.evaluation import ThresholdCheck, read_checks, threshold_checks
+from components.run_report.executor import Executor
+from pipeline.configs import ThresholdConfig
+from pipeline.evaluation import make_eval_config
+from tests.components.example_artifacts import example, write_examples
+from tests.components.pictures import encode, noise
+from tests.components.run_report.contents import make_data, make_manifest, make_model
+from tests.components.run_report.test_page import Page
+from tests.serving.models import LABELS, write_emotion
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory):
+    """What Evaluator writes of a model that is right in three of four images."""
+    config = make_eval_config(ThresholdConfig(accuracy=0.8, macro_f1=0.3))
+    del config.slicing_specs[1:]
+    config.model_specs[0].CopyFrom(tfma.ModelSpec(label_key="actual", prediction_key="scores"))
+    for metric in config.metrics_specs[0].metrics:
+        for one in metric.per_slice_thresholds:
+            # Evaluator does the same where there is no model to compare with.
+            one.threshold.ClearField("change_threshold")
+    scores = [[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.9, 0.1]]
+    frame = pd.DataFrame({"actual": [0, 1, 1, 0], "scores": scores})
+    folder = str(tmp_path_factory.mktemp("evaluation"))
+    tfma.analyze_raw_data(frame, config, output_path=folder)
+    return folder
+
+
+def test_reads_the_thresholds_with_what_was_reached(evaluation):
+    assert read_checks(evaluation) == [
+        ThresholdCheck("accuracy", "at least 0.8", 0.75, False),
+        ThresholdCheck("macro_f1", "at least 0.3", pytest.approx(11 / 15), True),
+    ]
+
+
+def test_a_model_to_beat_is_a_threshold_too():
+    config = make_eval_config(ThresholdConfig(0.5, 0.3, max_accuracy_drop=0.02))
+    checks = threshold_checks(
+        config,
+        candidate={"accuracy": 0.625, "macro_f1": 0.5},
+        baseline={"accuracy": 0.75, "macro_f1": 0.75},
+        failed={("accuracy", True)},
+    )
+    assert checks == [
+        ThresholdCheck("accuracy", "at least 0.5", 0.625, True),
+        ThresholdCheck("accuracy", "at most 0.02 below the blessed model's 0.7500", -0.125, False),
+        ThresholdCheck("macro_f1", "at least 0.3", 0.5, True),
+    ]
+
+
+@pytest.fixture(scope="module")
+def inputs(evaluation, tmp_path_factory):
+    """The artifacts of a run on noise, as RunReport gets them."""
+    folder = tmp_path_factory.mktemp("run")
+
+    def artifact(type_, name):
+        one = type_()
+        one.uri = str(folder / name)
+        (folder / name).mkdir(exist_ok=True)
+        return one
+
+    manifest = artifact(artifacts.ImageManifest, "manifest")
+    written = make_manifest(folder / "data", list(LABELS), per_class=2)
+    write_manifest(written, manifest.uri)
+    findings = artifact(artifacts.ImageFindings, "findings")
+    pair = ("eval/sad/0.jpg", "train/sad/0.jpg")
+    write_findings([Finding("cross_split_copies", "drop", (pair,), 1)], findings.uri)
+    statistics = artifact(standard_artifacts.ExampleStatistics, "statistics")
+    frame = pd.DataFrame({"brightness": [0.25, 0.5, 0.75], "label": ["sad", "sad", "fear"]})
+    for split in SPLITS:
+        (folder / "statistics" / f"Split-{split}").mkdir()
+        path = folder / "statistics" / f"Split-{split}" / "FeatureStats.pb"
+        path.write_bytes(tfdv.generate_statistics_from_dataframe(frame).SerializeToString())
+    drift = artifact(artifacts.DataDrift, "drift")
+    (folder / "drift" / "drift.json").write_text(json.dumps(make_data(written).drift))
+    source = written.table[written.table["label"] == "sad"]
+    source = min(
+        (row for row in source.itertuples() if row.split == "train" and row.status == "kept"),
+        key=lambda row: row.content_hash,
+    )
+    balanced = write_examples(
+        folder / "balanced",
+        {
+            "train": [
+                make_example(
+                    {
+                        "image": encode(noise(copy)), "label": "sad", "path": source.path,
+                        "copy_index": copy, "shift_x_px": copy, "shift_y_px": 0,
+                    }
+                )
+                for copy in range(3)
+            ],
+            "eval": [
+                example(label, f"eval/{label}/{n}.jpg", encode(noise(n)))
+                for label in LABELS
+                for n in range(10)
+            ],
+        },
+    )  # fmt: skip
+    counts = {label: {"before": 2, "after": 5} for label in LABELS}
+    balanced.set_string_custom_property(CLASS_COUNTS_PROPERTY, json.dumps(counts))
+    model = artifact(standard_artifacts.Model, "model")
+    write_emotion(folder / "model" / "Format-Serving")
+    model_run = artifact(standard_artifacts.ModelRun, "model_run")
+    training = make_model(list(LABELS)).training
+    (folder / "model_run" / "training.json").write_text(json.dumps(training))
+    evaluated = standard_artifacts.ModelEvaluation()
+    evaluated.uri = evaluation
+    return {
+        "manifest": [manifest], "findings": [findings], "statistics": [statistics],
+        "drift": [drift],
+        "balanced_examples": [balanced], "model": [model], "model_run": [model_run],
+        "evaluation": [evaluated],
+    }  # fmt: skip
+
+
+def write_page(inputs, folder, blessed: bool) -> str:
+    blessing, pushed = standard_artifacts.ModelBlessing(), standard_artifacts.PushedModel()
+    blessing.set_int_custom_property("blessed", int(blessed))
+    if blessed:
+        pushed.set_string_custom_property("pushed_version", "1700000000")
+    report = artifacts.HtmlReport()
+    report.uri = str(folder)
+    properties = {"settings": '{"seed": 7}', "seed": 7, "metadata_path": ""}
+    Executor().Do(
+        {**inputs, "blessing": [blessing], "pushed_model": [pushed]},
+        {"report": [report]},
+        properties,
+    )
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_blessed_model(inputs, tmp_path):
+    page = Page(write_page(inputs, tmp_path, blessed=True))
+    assert "Blessed, and pushed as version 1700000000" in page.text
+    # Seven classes of ten images each, and a model of seven outputs.
+    assert "resampling the 70 eval images" in page.text
+    assert "accuracy at least 0.8 0.7500 failed" in page.text
+    assert "Copies across the splits 1 2 drop 1" in page.text
+    assert "+1, +0 px" in page.text
+    assert "seed 7" in page.text
+    assert [one["id"] for one in page.all("section")] == [
+        "verdict", "curves", "classes", "calibration", "mistakes", "anomalies", "counts",
+        "findings", "drift", "statistics", "sheets", "copies", "run",
+    ]  # fmt: skip
+
+
+def test_the_page_of_a_model_that_was_not_blessed_is_as_full(inputs, tmp_path):
+    text = write_page(inputs, tmp_path, blessed=False)
+    assert "Not blessed, so nothing was pushed" in text
+    assert "Confusion matrix" in text
+
+
+def test_the_same_artifacts_give_the_same_page(inputs, tmp_path):
+    first = write_page(inputs, tmp_path / "a", blessed=True)
+    assert write_page(inputs, tmp_path / "b", blessed=True) == first
+
+
+def channels():
+    return {
+        "manifest": channel.Channel(type=artifacts.ImageManifest),
+        "findings": channel.Channel(type=artifacts.ImageFindings),
+        "statistics": channel.Channel(type=standard_artifacts.ExampleStatistics),
+        "drift": channel.Channel(type=artifacts.DataDrift),
+        "balanced_examples": channel.Channel(type=standard_artifacts.Examples),
+        "model": channel.Channel(type=standard_artifacts.Model),
+        "model_run": channel.Channel(type=standard_artifacts.ModelRun),
+        "evaluation": channel.Channel(type=standard_artifacts.ModelEvaluation),
+        "blessing": channel.Channel(type=standard_artifacts.ModelBlessing),
+        "pushed_model": channel.Channel(type=standard_artifacts.PushedModel),
+    }
+
+
+def test_refuses_bad_wiring():
+    right = channels()
+    for key in right:
+        wrong = channel.Channel(type=artifacts.HtmlReport)
+        with pytest.raises(ValueError, match=f"{key} must be a channel of"):
+            RunReport(**{**right, key: wrong}, settings={}, seed=1)
+    component = RunReport(**right, settings={"seed": 1}, seed=1)
+    assert component.outputs["report"].type is artifacts.HtmlReport
+    assert component.exec_properties["settings"] == '{"seed": 1}'
