@@ -124,7 +124,6 @@ class BeamConfig:
       worker_pool: `HOST:PORT` of Beam's worker pool as the engine's workers see it.
       worker_image: Image of the workers, for Dataflow.
       parallelism: Parts that a Flink job is cut into; 0 is the number of slots.
-      retries: How often Flink tries a job again of which it lost a part.
       check_secs: How long a small job may take that asks the workers, before the run, whether they
         can do the work; 0 leaves it out.
       args: Further arguments of Beam's pipelines; they come last, so they win.
@@ -137,7 +136,6 @@ class BeamConfig:
     worker_pool: str = "localhost:50000"
     worker_image: str = ""
     parallelism: int = 0
-    retries: int = 3
     check_secs: int = 50
     args: tuple[str, ...] = ()
 
@@ -145,7 +143,6 @@ class BeamConfig:
         """Checks that the runner has what it needs; raises UserError."""
         check_choice("beam.runner", self.runner, RUNNERS)
         check(self.parallelism >= 0, "beam.parallelism", self.parallelism, "at least 0")
-        check(self.retries >= 0, "beam.retries", self.retries, "at least 0")
         check(self.check_secs >= 0, "beam.check_secs", self.check_secs, "at least 0")
         for runner, key, expected in (
             ("flink", "flink_master", "HOST:PORT of the JobManager (--flink-master)"),

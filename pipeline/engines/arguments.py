@@ -47,10 +47,8 @@ def beam_args(config: BeamConfig) -> list[str]:
             f"--environment_cache_millis={_ENVIRONMENT_CACHE_MILLIS}",
             _NO_IMAGE,
         ]
-        if config.runner == "flink":
-            args.append(f"--number_of_execution_retries={config.retries}")
-            if config.parallelism:
-                args.append(f"--parallelism={config.parallelism}")
+        if config.runner == "flink" and config.parallelism:
+            args.append(f"--parallelism={config.parallelism}")
     return [*args, *config.args]
 
 

@@ -31,6 +31,13 @@ _COMMON = {
     # Beam's classes are on the classpath; one class loader for all jobs, else a second job can meet
     # classes of one that the first has closed.
     "classloader.resolve-order": "parent-first",
+    # A busy machine answers late.
+    "pekko.ask.timeout": "60 s",
+    # A job that loses a TaskManager is tried again on the others. Beam's own option for it,
+    # number_of_execution_retries, does not reach Flink.
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": "3",
+    "restart-strategy.fixed-delay.delay": "5 s",
     # Slots of all TaskManagers fill evenly, so that a small job is shared too.
     "taskmanager.load-balance.mode": "SLOTS",
 }

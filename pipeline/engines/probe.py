@@ -135,9 +135,7 @@ def probe_workers(
 
 
 def _run(args: list[str], expected: Expected, timeout_secs: float) -> None:
-    # A worker that lacks something lacks it at the second try too.
-    options = PipelineOptions([*args, "--number_of_execution_retries=0"])
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=PipelineOptions(args))
     (
         pipeline
         | "CreateTasks" >> beam.Create(range(_TASKS))

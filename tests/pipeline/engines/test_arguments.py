@@ -9,9 +9,7 @@ from pipeline.commands.run import make_config
 from pipeline.configs import BeamConfig
 from pipeline.engines.arguments import beam_args, option_of
 
-FLINK = BeamConfig(
-    runner="flink", flink_master="jm:8081", job_endpoint="js:8099", parallelism=6, retries=2
-)
+FLINK = BeamConfig(runner="flink", flink_master="jm:8081", job_endpoint="js:8099", parallelism=6)
 SPARK = BeamConfig(runner="spark", spark_master="spark://m:7077", job_endpoint="js:8099")
 DATAFLOW = BeamConfig(
     runner="dataflow", worker_image="repo/workers:1", args=("--project=p", "--region=r")
@@ -35,14 +33,12 @@ def test_flink_uses_the_job_server_and_a_worker_pool_beside_each_task_manager():
         "--environment_config=localhost:50000",
         "--environment_cache_millis=600000",
         "--sdk_container_image=none",
-        "--number_of_execution_retries=2",
         "--parallelism=6",
     ]
 
 
 def test_spark_gets_no_argument_that_only_flink_knows():
     assert not option_of(beam_args(SPARK), "parallelism")
-    assert not option_of(beam_args(SPARK), "number_of_execution_retries")
     assert option_of(beam_args(SPARK), "job_endpoint") == "js:8099"
 
 
@@ -87,7 +83,6 @@ def test_the_users_arguments_win():
         ({"runner": "dataflow"}, r"beam\.worker_image: must be an image with this project"),
         ({"runner": "ray"}, r"beam\.runner: must be one of local, flink, .*got 'ray'"),
         ({"parallelism": -1}, r"beam\.parallelism: must be at least 0, got -1"),
-        ({"retries": -1}, r"beam\.retries: must be at least 0, got -1"),
         ({"check_secs": -1}, r"beam\.check_secs: must be at least 0, got -1"),
         ({"args": ("project=p",)}, r"beam\.args: must be arguments such as --key=value"),
     ],
@@ -99,7 +94,7 @@ def test_refuses_settings_that_cannot_run(settings, message):
 
 def test_the_command_takes_them_by_flag_file_and_setting(tmp_path):
     file = tmp_path / "run.yaml"
-    file.write_text("beam:\n  args: [--first=1]\n  retries: 9\n")
+    file.write_text("beam:\n  args: [--first=1]\n  check_secs: 9\n")
     options = _parser().parse_args(
         [
             *("run", "--runner", "flink", "--flink-master", "jm:8081", "--config", str(file)),
@@ -110,6 +105,6 @@ def test_the_command_takes_them_by_flag_file_and_setting(tmp_path):
         runner="flink",
         flink_master="jm:8081",
         parallelism=4,
-        retries=9,
+        check_secs=9,
         args=("--first=1", "--second=2", "--third"),
     )

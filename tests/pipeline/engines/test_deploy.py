@@ -79,6 +79,7 @@ def test_the_cluster_has_the_settings_that_were_tried():
     for key in ("taskmanager.memory.network.min", "taskmanager.memory.network.max"):
         assert properties[key] == tried[key]
     assert properties["classloader.resolve-order"] == "parent-first"
+    assert properties["restart-strategy.type"] == "fixed-delay"
     command = container("job-server", deployment("beam-job-server"))["command"]
     assert JOB_SERVER_CLASSES["flink"] in command
 
