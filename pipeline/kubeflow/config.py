@@ -1,8 +1,11 @@
 """Where and with what the pipeline runs on Kubeflow, each with its default."""
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping
+from typing import Any
 
+from components.errors import UserError
 from pipeline.configs import PipelineConfig
 from pipeline.settings import check
 
@@ -35,9 +38,9 @@ class Resources:
         check(self.memory_gb > 0, "memory", self.memory_gb, "above 0")
         check(self.gpus >= 0, "gpus", self.gpus, "0 or more")
 
-    def to_spec(self) -> dict:
+    def to_spec(self) -> dict[str, Any]:
         """Returns the ResourceSpec message as JSON has it."""
-        spec = {
+        spec: dict[str, Any] = {
             "cpuRequest": self.cpus,
             "memoryRequest": self.memory_gb,
             "memoryLimit": self.memory_gb,
@@ -91,8 +94,50 @@ class KubeflowConfig:
         )
 
 
+def parse_resources(text: str) -> tuple[str, Resources]:
+    """Turns `Trainer=cpus:8,memory:16` into a step's name, empty for all steps, and its resources.
+
+    Raises:
+      UserError: The text has another form or a number is out of its range.
+    """
+    step, equals, rest = text.rpartition("=")
+    values: dict[str, float] = {}
+    for part in rest.split(","):
+        key, _, number = part.partition(":")
+        field = {"cpus": "cpus", "memory": "memory_gb", "gpus": "gpus"}.get(key)
+        try:
+            if field is None or (equals and not step):
+                raise ValueError
+            values[field] = int(number) if field == "gpus" else float(number)
+        except ValueError:
+            raise UserError(
+                f"--resources {text}: expected [STEP=]cpus:N,memory:GB[,gpus:N], such as "
+                "Trainer=cpus:8,memory:16"
+            ) from None
+    return step, Resources(**values)  # type: ignore[arg-type]
+
+
+def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
+    """Checks that the settings make sense in containers.
+
+    Raises:
+      UserError: They do not.
+    """
+    for name, path in (("--root", config.root), ("--push-dir", config.push_path)):
+        check(pathlib.PurePosixPath(path).is_absolute(), name, path, "an absolute path")
+    if config.data.startswith("/") and pathlib.PurePosixPath(config.root).is_relative_to(
+        config.data
+    ):
+        raise UserError(
+            f"--root {config.root}: lies inside the data {config.data}; give a folder outside it"
+        )
+    if config.data.startswith(("kaggle:", "http")) and not kubeflow.kaggle_secret:
+        raise UserError(
+            f"--data {config.data}: needs a key; make a secret with the keys username and key and "
+            "name it with --kaggle-secret"
+        )
+
+
 def kubeflow_defaults() -> PipelineConfig:
     """Returns the settings that a run on Kubeflow begins from: paths on the mounted volumes."""
-    return PipelineConfig(
-        root=f"{DATA_DIR}/emotion", push_dir=f"{MODELS_DIR}/emotion", cache=False
-    )
+    return PipelineConfig(root=f"{DATA_DIR}/emotion", push_dir=f"{MODELS_DIR}/emotion", cache=False)

@@ -18,7 +18,17 @@ except SystemExit as done:
 """
 
 
-COMMANDS = ("run", "validate", "schema", "serve", "predict", "annotate", "web", "sample-data")
+COMMANDS = (
+    "run",
+    "validate",
+    "schema",
+    "serve",
+    "predict",
+    "annotate",
+    "web",
+    "sample-data",
+    "kubeflow",
+)
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

@@ -120,12 +120,21 @@ class Run:
                 for future in done:
                     del running[future]
                     task = future.result()
-                    if task.status:
-                        raise RunError(
-                            f"task {task.name} ended with status {task.status}:\n{task.log[-4000:]}"
-                        )
+                    _check(task)
                     self.tasks[task.name] = task
         return self.tasks
+
+    def repeat(self, name: str) -> Task:
+        """Runs a task again, on the outputs of the others as they are.
+
+        Raises:
+          RunError: It failed.
+        """
+        shutil.rmtree(self._pods / name)
+        task = self._run_task(name)
+        _check(task)
+        self.tasks[name] = task
+        return task
 
     def folder(self, task: str, output: str) -> pathlib.Path:
         """Returns where an output lies in the store."""
@@ -253,6 +262,11 @@ class Run:
         if not uri.startswith(self.root + "/"):
             raise RunError(f"{uri}: lies outside the pipeline root {self.root}")
         return self.store / uri.split("://", 1)[1]
+
+
+def _check(task: Task) -> None:
+    if task.status:
+        raise RunError(f"task {task.name} ended with status {task.status}:\n{task.log[-4000:]}")
 
 
 def resolve_parameters(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
