@@ -138,7 +138,7 @@ class Run:
 
     def folder(self, task: str, output: str) -> pathlib.Path:
         """Returns where an output lies in the store."""
-        return self._stored(self.tasks[task].outputs[output]["uri"])
+        return self.stored(self.tasks[task].outputs[output]["uri"])
 
     def _wanted(self, until: str | None) -> set[str]:
         tasks = self.spec["root"]["dag"]["tasks"]
@@ -224,7 +224,7 @@ class Run:
         """What the launcher does before the command: copies of inputs, parents of outputs."""
         for value in executor_input["inputs"].get("artifacts", {}).values():
             (artifact,) = value["artifacts"]
-            _copy_files(self._stored(artifact["uri"]), pod.local(artifact["uri"]))
+            _copy_files(self.stored(artifact["uri"]), pod.local(artifact["uri"]))
         for value in executor_input["outputs"].get("artifacts", {}).values():
             (artifact,) = value["artifacts"]
             pod.local(artifact["uri"]).parent.mkdir(parents=True, exist_ok=True)
@@ -247,7 +247,7 @@ class Run:
             if self.mode is Mode.OPEN_SOURCE:
                 if key == LOGS_OUTPUT:
                     shutil.copyfile(pod.log, pod.local(artifact["uri"]))
-                _copy_files(pod.local(artifact["uri"]), self._stored(artifact["uri"]))
+                _copy_files(pod.local(artifact["uri"]), self.stored(artifact["uri"]))
             outputs[key] = {
                 "name": str(next(self._ids)),
                 "uri": artifact["uri"],
@@ -255,7 +255,7 @@ class Run:
             }
         return outputs
 
-    def _stored(self, uri: str) -> pathlib.Path:
+    def stored(self, uri: str) -> pathlib.Path:
         """Returns where an object lies; a URI that is no object's is an error of the entrypoint's."""
         if self.mode is Mode.TYPED:
             return pathlib.Path(uri)
