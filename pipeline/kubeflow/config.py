@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,13 @@ MODELS_DIR = "/mnt/models"
 """Where the volume is mounted that models are pushed to."""
 
 _SCHEMES = ("minio://", "s3://", "gs://")
+
+_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PATH}(?:/{_PATH})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+"""What a container image may be called, by the grammar of the Distribution project's references."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +88,7 @@ class KubeflowConfig:
     def __post_init__(self):
         """Checks texts; raises UserError."""
         check(
-            bool(self.image) and not any(character.isspace() for character in self.image),
+            _IMAGE.fullmatch(self.image) is not None,
             "--image",
             self.image,
             "the name of an image, such as registry/emotion-pipeline:0.1.0",

@@ -215,6 +215,8 @@ def test_settings_that_cannot_be_parameters(setting, message):
     ("arguments", "message"),
     [
         (["--image", "two words"], "--image: must be the name of an image"),
+        (["--image", "Emotion:1"], "--image: must be the name of an image"),
+        (["--image", "emotion:"], "--image: must be the name of an image"),
         (["--pipeline-root", "/tmp/x"], "--pipeline-root: must be a folder in an object store"),
         (["--pipeline-root", "s3://"], "--pipeline-root: must be a folder in an object store"),
         (["--resources", "cpus=2"], "--resources cpus=2: expected"),
@@ -231,6 +233,19 @@ def test_wrong_settings_are_told_before_anything_is_compiled(arguments, message,
     assert main(["kubeflow", "compile", "--out", str(out), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "emotion",
+        "emotion-pipeline:0.1.0",
+        "registry.example:5000/team/emotion_pipeline:v1",
+        "gcr.io/team/emotion@sha256:" + "0" * 64,
+    ],
+)
+def test_names_that_images_may_have(image):
+    assert KubeflowConfig(image=image).image == image
 
 
 def test_resources_of_an_unknown_step():

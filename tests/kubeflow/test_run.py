@@ -31,20 +31,23 @@ def test_open_source_mode_runs_every_task_to_a_pushed_version(compiled, whole_ru
 
 
 def test_the_counts_are_those_of_the_drawn_data(compiled, whole_run):
-    manifest = read_manifest(str(whole_run.folder("ImageIngest", "manifest")))
-    counts = counts_by_split(manifest.table)
+    ingested = read_manifest(str(whole_run.folder("ImageIngest", "manifest")))
+    counts = counts_by_split(ingested.table)
     found = {
         split: len(list((compiled.data / "images" / folder).rglob("*.jpg")))
         for split, folder in (("train", "train"), ("eval", "validation"))
     }
     assert {split: counts[split]["kept"] for split in found} == found
+    inputs = whole_run.tasks["ImageExampleGen"].inputs["inputs"]["artifacts"]
+    uri = inputs["manifest"]["artifacts"][0]["uri"]
+    kept = counts_by_split(read_manifest(str(whole_run.stored(uri))).table)["train"]["kept"]
     balanced = whole_run.tasks["ClassBalancer"].outputs["balanced_examples"]["metadata"]
     by_class = json.loads(balanced["class_counts"])
     assert list(by_class) == sorted(LABELS)
     assert {one["after"] for one in by_class.values()} == {
         max(one["before"] for one in by_class.values())
     }
-    assert sum(one["before"] for one in by_class.values()) == found["train"]
+    assert sum(one["before"] for one in by_class.values()) == kept
 
 
 def test_runtime_parameters_reach_the_trainer(whole_run):
