@@ -7,14 +7,13 @@ output back after it, files only, since an object store knows no empty folder; p
 replaced; the output file is merged into what the driver provided, names of outputs unknown to it
 ignored; metadata passes through ML Metadata's values, in which whole numbers come back as floats.
 
-Two modes. `Mode.TYPED`: inputs carry their types and URIs are paths that TFX opens by itself, as on
-Vertex AI. `Mode.OPEN_SOURCE`: inputs have an empty type, `executor-logs` is among the outputs, URIs are
-`minio://`, and only the pod's copies can be opened.
+Two ways. `TYPED`: inputs carry their types and URIs are paths that TFX opens by itself, as on Vertex
+AI. `OPEN_SOURCE`: inputs have an empty type, `executor-logs` is among the outputs, URIs are `minio://`,
+and only the pod's copies can be opened.
 """
 
 import concurrent.futures
 import dataclasses
-import enum
 import itertools
 import pathlib
 import shutil
@@ -32,11 +31,21 @@ from tests.kubeflow.pods import Pod, Starter
 LOGS_OUTPUT = "executor-logs"
 
 
-class Mode(enum.Enum):
-    """How executor inputs look."""
+@dataclasses.dataclass(frozen=True)
+class Ways:
+    """What an installation of Kubeflow Pipelines does.
 
-    TYPED = "typed"
-    OPEN_SOURCE = "open source"
+    is_typed: inputs carry their types. publishes_logs: `executor-logs` is among the outputs.
+    has_object_store: URIs are of an object store, and pods get copies.
+    """
+
+    is_typed: bool
+    publishes_logs: bool
+    has_object_store: bool
+
+
+TYPED = Ways(is_typed=True, publishes_logs=False, has_object_store=False)
+OPEN_SOURCE = Ways(is_typed=False, publishes_logs=True, has_object_store=True)
 
 
 class RunError(Exception):
@@ -68,9 +77,8 @@ class Run:
         work_dir: pathlib.Path,
         starter: Starter,
         *,
-        mode: Mode = Mode.OPEN_SOURCE,
+        ways: Ways = OPEN_SOURCE,
         parameters: Mapping[str, Any] | None = None,
-        publish_logs: bool = True,
     ):
         """Reads the package and resolves the parameters.
 
@@ -84,16 +92,15 @@ class Run:
         json_format.ParseDict(self.spec, pipeline_spec_pb2.PipelineSpec())
         platform = documents[1]["platforms"]["kubernetes"] if len(documents) > 1 else {}
         self.platform_executors = platform.get("deploymentSpec", {}).get("executors", {})
-        self.mode = mode
+        self.ways = ways
         self.tasks: dict[str, Task] = {}
         self.store = work_dir / "store"
         self._pods = work_dir / "pods"
         self._starter = starter
-        self._publish_logs = publish_logs and mode is Mode.OPEN_SOURCE
         self._parameters = resolve_parameters(self.spec, parameters or {})
         self._ids = itertools.count(1)
         run_id = str(uuid.uuid4())
-        root = self.spec["defaultPipelineRoot"] if mode is Mode.OPEN_SOURCE else str(self.store)
+        root = self.spec["defaultPipelineRoot"] if ways.has_object_store else str(self.store)
         self.root = f"{root.rstrip('/')}/{self.spec['pipelineInfo']['name']}/{run_id}"
 
     def run(self, until: str | None = None, workers: int = 2) -> dict[str, Task]:
@@ -171,7 +178,7 @@ class Run:
             replace_placeholders(text, executor_input)
             for text in [*container["command"], *container.get("args", [])]
         ]
-        if self.mode is Mode.OPEN_SOURCE:
+        if self.ways.has_object_store:
             self._download(executor_input, pod)
         start = time.monotonic()
         status = self._starter.start(pod, container, command)
@@ -195,11 +202,11 @@ class Run:
             source = value["taskOutputArtifact"]
             artifact = self.tasks[source["producerTask"]].outputs[source["outputArtifactKey"]]
             kind = component["inputDefinitions"]["artifacts"][key]["artifactType"]
-            is_typed = self.mode is Mode.TYPED
-            artifact = {**artifact, "type": kind if is_typed else {"instanceSchema": ""}}
+            kind = kind if self.ways.is_typed else {"instanceSchema": ""}
+            artifact = {**artifact, "type": kind}
             inputs["artifacts"][key] = {"artifacts": [artifact]}
         specs = dict(component.get("outputDefinitions", {}).get("artifacts", {}))
-        if self._publish_logs:
+        if self.ways.publishes_logs:
             specs[LOGS_OUTPUT] = {"artifactType": {"schemaTitle": "system.Artifact"}}
         salt = str(uuid.uuid4())
         outputs = {
@@ -244,7 +251,7 @@ class Run:
                 (own,) = written[key]["artifacts"]
                 artifact["uri"] = own.get("uri") or artifact["uri"]
                 artifact["metadata"] = {**artifact.get("metadata", {}), **own.get("metadata", {})}
-            if self.mode is Mode.OPEN_SOURCE:
+            if self.ways.has_object_store:
                 if key == LOGS_OUTPUT:
                     shutil.copyfile(pod.log, pod.local(artifact["uri"]))
                 _copy_files(pod.local(artifact["uri"]), self.stored(artifact["uri"]))
@@ -257,7 +264,7 @@ class Run:
 
     def stored(self, uri: str) -> pathlib.Path:
         """Returns where an object lies; a URI that is no object's is an error of the entrypoint's."""
-        if self.mode is Mode.TYPED:
+        if not self.ways.has_object_store:
             return pathlib.Path(uri)
         if not uri.startswith(self.root + "/"):
             raise RunError(f"{uri}: lies outside the pipeline root {self.root}")

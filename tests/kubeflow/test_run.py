@@ -1,5 +1,6 @@
 """The compiled pipeline, run task by task from its YAML."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -9,13 +10,13 @@ import yaml
 from components.constants import LABELS
 from components.image_ingest.manifest import counts_by_split, read_manifest
 from tests.kubeflow.conftest import PARAMETERS
-from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, Mode, Run, RunError
+from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, TYPED, Run, RunError
 from tests.kubeflow.pods import Processes
 
 pytestmark = pytest.mark.slow
 
 
-def test_open_source_mode_runs_every_task_to_a_pushed_version(compiled, whole_run):
+def test_open_source_way_runs_every_task_to_a_pushed_version(compiled, whole_run):
     assert set(whole_run.tasks) == set(whole_run.spec["root"]["dag"]["tasks"])
     for task in whole_run.tasks.values():
         assert LOGS_OUTPUT in task.outputs
@@ -69,8 +70,8 @@ def test_the_pushed_model_is_the_next_baseline(compiled, whole_run):
     assert blessing["baseline_model_id"] == whole_run.tasks["PushedModel"].outputs["model"]["name"]
 
 
-def test_typed_mode_runs_the_first_tasks(compiled, tmp_path):
-    run = Run(compiled.package, tmp_path, Processes(), mode=Mode.TYPED)
+def test_typed_way_runs_the_first_tasks(compiled, tmp_path):
+    run = Run(compiled.package, tmp_path, Processes(), ways=TYPED)
     run.run(until="ImageExampleGen")
     assert (run.folder("ImageExampleGen", "examples") / "Split-train").is_dir()
 
@@ -92,21 +93,25 @@ def plain_package(compiled, tmp_path_factory) -> pathlib.Path:
     return path
 
 
-def test_without_our_entrypoint_typed_mode_works(plain_package, tmp_path):
+def test_without_our_entrypoint_the_typed_way_works(plain_package, tmp_path):
     """What fails below fails for open-source Kubeflow's ways, and not for the stand-in's."""
-    run = Run(plain_package, tmp_path, Processes(), mode=Mode.TYPED)
+    run = Run(plain_package, tmp_path, Processes(), ways=TYPED)
     run.run(until="ImageExampleGen")
     assert (run.folder("ImageExampleGen", "examples") / "Split-train").is_dir()
 
 
-def test_without_our_entrypoint_the_first_task_dies_of_executor_logs(plain_package, tmp_path):
-    run = Run(plain_package, tmp_path, Processes())
-    with pytest.raises(RunError, match=r"task ImageIngest .*\n(.*\n)*.*system\.Artifact"):
-        run.run(until="ImageIngest")
-
-
-def test_without_our_entrypoint_the_second_task_dies_of_empty_types(plain_package, tmp_path):
-    run = Run(plain_package, tmp_path, Processes(), publish_logs=False)
-    with pytest.raises(RunError, match="'NoneType' object has no attribute 'get'"):
-        run.run(until="ImageExampleGen")
-    assert set(run.tasks) == {"ImageIngest"}
+@pytest.mark.parametrize(
+    ("way", "until", "message"),
+    [
+        ({"publishes_logs": True}, "ImageIngest", r"Could not import system\.Artifact"),
+        ({"has_object_store": True}, "ImageIngest", "minio"),
+        ({"is_typed": False}, "ImageExampleGen", "'NoneType' object has no attribute 'get'"),
+    ],
+)
+def test_without_our_entrypoint_each_of_open_source_kubeflows_ways_is_the_end(
+    plain_package, tmp_path, way, until, message
+):
+    run = Run(plain_package, tmp_path, Processes(), ways=dataclasses.replace(TYPED, **way))
+    with pytest.raises(RunError, match=message) as failed:
+        run.run(until=until)
+    assert f"task {until} ended" in str(failed.value)
