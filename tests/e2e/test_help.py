@@ -29,9 +29,10 @@ COMMANDS = (
     "sample-data",
     "kubeflow",
 )
+ACTIONS = (["kubeflow", "compile"], ["kubeflow", "submit"])
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *ACTIONS])
 def test_help_imports_nothing_heavy(command):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *command, "--help"],
