@@ -15,6 +15,7 @@ what the launcher of open-source Kubeflow Pipelines hands over look as TFX expec
 
 import argparse
 import json
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from components.errors import UserError
+from components.progress import LOGGER_NAME
 
 LOCAL_ROOT_VARIABLE = "EMOTION_LAUNCHER_ROOT"
 """Environment variable: the folder in which the launcher's copies lie, for tests; else `/`."""
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", required=True)
     options, beam_args = parser.parse_known_args(arguments)
+    # Progress reports are info lines of this logger.
+    logging.basicConfig()
+    logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
     try:
         _run(options, beam_args)
     except UserError as error:
