@@ -111,10 +111,19 @@ def run_settings(
     return config
 
 
+def make_config(options: argparse.Namespace) -> PipelineConfig:
+    """Returns the settings of `emotion run`, whose arguments `add_arguments` declares.
+
+    Raises:
+      UserError: As `configure` says.
+    """
+    return run_settings(options, PipelineConfig(), configure)
+
+
 def execute(options: argparse.Namespace) -> int:
     """Runs the pipeline; the exit status says how it ended."""
     try:
-        config = run_settings(options, PipelineConfig(), configure)
+        config = make_config(options)
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS

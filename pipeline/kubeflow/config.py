@@ -132,7 +132,8 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
       UserError: They do not.
     """
     for name, path in (("--root", config.root), ("--push-dir", config.push_path)):
-        check(pathlib.PurePosixPath(path).is_absolute(), name, path, "an absolute path")
+        is_whole = pathlib.PurePosixPath(path).is_absolute() or "://" in path
+        check(is_whole, name, path, "an absolute path")
     if config.data.startswith("/") and pathlib.PurePosixPath(config.root).is_relative_to(
         config.data
     ):
