@@ -157,7 +157,8 @@ def _run(args: list[str], expected: Expected, timeout_secs: float) -> None:
             f"{timeout_secs:.0f} s. Look for these: no free slot; no worker pool at "
             f"{option_of(args, 'environment_config')} beside a TaskManager (python -m "
             "pipeline.engines.worker_pool); two TaskManagers that share one pool; a pool that cannot "
-            "start Python. The engine's and the pool's logs say more."
+            "start Python; machines so busy that workers start slowly (--set beam.check_secs=N gives "
+            "them longer). The engine's and the pool's logs say more."
         )
 
 
