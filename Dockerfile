@@ -16,7 +16,7 @@ RUN apt-get update \
 COPY requirements/image-py310.lock requirements/
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/image-py310.lock \
- && find /opt/venv -depth -type d \( -name tests -o -path '*/tensorflow/include' \) -exec rm -rf {} +
+ && find /opt/venv -depth -type d \( -name tests -o -path '*/tornado/test' -o -path '*/tensorflow/include' \) -exec rm -rf {} +
 COPY setup.py README.md ./
 COPY pipeline pipeline
 COPY components components
