@@ -19,13 +19,18 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Resolves requirements/base.in anew, a lock for each stack; run it after a change there.
+# Resolves requirements/base.in anew, a lock for each stack; run it after a change there or of setup.py.
+# The image gets what setup.py asks for, in the first stack's versions, and none of the checks' packages.
 COMPILE = .venv/bin/uv pip compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url \
-  --no-emit-find-links --custom-compile-command "make lock" requirements/base.in
+  --no-emit-find-links --custom-compile-command "make lock"
+PY310 = --python-version 3.10 --python-platform x86_64-manylinux_2_28
 
 lock: setup
-	$(COMPILE) --python-version 3.10 --python-platform x86_64-manylinux_2_28 -o requirements/py310.lock
-	$(COMPILE) --python-version 3.11 --universal -o requirements/py311-py313.lock
+	$(COMPILE) $(PY310) requirements/base.in -o requirements/py310.lock
+	$(COMPILE) --python-version 3.11 --universal requirements/base.in -o requirements/py311-py313.lock
+	$(COMPILE) $(PY310) --constraint requirements/py310.lock \
+	  --excludes requirements/image-excludes.txt setup.py requirements/image.in \
+	  -o requirements/image-py310.lock
 
 clean:
 	rm -rf .venv .cache build *.egg-info

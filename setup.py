@@ -48,6 +48,7 @@ setuptools.setup(
         # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
         # 3.13 dropped.
         "kaggle>=1.7,<1.8",
+        "kfp>=2.5,<3",
         'legacy-cgi>=2.6,<3 ; python_version >= "3.13"',
         "matplotlib>=3.9,<4",
         "numpy>=1.26,<3",

@@ -1,4 +1,8 @@
-"""Artifact types of the project's own components, as ML Metadata records them."""
+"""Artifact types of the project's own components, as ML Metadata records them.
+
+Kubeflow Pipelines takes only type names of the form `namespace.Name`, and TFX imports the class by that
+name there: each is an attribute of `components`.
+"""
 
 from tfx.types.artifact import Artifact
 
@@ -10,7 +14,7 @@ class ImageManifest(Artifact):
     `components.image_ingest.manifest` reads and writes both.
     """
 
-    TYPE_NAME = "ImageManifest"
+    TYPE_NAME = "components.ImageManifest"
 
 
 class ImageFindings(Artifact):
@@ -19,7 +23,7 @@ class ImageFindings(Artifact):
     `components.image_findings.findings` reads and writes it.
     """
 
-    TYPE_NAME = "ImageFindings"
+    TYPE_NAME = "components.ImageFindings"
 
 
 class DataDrift(Artifact):
@@ -28,10 +32,10 @@ class DataDrift(Artifact):
     `components.drift_validator.drift` reads and writes it.
     """
 
-    TYPE_NAME = "DataDrift"
+    TYPE_NAME = "components.DataDrift"
 
 
 class HtmlReport(Artifact):
     """A page to look at: `report.html`, which needs no other file; see `components.run_report`."""
 
-    TYPE_NAME = "HtmlReport"
+    TYPE_NAME = "components.HtmlReport"

@@ -14,6 +14,7 @@ from components.errors import UserError
 from pipeline.commands import (
     annotate,
     cluster,
+    kubeflow,
     predict,
     run,
     sample_data,
@@ -35,6 +36,7 @@ _COMMANDS = {
     "web": web,
     "sample-data": sample_data,
     "cluster": cluster,
+    "kubeflow": kubeflow,
 }
 
 

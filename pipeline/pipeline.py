@@ -3,6 +3,7 @@
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
 
 from components.anomaly_gate.component import AnomalyGate
 from components.class_balancer.component import ClassBalancer
@@ -35,7 +36,11 @@ _MODULE_CODE = ("pipeline.modules", "components.features", "components.constants
 
 
 def create_pipeline(
-    config: PipelineConfig, last: str | None = None, **pipeline_args
+    config: PipelineConfig,
+    last: str | None = None,
+    *,
+    baseline: BaseNode | None = None,
+    **pipeline_args,
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
@@ -58,6 +63,8 @@ def create_pipeline(
     Args:
       config: The settings of the run.
       last: Id of the last component; those after it are left out. None for the whole.
+      baseline: A node whose output `model` is the model to beat; by default a Resolver, which asks
+        ML Metadata for the latest blessed one.
       **pipeline_args: What the runner adds to `tfx.dsl.Pipeline`, such as the metadata connection.
 
     Returns:
@@ -69,7 +76,8 @@ def create_pipeline(
         cache_dir=f"{config.root}/{SOURCES_DIR}",
         eval_fraction=config.eval_fraction,
         max_pruned_fraction=config.max_pruned_fraction,
-        source_fingerprint=fingerprint_source(config.data),
+        # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
+        source_fingerprint=fingerprint_source(config.data) if config.cache else "",
     )
 
     # What is wrong with the pictures, and which of them are left out for it.
@@ -159,18 +167,19 @@ def create_pipeline(
     model = trainer.outputs["model"]
 
     # The model to beat.
-    resolver = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("latest_blessed_model_resolver")
+    if baseline is None:
+        baseline = tfx.dsl.Resolver(
+            strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        ).with_id("latest_blessed_model_resolver")
 
     # How good it is on the untouched eval split, and whether that is enough.
     evaluator = tfx.components.Evaluator(
         examples=balanced_examples,
         example_splits=[EVAL_SPLIT],
         model=model,
-        baseline_model=resolver.outputs["model"],
+        baseline_model=baseline.outputs["model"],
         eval_config=make_eval_config(config.thresholds),
     )
 
@@ -212,7 +221,7 @@ def create_pipeline(
         class_balancer,
         transform,
         trainer,
-        resolver,
+        baseline,
         evaluator,
         pusher,
         run_report,

@@ -24,10 +24,10 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
 
 
-def configure(
+def read_settings(
     config: PipelineConfig, options: argparse.Namespace, flags: dict[str, Any]
 ) -> PipelineConfig:
-    """Puts together defaults, file, `--set` and flags; the later wins. Paths become absolute.
+    """Puts together defaults, file, `--set` and flags; the later wins. Paths stay as they are.
 
     Args:
       config: The defaults.
@@ -35,8 +35,7 @@ def configure(
       flags: What the command's own arguments say; None stands for one that was not given.
 
     Raises:
-      UserError: A setting is unknown, has the wrong type or is out of its range, or the root lies
-        inside the data.
+      UserError: A setting is unknown, has the wrong type or is out of its range.
     """
     if options.config:
         config = with_overrides(config, load_file(options.config))
@@ -45,7 +44,18 @@ def configure(
     given = {key: value for key, value in flags.items() if value is not None}
     if options.no_cache:
         given["cache"] = False
-    config = with_overrides(config, given)
+    return with_overrides(config, given)
+
+
+def configure(
+    config: PipelineConfig, options: argparse.Namespace, flags: dict[str, Any]
+) -> PipelineConfig:
+    """Does what `read_settings` does, for a run on this machine: paths become absolute.
+
+    Raises:
+      UserError: As `read_settings` says, or the root is no local folder or lies inside the data.
+    """
+    config = read_settings(config, options, flags)
     if is_stored(config.root):
         raise UserError(
             f"--root {config.root}: ML Metadata and checkpoints need a local folder; give one, "

@@ -3,6 +3,7 @@
 import argparse
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from components.errors import UserError
@@ -17,6 +18,12 @@ HELP = "Run the pipeline: from folders of images to a pushed model."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
+    add_run_settings(parser)
+    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+
+
+def add_run_settings(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments that `run_settings` reads."""
     parser.add_argument(
         "--data",
         metavar="SOURCE",
@@ -36,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on the pictures that are also in eval too, as the published method does",
     )
     parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
-    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
     _add_beam_arguments(parser)
     add_settings_arguments(parser)
 
@@ -69,11 +75,20 @@ _BEAM_FLAGS = (
 )  # fmt: skip
 
 
-def make_config(options: argparse.Namespace) -> PipelineConfig:
+def run_settings(
+    options: argparse.Namespace,
+    defaults: PipelineConfig,
+    read: Callable[[PipelineConfig, argparse.Namespace, dict[str, Any]], PipelineConfig],
+) -> PipelineConfig:
     """Puts together defaults, recipe, file, `--set` and flags; the later wins.
 
+    Args:
+      options: With the arguments of `add_run_settings`.
+      defaults: What the recipe goes over.
+      read: `configure`, or `read_settings` where paths stay as they are.
+
     Raises:
-      UserError: As `configure` says.
+      UserError: As `read` says.
     """
     keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
     flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
@@ -89,11 +104,20 @@ def make_config(options: argparse.Namespace) -> PipelineConfig:
     beam = {key: getattr(options, key) for key in _BEAM_FLAGS if getattr(options, key) is not None}
     if beam:
         flags["beam"] = beam
-    config = configure(with_overrides(PipelineConfig(), RECIPES[options.recipe]), options, flags)
+    config = read(with_overrides(defaults, RECIPES[options.recipe]), options, flags)
     if options.beam_args:
         args = [*config.beam.args, *options.beam_args]
         config = with_overrides(config, {"beam": {"args": args}})
     return config
+
+
+def make_config(options: argparse.Namespace) -> PipelineConfig:
+    """Returns the settings of `emotion run`, whose arguments `add_arguments` declares.
+
+    Raises:
+      UserError: As `configure` says.
+    """
+    return run_settings(options, PipelineConfig(), configure)
 
 
 def execute(options: argparse.Namespace) -> int:

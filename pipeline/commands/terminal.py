@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import pathlib
@@ -56,6 +57,7 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
     try:
         yield terminal
     finally:
+        gc.collect()  # what TensorFlow's objects say as they end is for the log too
         for stream, descriptor in saved.items():
             stream.flush()
             os.dup2(descriptor, stream.fileno())

@@ -18,10 +18,21 @@ except SystemExit as done:
 """
 
 
-COMMANDS = ("run", "validate", "schema", "serve", "predict", "annotate", "web", "sample-data")
+COMMANDS = (
+    "run",
+    "validate",
+    "schema",
+    "serve",
+    "predict",
+    "annotate",
+    "web",
+    "sample-data",
+    "kubeflow",
+)
+ACTIONS = (["kubeflow", "compile"], ["kubeflow", "submit"])
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *ACTIONS])
 def test_help_imports_nothing_heavy(command):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *command, "--help"],

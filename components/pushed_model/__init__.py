@@ -1,0 +1,1 @@
+"""PushedModel: the model that is served now, as the baseline of an evaluation."""

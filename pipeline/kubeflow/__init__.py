@@ -1,0 +1,1 @@
+"""The pipeline on Kubeflow Pipelines v2: compiled, submitted, and run task by task."""

@@ -1,0 +1,100 @@
+"""Compiles the pipeline for Kubeflow Pipelines v2."""
+
+import pathlib
+from typing import Any
+
+import yaml
+from tfx import v1 as tfx
+
+from components.errors import UserError
+from pipeline.configs import PipelineConfig
+from pipeline.kubeflow.config import KubeflowConfig
+from pipeline.kubeflow.graph import create_kubeflow_pipeline
+from pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
+from pipeline.kubeflow.platform import platform_spec
+
+ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint", "--node")
+
+
+def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[dict[str, Any]]:
+    """Compiles the pipeline.
+
+    Args:
+      config: The settings; all paths are those of the containers.
+      kubeflow: Where and with what it runs.
+
+    Returns:
+      The documents of the package: a PipelineSpec of schema 2.1.0 and, where something is mounted, a
+      PlatformSpec, both as PipelineSpec's JSON has them.
+
+    Raises:
+      UserError: A setting cannot be a runtime parameter, or resources are given to an unknown step.
+    """
+    spec = tfx_spec(config, kubeflow)
+    parameters = parameter_specs(config, (*DEFAULT_PARAMETERS, *kubeflow.parameters))
+    spec["root"]["inputDefinitions"] = {"parameters": parameters}
+    spec["defaultPipelineRoot"] = kubeflow.pipeline_root
+    for node, task in spec["root"]["dag"]["tasks"].items():
+        _give_parameters(task, spec["components"][node], parameters)
+        _container(spec, node)["command"] = [*ENTRYPOINT, node]
+    _set_resources(spec, kubeflow)
+    platform = platform_spec(spec, kubeflow)
+    return [spec, platform] if platform else [spec]
+
+
+def tfx_spec(config: PipelineConfig, kubeflow: KubeflowConfig) -> dict[str, Any]:
+    """Returns the PipelineSpec as TFX compiles it, before anything of ours is put in."""
+    runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
+        config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
+            default_image=kubeflow.image, use_pipeline_spec_2_1=True
+        )
+    )
+    return runner.run(create_kubeflow_pipeline(config), write_out=False)["pipelineSpec"]
+
+
+def write_package(documents: list[dict[str, Any]], path: pathlib.Path) -> None:
+    """Writes the documents as YAML.
+
+    Raises:
+      UserError: The file cannot be written, or its name does not end as the kfp client wants it.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--out {path}: must end in .yaml, since the kfp client goes by the name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            yaml.safe_dump_all(documents, file, sort_keys=True)
+    except OSError as error:
+        raise UserError(f"--out {path}: cannot be written: {error}") from error
+
+
+def _give_parameters(
+    task: dict[str, Any], component: dict[str, Any], parameters: dict[str, Any]
+) -> None:
+    """Puts the runtime parameters in the place of TFX's execution properties.
+
+    Those would be fixed when compiling; the entrypoint takes them anew from the graph of the settings.
+    """
+    task.setdefault("inputs", {})["parameters"] = {
+        name: {"componentInputParameter": name} for name in parameters
+    }
+    component.setdefault("inputDefinitions", {})["parameters"] = {
+        name: {"parameterType": spec["parameterType"]} for name, spec in parameters.items()
+    }
+
+
+def _set_resources(spec: dict[str, Any], kubeflow: KubeflowConfig) -> None:
+    nodes = spec["root"]["dag"]["tasks"]
+    unknown = sorted(set(kubeflow.step_resources) - set(nodes))
+    if unknown:
+        raise UserError(
+            f"--resources {unknown[0]}: there is no such step; known are {', '.join(sorted(nodes))}"
+        )
+    for node in nodes:
+        resources = kubeflow.step_resources.get(node, kubeflow.resources)
+        _container(spec, node)["resources"] = resources.to_spec()
+
+
+def _container(spec: dict[str, Any], node: str) -> dict[str, Any]:
+    label = spec["components"][node]["executorLabel"]
+    return spec["deploymentSpec"]["executors"][label]["container"]

@@ -1,0 +1,132 @@
+"""The Kubernetes manifests and the compose file."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from pipeline.kubeflow.config import KubeflowConfig
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+DEPLOY = REPOSITORY / "serving" / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+KUBERNETES_VERSION = "1.30"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def validate(path):
+    """Returns whether a manifest is valid, a warning (an unknown kind) being none, and the output."""
+    done = subprocess.run(
+        [
+            str(pathlib.Path(sys.executable).parent / "kubernetes-validate"),
+            *("--strict", "-k", KUBERNETES_VERSION, str(path)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    return done.returncode == 0 and "WARN" not in output and "INFO" in output, output
+
+
+def objects():
+    for path in MANIFESTS:
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def test_manifests_are_valid():
+    assert len(MANIFESTS) >= 4
+    for path in MANIFESTS:
+        is_valid, output = validate(path)
+        assert is_valid, output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("readOnlyRootFilesystem", "readOnlyRootFileSystem"), ("kind: Deployment", "kind: Deploy")]
+)  # fmt: skip
+def test_a_misspelt_field_and_an_unknown_kind_are_found(tmp_path, old, new):
+    path = tmp_path / "wrong.yaml"
+    text = (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert not validate(path)[0]
+
+
+def test_every_pod_is_confined():
+    deployments = [one for one in objects() if one["kind"] == "Deployment"]
+    assert deployments
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+    policed = {
+        one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
+        for one in objects()
+        if one["kind"] == "NetworkPolicy"
+    }
+    assert policed == {deployment["metadata"]["name"] for deployment in deployments}
+
+
+def test_names_fit_together():
+    kubeflow = KubeflowConfig()
+    claims = {
+        one["metadata"]["name"] for one in objects() if one["kind"] == "PersistentVolumeClaim"
+    }
+    assert claims == {kubeflow.data_claim, kubeflow.models_claim}
+    text = "".join(path.read_text() for path in MANIFESTS)
+    assert set(re.findall(r"claimName: (\S+)", text)) <= claims
+    assert f"image: {kubeflow.image}\n" in text
+    for name in re.findall(r"/config/([\w.]+)", text):
+        assert (DEPLOY / name).is_file(), name
+    selectors = [one["spec"]["selector"] for one in objects() if one["kind"] == "Service"]
+    labels = [
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in objects()
+        if one["kind"] == "Deployment"
+    ]
+    for selector in selectors:
+        assert any(selector.items() <= one.items() for one in labels)
+
+
+def test_compose_binds_to_the_loopback_and_confines_every_service():
+    assert set(COMPOSE["services"]) == {"model-server", "page", "tensorboard"}
+    for name, service in COMPOSE["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        assert service["read_only"] is True
+        assert service["user"] == "10001:10001"
+        assert service["cap_drop"] == ["ALL"]
+        for volume in service.get("volumes", []):
+            assert volume.endswith(":ro")
+            if volume.startswith("./"):
+                assert (DEPLOY / volume.split(":")[0]).is_file(), volume
+
+
+def test_docker_takes_the_compose_file(tmp_path):
+    candidates = (["docker", "compose"], ["docker-compose"])
+    for command in candidates:
+        try:
+            found = subprocess.run([*command, "version"], capture_output=True, check=False)
+        except FileNotFoundError:
+            continue
+        if found.returncode == 0:
+            break
+    else:
+        pytest.skip("neither `docker compose` nor `docker-compose` is installed here")
+    done = subprocess.run(
+        [*command, "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"],
+        env={"ROOT": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,228 @@
+"""What `emotion kubeflow submit` sends, and what it says when something is wrong."""
+
+import http.server
+import socket
+import threading
+
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.kubeflow import submit as submit_module
+from tests.kubeflow.fake_api import serve_api
+
+SPEC = {
+    "pipelineInfo": {"name": "emotion"},
+    "schemaVersion": "2.1.0",
+    "root": {
+        "dag": {"tasks": {}},
+        "inputDefinitions": {
+            "parameters": {
+                "data": {"parameterType": "STRING", "defaultValue": "sample"},
+                "train_epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 100},
+                "thresholds_accuracy": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.4},
+                "train_flip": {"parameterType": "BOOLEAN", "defaultValue": False},
+            }
+        },
+    },
+}
+
+
+@pytest.fixture
+def api():
+    with serve_api() as server:
+        yield server
+
+
+@pytest.fixture
+def package(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(yaml.safe_dump(SPEC))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _quick_polls(monkeypatch):
+    monkeypatch.setattr(submit_module, "POLL_SECS", 0.01)
+    for name in ("KF_TOKEN", "KF_PIPELINES_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def submit(package, host, *arguments):
+    return main(["kubeflow", "submit", str(package), "--host", host, *arguments])
+
+
+def test_uploads_the_package_makes_the_experiment_and_starts_a_run(api, package, capsys):
+    status = submit(
+        package, api.url, "--param", "train_epochs=3", "--param", "thresholds_accuracy=0.25",
+        "--param", "data=/mnt/data/fer", "--param", "train_flip=true",
+        "--experiment", "trial", "--pipeline-root", "s3://bucket/root", "--wait",
+    )  # fmt: skip
+    assert status == 0
+    assert api.packages == {"version-1": package.read_bytes()}
+    assert [p["display_name"] for p in api.pipelines.values()] == ["emotion"]
+    assert [e["display_name"] for e in api.experiments.values()] == ["trial"]
+    (run,) = api.runs.values()
+    assert run["pipeline_version_reference"] == {
+        "pipeline_id": "pipeline-1",
+        "pipeline_version_id": "version-1",
+    }
+    assert run["experiment_id"] == "experiment-1"
+    assert run["runtime_config"] == {
+        "parameters": {
+            "train_epochs": 3,
+            "thresholds_accuracy": 0.25,
+            "data": "/mnt/data/fer",
+            "train_flip": True,
+        },
+        "pipeline_root": "s3://bucket/root",
+    }
+    output = capsys.readouterr().out
+    assert f"{api.url}/#/runs/details/run-1" in output
+    assert output.splitlines()[-3:] == [
+        "run run-1: PENDING", "run run-1: RUNNING", "run run-1: SUCCEEDED",
+    ]  # fmt: skip
+
+
+def test_a_second_submission_is_a_new_version_in_the_same_experiment(api, package):
+    assert [submit(package, api.url), submit(package, api.url)] == [0, 0]
+    assert list(api.pipelines) == ["pipeline-1"]
+    assert list(api.experiments) == ["experiment-1"]
+    assert [
+        run["pipeline_version_reference"]["pipeline_version_id"] for run in api.runs.values()
+    ] == ["version-1", "version-2"]
+    assert not any(call.startswith("GET /runs") for call in api.requests)
+
+
+def test_token_is_sent_as_bearer(api, package, monkeypatch, capsys):
+    api.token = "s3cret"
+    assert submit(package, api.url) == 1
+    assert "answered 401" in (error := capsys.readouterr().err)
+    assert "there is no user identity header" in error
+    assert "--token" in error
+    assert submit(package, api.url, "--token", "s3cret") == 0
+    monkeypatch.setenv("KF_TOKEN", "s3cret")
+    assert submit(package, api.url) == 0
+
+
+def test_a_run_that_fails_is_status_1_and_names_the_step(api, package, capsys):
+    api.states = ["RUNNING", "FAILED"]
+    assert submit(package, api.url, "--wait") == 1
+    error = capsys.readouterr().err
+    assert "run run-1 ended as FAILED" in error
+    assert "the workflow failed" in error
+    assert "step AnomalyGate: exit status 1" in error
+    assert "ImageIngest" not in error
+
+
+def test_a_run_that_is_canceled_is_status_1(api, package, capsys):
+    api.states = ["RUNNING", "CANCELING", "CANCELED"]
+    assert submit(package, api.url, "--wait") == 1
+    assert "ended as CANCELED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "message"),
+    [
+        ("GET /healthz", 404, "is this the address of Kubeflow Pipelines' API"),
+        ("POST /pipelines/upload", 500, "see the log of the API server"),
+        ("POST /runs", 500, "planted 500"),
+        ("POST /runs", 403, "--namespace"),
+        ("GET /runs/run-1", 500, "planted 500"),
+    ],
+)
+def test_refusals_are_told_with_what_to_do(api, package, capsys, call, status, message):
+    api.failures = {call: status}
+    assert submit(package, api.url, "--wait") == 1
+    error = capsys.readouterr().err
+    assert f"emotion: --host {api.url}: answered {status}" in error
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_look_that_fails_now_and_then_is_tried_again(api, package, capsys):
+    answer, looks = api.answer, iter([503, 200, 502, 200, 200, 200])
+
+    def shaky(method, url, headers, body):
+        if method == "GET" and "/runs/" in url and (status := next(looks)) != 200:
+            return status, {"error": "upstream"}
+        return answer(method, url, headers, body)
+
+    api.answer = shaky
+    assert submit(package, api.url, "--wait") == 0
+    assert "run run-1: SUCCEEDED" in capsys.readouterr().out
+
+
+def test_unreachable_host(package, capsys):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    assert submit(package, f"http://127.0.0.1:{port}") == 1
+    error = capsys.readouterr().err
+    assert "cannot be reached" in error
+    assert "kubectl port-forward" in error
+
+
+def test_a_web_server_that_is_no_api(package, capsys):
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        def log_message(self, format, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    assert submit(package, f"http://127.0.0.1:{server.server_port}") == 1
+    server.shutdown()
+    server.server_close()
+    error = capsys.readouterr().err
+    assert "gave an answer that makes no sense" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--param", "epochs=3"], 1, "--param epochs: there is no such parameter; known are data,"),
+        (["--param", "train_epochs=many"], 1, "--param train_epochs=many: expected a whole number"),
+        (["--param", "thresholds_accuracy=x"], 1, "expected a number"),
+        (["--param", "train_flip=perhaps"], 1, "expected true or false"),
+        (["--param", "train_epochs"], 2, "--param train_epochs: expected NAME=VALUE"),
+    ],
+)
+def test_wrong_parameters_never_reach_the_server(api, package, capsys, arguments, status, message):
+    assert submit(package, api.url, *arguments) == status
+    assert message in capsys.readouterr().err
+    assert api.requests == []
+
+
+def test_a_parameter_without_default_must_be_given(api, tmp_path, capsys):
+    package = tmp_path / "pipeline.yaml"
+    parameters = {"data": {"parameterType": "STRING"}}
+    package.write_text(
+        yaml.safe_dump({**SPEC, "root": {"inputDefinitions": {"parameters": parameters}}})
+    )
+    assert submit(package, api.url) == 1
+    assert "--param data=VALUE: is missing" in capsys.readouterr().err
+    assert submit(package, api.url, "--param", "data=sample") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "cannot be read"), ("a: [", "cannot be read"), ("a: 1", "holds no pipeline")],
+)
+def test_wrong_package(api, tmp_path, capsys, text, message):
+    package = tmp_path / "pipeline.yaml"
+    if text is not None:
+        package.write_text(text)
+    assert submit(package, api.url) == 1
+    assert message in capsys.readouterr().err
+    assert api.requests == []
+
+
+def test_host_without_scheme(package, capsys):
+    assert submit(package, "127.0.0.1:8888") == 1
+    assert "must begin with http:// or https://" in capsys.readouterr().err
