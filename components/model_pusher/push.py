@@ -7,7 +7,7 @@ import time
 from tfx.dsl.io import fileio
 
 from components.model_pusher.push_stored import push_stored
-from components.sources.object_store import is_stored
+from components.sources.addresses import is_stored
 
 _PART_SUFFIX = ".part"
 

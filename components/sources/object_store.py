@@ -4,7 +4,6 @@ import concurrent.futures
 import hashlib
 import importlib.util
 import pathlib
-import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -15,9 +14,6 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.errors import UserError
-
-SCHEMES = ("gs", "s3", "hdfs")
-"""Of the addresses that Beam's filesystems open."""
 
 _PARALLEL_FETCHES = 16
 """A fetch of a small object is all waiting."""
@@ -33,11 +29,6 @@ class StoredFile(NamedTuple):
     path: str
     bytes: int
     changed: float
-
-
-def is_stored(path: str) -> bool:
-    """Returns whether this is an address in an object store, and not a local path."""
-    return re.match(rf"({'|'.join(SCHEMES)})://", path) is not None
 
 
 def list_stored(address: str) -> list[StoredFile]:

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from components.errors import UserError
-from components.sources.object_store import is_stored
+from components.sources.addresses import is_stored
 from pipeline.configs import PipelineConfig
 from pipeline.settings import load_file, parse_assignment, with_overrides
 

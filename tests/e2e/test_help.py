@@ -28,6 +28,7 @@ COMMANDS = (
     "web",
     "sample-data",
     "kubeflow",
+    "cluster",
 )
 ACTIONS = (["kubeflow", "compile"], ["kubeflow", "submit"])
 

@@ -1,0 +1,11 @@
+"""Which sources and destinations are addresses in an object store."""
+
+import re
+
+SCHEMES = ("gs", "s3", "hdfs")
+"""Of the addresses that Beam's filesystems open."""
+
+
+def is_stored(path: str) -> bool:
+    """Returns whether this is an address in an object store, and not a local path."""
+    return re.match(rf"({'|'.join(SCHEMES)})://", path) is not None
