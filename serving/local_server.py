@@ -7,15 +7,24 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
+from serving.cache import cache_dir
 from serving.client import DEFAULT_MODEL_NAME, DEFAULT_SERVER, EmotionClient
 from serving.errors import UserError
+from serving.stderr_log import stderr_to
 
 
 @contextlib.contextmanager
 def connect(
     server: str | None = None, model_dir: pathlib.Path | None = None
 ) -> Iterator[EmotionClient]:
-    """Opens a client of a model server, or of a model folder that this process serves to itself.
+    """Opens a client of a model server, or of a model folder; see `reach` for arguments and errors."""
+    with reach(server, model_dir) as address, EmotionClient(address) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def reach(server: str | None = None, model_dir: pathlib.Path | None = None) -> Iterator[str]:
+    """Yields HOST:PORT of a model server, or of a model folder that this process serves to itself.
 
     Args:
       server: HOST:PORT of a model server's gRPC port; 127.0.0.1:8500 when neither is given.
@@ -27,21 +36,25 @@ def connect(
     if server and model_dir:
         raise UserError("give --server or --model-dir, not both")
     if model_dir is None:
-        with EmotionClient(server or DEFAULT_SERVER) as client:
-            yield client
+        yield server or DEFAULT_SERVER
         return
-    with serve_folder(model_dir) as address, EmotionClient(address) as client:
-        yield client
+    with serve_folder(model_dir) as address:
+        yield address
 
 
 @contextlib.contextmanager
 def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
-    """Serves the model on a free loopback port; yields HOST:PORT."""
+    """Serves the model on a free loopback port; yields HOST:PORT.
+
+    What TensorFlow says as it starts goes to `local-server.log` in the cache folder.
+    """
     version_dir = newest_version(model_dir)
-    # Half a minute of imports comes after the cheap checks.
-    from serving.model_server import flags
-    from serving.model_server.server import ModelServer
-    from serving.model_server.status import StatusError
+    log_file = cache_dir() / "local-server.log"
+    with stderr_to(log_file):
+        # Half a minute of imports, with much to say, comes after the cheap checks.
+        from serving.model_server import flags
+        from serving.model_server.server import ModelServer
+        from serving.model_server.status import StatusError
 
     with tempfile.TemporaryDirectory(prefix="emotion-") as base:
         # The server takes a folder of versions; this one holds the chosen version alone.
@@ -56,9 +69,12 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
         )
         server = ModelServer(options)
         try:
-            server.start()
+            with stderr_to(log_file):
+                server.start()
         except StatusError as error:
-            raise UserError(f"the model in {version_dir} can't be loaded: {error}") from None
+            raise UserError(
+                f"the model in {version_dir} can't be loaded: {error}; see {log_file}"
+            ) from None
         try:
             yield f"127.0.0.1:{server.port}"
         finally:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from serving import tfserving
 from serving.client import DEFAULT_MODEL_NAME
 from serving.errors import UserError
 from serving.model_server import flags, source
+from serving.stderr_log import stderr_to
 
 ENGINES = ("auto", "embedded", "tfserving")
 
@@ -85,26 +84,8 @@ def _run_embedded(settings: ServeSettings, values: dict[str, Any]) -> int:
     flags.report(warnings)
     if not source.list_versions(values["model_base_path"]):
         print(f"{settings.model_dir} holds no version yet; waiting for one", flush=True)
-    with _stderr_to(settings.log_file):
+    with stderr_to(settings.log_file):
         return _run_server(settings, options)
-
-
-@contextlib.contextmanager
-def _stderr_to(log_file: pathlib.Path | None) -> Iterator[None]:
-    """Sends the process's stderr to a file, as TensorFlow writes to it from C++ too."""
-    if log_file is None:
-        yield
-        return
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    stderr = sys.stderr.fileno()
-    saved = os.dup(stderr)
-    try:
-        with log_file.open("ab") as log:
-            os.dup2(log.fileno(), stderr)
-        yield
-    finally:
-        os.dup2(saved, stderr)
-        os.close(saved)
 
 
 def _run_server(settings: ServeSettings, options: flags.Options) -> int:

@@ -6,6 +6,7 @@ import pathlib
 import sys
 from typing import Any
 
+from pipeline.commands.model_choice import add_model_arguments, choose_model
 from pipeline.commands.terminal import USAGE_STATUS
 
 HELP = "Mark the faces of pictures and films with their emotions."
@@ -19,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
     parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")
     parser.add_argument("--min-face-px", type=int, help="leave smaller faces out")
-    parser.add_argument("--server", metavar="HOST:PORT", help="a model server that runs already")
-    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    add_model_arguments(parser)
     parser.add_argument("--camera", type=int, metavar="N", help="a camera instead of files")
 
 
@@ -36,11 +36,10 @@ def execute(options: argparse.Namespace) -> int:
     if options.min_face_px is not None:
         changes["min_face_px"] = options.min_face_px
     settings = dataclasses.replace(DEFAULT_SETTINGS, **changes)
+    server, model_dir = choose_model(options)
     if options.camera is not None:
-        annotate_camera(options.camera, options.csv, options.server, options.model_dir, settings)
+        annotate_camera(options.camera, options.csv, server, model_dir, settings)
         return 0
-    done = annotate(
-        options.paths, options.out, options.csv, options.server, options.model_dir, settings
-    )
+    done = annotate(options.paths, options.out, options.csv, server, model_dir, settings)
     print(done)
     return done.exit_status

@@ -4,15 +4,16 @@ import argparse
 import json
 import pathlib
 
+from pipeline.commands.model_choice import add_model_arguments, choose_model
 from pipeline.commands.terminal import FAILED_STATUS
 
-HELP = "Ask a model server about image files and folders."
+HELP = "Say the emotion of image files and folders, each one face."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion predict`."""
     parser.add_argument("paths", nargs="+", metavar="PATH", type=pathlib.Path)
-    parser.add_argument("--server", default="127.0.0.1:8500", metavar="HOST:PORT")
+    add_model_arguments(parser)
     parser.add_argument("--model-name", default="emotion")
     parser.add_argument("--timeout-secs", type=float, default=30.0)
     parser.add_argument("--json", action="store_true", help="print a list, an object per image")
@@ -20,8 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Asks a server about pictures; returns the exit status."""
+    from serving.local_server import reach
     from serving.predict import format_table, predict_paths
 
-    answers = predict_paths(options.paths, options.server, options.model_name, options.timeout_secs)
+    with reach(*choose_model(options)) as address:
+        answers = predict_paths(options.paths, address, options.model_name, options.timeout_secs)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0

@@ -3,12 +3,19 @@
 import argparse
 import pathlib
 
+from pipeline.commands.model_choice import shipped_model
+
 HELP = "Serve what was pushed, over gRPC and REST."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion serve`."""
-    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, required=True)
+    parser.add_argument(
+        "--model-dir",
+        metavar="DIR",
+        type=pathlib.Path,
+        help="folder that `emotion run` pushed to; without it the model that comes with the project",
+    )
     parser.add_argument("--port", type=int, default=8500, help="of gRPC (8500)")
     parser.add_argument("--rest-port", type=int, default=8501, help="of REST (8501); 0 for none")
     parser.add_argument("--host", default="127.0.0.1")
@@ -27,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     from serving.serve import ServeSettings, serve
 
     settings = ServeSettings(
-        model_dir=options.model_dir,
+        model_dir=options.model_dir or shipped_model(),
         model_name=options.model_name,
         port=options.port,
         rest_port=options.rest_port,

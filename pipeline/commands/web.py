@@ -1,15 +1,15 @@
 """`emotion web`."""
 
 import argparse
-import pathlib
+
+from pipeline.commands.model_choice import add_model_arguments, choose_model
 
 HELP = "Serve a page that marks faces, for this computer's browser."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion web`."""
-    parser.add_argument("--server", metavar="HOST:PORT", help="a model server that runs already")
-    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    add_model_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8600)
 
@@ -18,5 +18,6 @@ def execute(options: argparse.Namespace) -> int:
     """Serves the page until it is stopped; returns the exit status."""
     from serving.web.app import serve
 
-    serve(options.server, options.model_dir, options.host, options.port)
+    server, model_dir = choose_model(options)
+    serve(server, model_dir, options.host, options.port)
     return 0

@@ -36,8 +36,14 @@ def export(
       metrics: Figures on the eval split, for whoever serves the model.
       sample_pixels: `[1, 48, 48, 1]` uint8, the image of the warm-up requests.
     """
-    model = ServedModel(network, class_names, transform_output, flip)
-    save(model, model_dir)
+    save(ServedModel(network, class_names, transform_output, flip), model_dir)
+    write_extras(model_dir, class_names, metrics, sample_pixels)
+
+
+def write_extras(
+    model_dir: str, class_names: list[str], metrics: dict[str, float], sample_pixels: np.ndarray
+) -> None:
+    """Writes what travels beside a SavedModel into its `assets.extra`; `export` has the arguments."""
     extra_dir = os.path.join(model_dir, ASSETS_EXTRA_DIR)
     tf.io.gfile.makedirs(extra_dir)
     with tf.io.gfile.GFile(os.path.join(extra_dir, LABELS_FILE), "w") as file:

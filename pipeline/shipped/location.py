@@ -1,0 +1,47 @@
+"""Where the shipped model is, as weights and as a SavedModel."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+
+from components.errors import UserError
+from components.fingerprint import code_fingerprint
+from serving.cache import cache_dir
+
+WEIGHTS_FILE = pathlib.Path(__file__).parent / "weights.npz"
+CARD_FILE = WEIGHTS_FILE.with_name("MODEL_CARD.md")
+
+
+def shipped_model_dir() -> pathlib.Path:
+    """Returns a folder with the shipped model's version folder in it, as a model server wants it.
+
+    The SavedModel is made at the first call, in the user's cache folder, and again when the weights
+    or the code of the signatures changed.
+
+    Raises:
+      UserError: It cannot be made.
+    """
+    base_dir = cache_dir() / _fingerprint()
+    if not any(child.name.isdigit() for child in base_dir.glob("*")):
+        base_dir.mkdir(parents=True, exist_ok=True)
+        log = base_dir / "export.log"
+        # In a process of its own: its imports and its chatter are not the caller's.
+        with log.open("wb") as file:
+            made = subprocess.run(
+                [sys.executable, "-m", "pipeline.shipped.export", str(base_dir)],
+                env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if made.returncode:
+            raise UserError(f"the model that comes with the project can't be unpacked; see {log}")
+    return base_dir
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(WEIGHTS_FILE.read_bytes())
+    digest.update(code_fingerprint("pipeline.modules", "pipeline.shipped").encode())
+    return digest.hexdigest()[:16]

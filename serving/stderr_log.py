@@ -1,0 +1,27 @@
+"""Keeps what TensorFlow says, from C++ too, off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def stderr_to(log_file: pathlib.Path | None) -> Iterator[None]:
+    """Sends the process's stderr to a file, as TensorFlow writes to it from C++ too."""
+    if log_file is None:
+        yield
+        return
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    stderr = sys.stderr.fileno()
+    saved = os.dup(stderr)
+    try:
+        with log_file.open("ab") as log:
+            os.dup2(log.fileno(), stderr)
+        yield
+    finally:
+        os.dup2(saved, stderr)
+        os.close(saved)

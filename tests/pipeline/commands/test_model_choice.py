@@ -1,0 +1,35 @@
+import argparse
+import pathlib
+import socket
+
+import pytest
+
+from pipeline.commands.model_choice import choose_model
+
+SHIPPED = pathlib.Path("shipped")
+
+
+def choose(server=None, model_dir=None, default_server="127.0.0.1:1"):
+    options = argparse.Namespace(server=server, model_dir=model_dir)
+    return choose_model(options, default_server, fallback=lambda: SHIPPED)
+
+
+@pytest.mark.parametrize(
+    ("server", "model_dir"), [("host:8500", None), (None, pathlib.Path("mine")), ("h:1", "mine")]
+)
+def test_takes_what_the_user_names(server, model_dir):
+    assert choose(server, model_dir) == (server, model_dir)
+
+
+def test_asks_a_server_that_runs(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert choose(default_server=address) == (address, None)
+    assert capsys.readouterr().err == ""
+
+
+def test_takes_the_shipped_model_where_no_server_runs_and_says_so(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    assert choose(default_server=address) == (None, SHIPPED)
+    assert capsys.readouterr().err == f"no model server at {address}\n"
