@@ -1,8 +1,6 @@
 """The counts on FER2013, whole, confirmed by a script that shares no code with the project."""
 
 import functools
-import os
-import pathlib
 
 import pytest
 
@@ -13,24 +11,11 @@ from components.image_ingest.ingest import ingest
 from components.image_ingest.manifest import counts_by_split
 from components.sources.resolve import resolve_source
 
-ARCHIVE = pathlib.Path(
-    os.environ.get(
-        "FER_ZIP",
-        pathlib.Path(__file__).resolve().parents[4]
-        / "shared/data/face-expression-recognition-dataset.zip",
-    )
-)
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not ARCHIVE.is_file(), reason=f"needs FER2013, which is not there: {ARCHIVE} (set FER_ZIP)"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
-def test_finds_what_the_independent_script_finds(tmp_path):
-    source = resolve_source(str(ARCHIVE), tmp_path)
+def test_finds_what_the_independent_script_finds(fer2013_zip, tmp_path):
+    source = resolve_source(str(fer2013_zip), tmp_path)
     table = ingest(source.root)
     audited, findings = audit(table, functools.partial(load_pixels, source.root))
     found = {finding.kind: (len(finding.groups), finding.images) for finding in findings}
