@@ -36,7 +36,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={
-        "pipeline": ["schema/*.pbtxt", "deploy/*/*"],
+        "pipeline": ["schema/*.pbtxt", "deploy/*/*", "shipped/*.npz", "shipped/*.md"],
         "components": ["*/templates/*"],
         "serving": ["deploy/*", "web/static/*"],
     },
