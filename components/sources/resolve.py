@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from components import sample_data
 from components.errors import UserError
 from components.progress import Throttle, report
-from components.sources import archive, kaggle, object_store, redundant
+from components.sources import addresses, archive, kaggle, object_store, redundant
 from components.sources.layout import find_layout
 
 SAMPLE = "sample"
@@ -105,7 +105,7 @@ def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
             kaggle.fetch_dataset(reference, folder, credentials, environ)
 
         return _Recipe(name, fetch)
-    if object_store.is_stored(source):
+    if addresses.is_stored(source):
         return _stored_recipe(source)
     path = pathlib.Path(source)
     if path.is_dir():
