@@ -93,14 +93,19 @@ def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
 
     from components.run_records import latest_run
     from pipeline import local_runner
-    from pipeline.configs import PipelineConfig, ThresholdConfig
+    from pipeline.configs import FindingsConfig, PipelineConfig, ThresholdConfig
     from pipeline.pipeline import PIPELINE_NAME, create_pipeline
 
     config = PipelineConfig(
-        data=str(data), root=str(out), thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0)
+        data=str(data),
+        root=str(out),
+        thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0),
+        # The plain script knows no leaks: both balance all that was published.
+        findings=FindingsConfig(cross_split_copies="report", cross_split_near_copies="report"),
     )
     connection = local_runner.metadata_connection(out)
-    graph = create_pipeline(config, metadata_connection_config=connection)
+    # A report has nothing to tell of a network that was not trained.
+    graph = create_pipeline(config, last="Pusher", metadata_connection_config=connection)
     (trainer,) = (node for node in graph.components if node.id == "Trainer")
     trainer.exec_properties["run_fn"] = f"benchmarks.data_path.{export_untrained.__name__}"
     cpu_seconds = []
