@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
+
+_STDERR = 2
+"""The descriptor itself: `sys.stderr` has none in a notebook."""
 
 
 @contextlib.contextmanager
@@ -16,12 +18,11 @@ def stderr_to(log_file: pathlib.Path | None) -> Iterator[None]:
         yield
         return
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    stderr = sys.stderr.fileno()
-    saved = os.dup(stderr)
+    saved = os.dup(_STDERR)
     try:
         with log_file.open("ab") as log:
-            os.dup2(log.fileno(), stderr)
+            os.dup2(log.fileno(), _STDERR)
         yield
     finally:
-        os.dup2(saved, stderr)
+        os.dup2(saved, _STDERR)
         os.close(saved)
