@@ -17,8 +17,14 @@ from pipeline.shipped.location import WEIGHTS_FILE
 from pipeline.shipped.weights import unpack
 
 
+def fresh_network(num_classes: int, dtype_policy: str = "float32") -> tf.keras.Model:
+    """Builds the specified network with its layers named from 1, whatever was built before."""
+    tf.keras.backend.clear_session()
+    return build_model(num_classes, dtype_policy=dtype_policy)
+
+
 def weights_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
-    """Returns the network's variables by layer and role, `dense/kernel` for one."""
+    """Returns the variables of a `fresh_network` by layer and role, `dense/kernel` for one."""
     return {
         f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
         for layer in network.layers
@@ -33,9 +39,8 @@ def load_network(path: str | os.PathLike = WEIGHTS_FILE) -> tf.keras.Model:
       ValueError: The file's arrays are not those of the network.
     """
     weights, facts = unpack(path)
-    tf.keras.backend.clear_session()  # layers are named from 1 again
     policy, _ = choose_policy("auto")
-    network = build_model(len(facts.labels), dtype_policy=policy)
+    network = fresh_network(len(facts.labels), policy)
     variables = weights_by_name(network)
     if variables.keys() != weights.keys():
         raise ValueError(f"{path}: holds {sorted(weights)}, the network has {sorted(variables)}")

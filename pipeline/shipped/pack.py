@@ -6,8 +6,7 @@ import pathlib
 
 import tensorflow as tf
 
-from pipeline.modules.model import build_model
-from pipeline.shipped.export import weights_by_name
+from pipeline.shipped.export import fresh_network, weights_by_name
 from pipeline.shipped.weights import Facts, pack
 from serving.local_server import newest_version
 
@@ -16,8 +15,7 @@ _NETWORK = "_network"
 
 def read_weights(version_dir: pathlib.Path, num_classes: int):
     """Returns the arrays of a pushed SavedModel's network by the names of `weights_by_name`."""
-    tf.keras.backend.clear_session()
-    network = build_model(num_classes)
+    network = fresh_network(num_classes)
     checkpoint = tf.train.Checkpoint(**{_NETWORK: network})
     status = checkpoint.read(str(version_dir / "variables" / "variables"))
     status.assert_existing_objects_matched().expect_partial()

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components.constants import LABELS
 from pipeline.modules.model import build_model
-from pipeline.shipped.export import export_model, load_network, weights_by_name
+from pipeline.shipped.export import export_model, fresh_network, load_network, weights_by_name
 from pipeline.shipped.pack import read_weights
 from pipeline.shipped.weights import Facts, pack, unpack
 
@@ -19,7 +19,8 @@ FACTS = Facts(
 @pytest.fixture(scope="module")
 def random_weights(tmp_path_factory):
     """A weights file of an untrained network, and the network."""
-    network = build_model(seed=3)
+    build_model()  # another network before it: names are to be the same
+    network = fresh_network(len(LABELS))
     arrays = {name: variable.numpy() for name, variable in weights_by_name(network).items()}
     path = tmp_path_factory.mktemp("shipped") / "weights.npz"
     path.write_bytes(pack(arrays, FACTS))
