@@ -105,7 +105,7 @@ def test_without_our_entrypoint_the_typed_way_works(plain_package, tmp_path):
     [
         ({"publishes_logs": True}, "ImageIngest", r"Could not import system\.Artifact"),
         ({"has_object_store": True}, "ImageIngest", "minio"),
-        ({"is_typed": False}, "ImageExampleGen", "'NoneType' object has no attribute 'get'"),
+        ({"is_typed": False}, "ImageAudit", "'NoneType' object has no attribute 'get'"),
     ],
 )
 def test_without_our_entrypoint_each_of_open_source_kubeflows_ways_is_the_end(

@@ -244,9 +244,9 @@ def gate_channels():
     [
         ("anomalies", "anomalies must be a channel of ExampleAnomalies, got Model"),
         ("schema", "schema must be a channel of Schema, got Model"),
-        ("manifest", "manifest must be a channel of ImageManifest, got Model"),
-        ("findings", "findings must be a channel of ImageFindings, got Model"),
-        ("drift", "drift must be a channel of DataDrift, got Model"),
+        ("manifest", "manifest must be a channel of components.ImageManifest, got Model"),
+        ("findings", "findings must be a channel of components.ImageFindings, got Model"),
+        ("drift", "drift must be a channel of components.DataDrift, got Model"),
     ],
 )
 def test_refuses_bad_wiring(name, message):
