@@ -48,10 +48,18 @@ def dropout_rate(config: TrainConfig, epoch: int) -> float:
     return [rate for share, rate in config.dropout_steps if share * config.epochs <= epoch][-1]
 
 
-def class_weights(labels: np.ndarray, num_classes: int) -> dict[int, float]:
-    """Returns the weight of each class: the mean class size over its own size."""
+def class_weights(labels: np.ndarray, num_classes: int, power: float) -> dict[int, float]:
+    """Returns the weight of each class, with a mean of 1 over the images.
+
+    Args:
+      labels: Class indices, int, [N].
+      num_classes: How many classes there are; one without images gets the weight of one image.
+      power: The weights are as the class sizes to the power of -`power`.
+    """
     counts = np.bincount(labels, minlength=num_classes)
-    return {index: len(labels) / (num_classes * max(n, 1)) for index, n in enumerate(counts)}
+    weights = np.maximum(counts, 1).astype(float) ** -power
+    weights *= len(labels) / (counts @ weights)
+    return dict(enumerate(weights.tolist()))
 
 
 class _Progress(tf.keras.callbacks.Callback):
@@ -122,7 +130,8 @@ def train(
     state = checkpoints.restore()
     if state.history:
         report(f"going on after epoch {len(state.history)} of {config.epochs}")
-    weights = class_weights(train_split.labels, num_classes) if config.class_weights else None
+    power = config.class_weight_power
+    weights = class_weights(train_split.labels, num_classes, power) if power else None
     validation = eval_batches(eval_split, num_classes)
     sample = statistics_sample(train_split, seed)
     writer = tf.summary.create_file_writer(log_dir)

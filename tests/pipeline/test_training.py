@@ -226,9 +226,13 @@ def test_dropout_schedule():
 
 
 def test_class_weights():
-    # 6 images of 3 classes, 2 a class on average; a class without images weighs as one of one.
-    labels = np.array([0, 0, 0, 0, 1, 1])
-    assert training.class_weights(labels, 3) == {0: 0.5, 1: 1.0, 2: 2.0}
+    # 12 images, 9 and 3 of a class; a class without images weighs as one of one.
+    labels = np.array([0] * 9 + [1] * 3)
+    assert training.class_weights(labels, 3, power=1.0) == pytest.approx({0: 2 / 3, 1: 2, 2: 6})
+    # 9 / 3 + 3 / sqrt(3) is 4.732; 12 / 4.732 is 2.536.
+    halfway = training.class_weights(labels, 3, power=0.5)
+    assert halfway == pytest.approx({0: 0.8453, 1: 1.4641, 2: 2.5359}, abs=1e-4)
+    assert halfway[0] * 9 + halfway[1] * 3 == pytest.approx(12)
 
 
 def test_optimizer_of_the_method_is_adam():
