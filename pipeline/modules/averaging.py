@@ -14,11 +14,31 @@ _SAMPLE_BATCH = 256
 
 
 class Adam(tf.keras.optimizers.Adam):
-    """Adam whose averaged weights are put in place by `averaged_weights` alone.
+    """Keras's Adam in one operation a weight, its averages put in place by `averaged_weights` alone.
 
     Keras's `fit` ends by replacing the weights with their averages; a training of one `fit` an epoch
     would begin each epoch with the averages, and hardly learn.
+
+    Keras computes a step in a dozen operations, each of which passes over all weights; TensorFlow's
+    ResourceApplyAdam is the same arithmetic in one pass.
     """
+
+    def update_step(self, gradient, variable):
+        """Updates one weight by its dense gradient."""
+        index = self._index_dict[self._var_key(variable)]
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
     def finalize_variable_values(self, var_list):
         """Leaves the weights as they are."""

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from components.constants import IMAGE_SIZE_PX, LABELS
+from pipeline.modules.dropout import Dropout
 
 INPUT_NAME = "image_xf"
 DROPOUT_RATE = 0.5
@@ -36,8 +37,7 @@ def build_model(
         return tf.keras.initializers.GlorotUniform(seed=next_seed())
 
     def dropout() -> tf.keras.layers.Layer:
-        # A stateful generator: its state goes into the checkpoints, so a resumed training draws on.
-        return layers.Dropout(dropout_rate, seed=next_seed(), rng_type="stateful")
+        return Dropout(dropout_rate, seed=next_seed())
 
     def convolution_block(x):
         x = layers.Conv2D(128, 3, activation="relu", kernel_initializer=initializer())(x)
@@ -81,13 +81,3 @@ def set_dropout_rate(model: tf.keras.Model, rate: float) -> bool:
             layer.rate = rate
             changed = True
     return changed
-
-
-def dropout_generators(model: tf.keras.Model) -> list[tf.Module]:
-    """Returns the random generator of every dropout layer, in the order of the layers.
-
-    Keras leaves them out when a model is checkpointed; without them a training that goes on would
-    repeat the masks of its first epoch.
-    """
-    layers = [layer for layer in model.layers if isinstance(layer, tf.keras.layers.Dropout)]
-    return [layer._random_generator for layer in layers]

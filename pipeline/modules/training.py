@@ -12,7 +12,7 @@ from pipeline.configs import TrainConfig
 from pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
 from pipeline.modules.checkpoints import Checkpoints, TrainState
 from pipeline.modules.distribution import merge_statistics
-from pipeline.modules.model import dropout_generators, set_dropout_rate
+from pipeline.modules.model import set_dropout_rate
 from pipeline.modules.training_data import EpochBatches, Split, eval_batches
 
 
@@ -125,8 +125,7 @@ def train(
         optimizer = make_optimizer(config, batches.steps)
         model.compile(optimizer, loss, metrics=["accuracy"])
         optimizer.build(model.trainable_variables)
-    tracked = {"model": model, "optimizer": optimizer, "dropout": dropout_generators(model)}
-    checkpoints = Checkpoints(checkpoints_dir, key, tracked)
+    checkpoints = Checkpoints(checkpoints_dir, key, {"model": model, "optimizer": optimizer})
     state = checkpoints.restore()
     if state.history:
         report(f"going on after epoch {len(state.history)} of {config.epochs}")

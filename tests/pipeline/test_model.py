@@ -1,7 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from pipeline.modules.model import build_model, dropout_generators, set_dropout_rate
+from pipeline.modules.dropout import Dropout
+from pipeline.modules.model import build_model, set_dropout_rate
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,6 @@ def test_dropout_rate_and_generators():
     model = build_model(num_classes=2)
     assert not set_dropout_rate(model, 0.5)
     assert set_dropout_rate(model, 0.25)
-    rates = [one.rate for one in model.layers if isinstance(one, tf.keras.layers.Dropout)]
-    assert rates == [0.25] * 4
-    assert len({id(generator) for generator in dropout_generators(model)}) == 4
+    layers = [layer for layer in model.layers if isinstance(layer, Dropout)]
+    assert [layer.rate for layer in layers] == [0.25] * 4
+    assert len({tuple(layer.generator.state.numpy()) for layer in layers}) == 4

@@ -11,6 +11,7 @@ from pipeline.configs import TrainConfig
 from pipeline.modules import training
 from pipeline.modules.averaging import averaged_weights
 from pipeline.modules.checkpoints import Checkpoints, TrainState
+from pipeline.modules.dropout import Dropout
 from pipeline.modules.model import build_model
 from pipeline.modules.training_data import EpochBatches, Split
 
@@ -42,7 +43,7 @@ def small_model():
     x = layers.AveragePooling2D(8)(pixels)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.Flatten()(x)
-    x = layers.Dropout(0.5, seed=2, rng_type="stateful")(x)
+    x = Dropout(0.5, seed=2)(x)
     start = tf.keras.initializers.GlorotUniform(seed=1)
     return tf.keras.Model(pixels, layers.Dense(3, "softmax", kernel_initializer=start)(x))
 
@@ -241,6 +242,18 @@ def test_optimizer_of_the_method_is_adam():
     assert float(optimizer.learning_rate) == pytest.approx(1e-3)
     assert not optimizer.use_ema
     assert optimizer.weight_decay is None
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_optimizer_steps_as_keras_does(weight_decay):
+    config = TrainConfig(weight_decay=weight_decay, averaging_decay=0.9)
+    ours = training.make_optimizer(config, 10)
+    theirs = tf.keras.optimizers.Adam(1e-3, weight_decay=weight_decay or None)
+    weights = [tf.Variable([[1.0, -2.0], [0.0, 1e-3]]) for _ in range(2)]
+    for gradient in ([[1.0, 0.5], [0.0, -1e-4]], [[-3.0, 0.5], [1.0, 1e-4]], [[2.0, 0.1]] * 2):
+        for optimizer, weight in zip((ours, theirs), weights, strict=True):
+            optimizer.apply_gradients([(tf.constant(gradient), weight)])
+    np.testing.assert_allclose(*weights, rtol=1e-6, atol=1e-7)
 
 
 def test_weight_decay_is_decoupled():

@@ -1,0 +1,158 @@
+"""What each ingredient of recipe `best` gives: one change at a time, equal epochs, several seeds.
+
+    python -m benchmarks.ablation --root ROOT --out FILE [--epochs 8] [--images 8000] [--seeds 1 2]
+
+ROOT is that of a finished `emotion run --recipe best`; its Examples and its transform graph are used.
+Every training learns from the same IMAGES pictures for a seed and is measured on the whole eval split,
+with the weights of its best epoch there. A line of JSON goes to FILE for each training that ended, and
+what is there is not trained again, so it can be done in pieces. Prints the table in Markdown.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import tempfile
+
+import numpy as np
+
+AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
+CHANGES: dict[str, dict] = {
+    "as it is": {},
+    "no augmentation": {**AS_DRAWN, "flip": False},
+    "mirroring alone": AS_DRAWN,
+    "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
+    "learning rate 1e-3": {"learning_rate": 1e-3},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "no averaged weights": {"averaging_decay": 0.0},
+    "dropout 0.5 from the start": {"dropout_steps": [[0, 0.5]]},
+    "pictures weighed alike": {"class_weight_power": 0.0},
+    "classes weighed alike": {"class_weight_power": 1.0},
+    "batches of 128": {"batch_size": 128},
+    "float32": {"precision": "float32"},
+}
+MEASURES = ("accuracy", "mirrored_accuracy", "macro_f1", "disgust_recall")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", required=True, type=pathlib.Path)
+    parser.add_argument("--out", required=True, type=pathlib.Path)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--images", type=int, default=8000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
+    options = parser.parse_args()
+    rows = _read(options.out)
+    size = {"epochs": options.epochs, "images": options.images}
+    wanted = [
+        {"change": change, "seed": seed, **size}
+        for seed in options.seeds
+        for change in options.changes
+    ]
+    missing = [one for one in wanted if not any(one.items() <= row.items() for row in rows)]
+    if missing:
+        splits = load_splits(options.root)
+        for one in missing:
+            row = {**one, **measure_change(*splits, **one)}
+            with open(options.out, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    print(table([row for row in _read(options.out) if size.items() <= row.items()]))
+
+
+def load_splits(root: pathlib.Path):
+    """Returns the train split without translated copies, and the eval split, of a run."""
+    import tensorflow_transform as tft
+
+    from components.run_records import latest_run, output
+    from pipeline.local_runner import metadata_connection
+    from pipeline.modules.training_data import load_split
+    from pipeline.pipeline import PIPELINE_NAME
+
+    run = latest_run(metadata_connection(root), PIPELINE_NAME)
+    examples = output(run, "ClassBalancer", "balanced_examples").uri
+    transform = tft.TFTransformOutput(output(run, "Transform", "transform_graph").uri)
+    train, evaluation = (
+        load_split([f"{examples}/Split-{name}/*"], transform) for name in ("train", "eval")
+    )
+    return train.originals(), evaluation
+
+
+def measure_change(train_split, eval_split, change: str, seed: int, epochs: int, images: int):
+    """Trains with one change and returns the measures on the eval split."""
+    import tensorflow as tf
+
+    from components.constants import LABELS
+    from components.model_metrics import per_class
+    from pipeline.configs import RECIPES, PipelineConfig
+    from pipeline.modules.model import build_model
+    from pipeline.modules.precision import choose_policy
+    from pipeline.modules.training import train
+    from pipeline.modules.training_data import Split
+    from pipeline.settings import with_overrides
+
+    best = with_overrides(PipelineConfig(), RECIPES["best"]).train
+    config = with_overrides(best, {"epochs": epochs, **CHANGES[change]})
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(train_split))[:images])
+    part = Split(*(column[chosen] for column in vars(train_split).values()))
+    print(f"{change}, seed {seed}", flush=True)
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(seed)
+    model = build_model(
+        len(LABELS),
+        batch_norm_momentum=config.batch_norm_momentum,
+        seed=seed,
+        dtype_policy=choose_policy(config.precision)[0],
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        state = train(
+            model, part, eval_split, config, seed, f"{scratch}/points", "one", f"{scratch}/logs"
+        )
+    plain = _probabilities(model, eval_split.pixels)
+    mirrored = (plain + _probabilities(model, eval_split.pixels[:, :, ::-1])) / 2
+    confusion = np.zeros((len(LABELS), len(LABELS)), int)
+    np.add.at(confusion, (eval_split.labels, mirrored.argmax(axis=1)), 1)
+    of_class = per_class(confusion.tolist(), list(LABELS))
+    return {
+        "accuracy": float((plain.argmax(axis=1) == eval_split.labels).mean()),
+        "mirrored_accuracy": float(np.trace(confusion) / confusion.sum()),
+        "macro_f1": statistics.mean(one["f1"] for one in of_class.values()),
+        "disgust_recall": of_class["disgust"]["recall"],
+        "train_accuracy": state.history[-1]["accuracy"],
+        "best_epoch": state.best_epoch + 1,
+    }
+
+
+def table(rows: list[dict]) -> str:
+    """Returns mean and range over the seeds of each measure, a line for each change."""
+    lines = ["| change | seeds | " + " | ".join(MEASURES) + " |", "|---" * 6 + "|"]
+    for change in CHANGES:
+        found = [row for row in rows if row["change"] == change]
+        if not found:
+            continue
+        cells = []
+        for name in MEASURES:
+            values = [row[name] for row in found]
+            cells.append(f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})")
+        seeds = ", ".join(str(row["seed"]) for row in found)
+        lines.append(f"| {change} | {seeds} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _read(path: pathlib.Path) -> list[dict]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _probabilities(model, pixels: np.ndarray) -> np.ndarray:
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return np.concatenate(
+        [model(scaled[i : i + 256], training=False).numpy() for i in range(0, len(scaled), 256)]
+    )
+
+
+if __name__ == "__main__":
+    main()
