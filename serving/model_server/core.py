@@ -63,11 +63,18 @@ class ServerCore:
             self._poller.start()
         self.reload(config)
 
-    def stop(self) -> None:
-        """Stops watching the folders."""
+    def stop(self, timeout_secs: float) -> None:
+        """Stops watching the folders and unloads what serves, once its calls have ended.
+
+        Args:
+          timeout_secs: the longest wait for those calls. A load under way is not waited for.
+        """
         self._stopping.set()
         if self._poller is not None:
             self._poller.join()
+        for model in self._models.values():
+            model.aspire({})
+        versions.wait_all(self._models, _unloaded, timeout_secs)
 
     def reload(self, config: model_server_config_pb2.ModelServerConfig) -> None:
         """Serves exactly the models of `config`; returns once the new ones are available.
@@ -237,3 +244,8 @@ def _settled(entries: list[versions.VersionStatus]) -> bool:
     if any(entry.state is versions.State.AVAILABLE for entry in entries):
         return True
     return bool(entries) and all(entry.state is versions.State.END for entry in entries)
+
+
+def _unloaded(entries: list[versions.VersionStatus]) -> bool:
+    serving = (versions.State.AVAILABLE, versions.State.UNLOADING)
+    return all(entry.state not in serving for entry in entries)

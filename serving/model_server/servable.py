@@ -143,6 +143,9 @@ class Servable:
                 )
             except tf.errors.OpError as error:
                 raise status.from_tensorflow(error) from None
+            except UnicodeDecodeError as error:
+                # TensorFlow quotes the caller's bytes in its message, and pybind cannot raise it.
+                raise status.invalid_argument(error.object.decode(errors="replace")) from None
             finally:
                 if options is not None:
                     tf_session.TF_DeleteBuffer(options)

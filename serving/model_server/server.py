@@ -100,7 +100,7 @@ class ModelServer:
             self._start_http()
 
     def stop(self) -> None:
-        """Takes no new calls, lets those under way end, and closes the ports.
+        """Takes no new calls, lets those under way end, closes the ports and unloads the models.
 
         Deviation: TensorFlow Serving handles no signal and drops the calls under way.
         """
@@ -112,7 +112,7 @@ class ModelServer:
             self._http.stop(self._options.drain_timeout_secs)
         if ended is not None:
             ended.wait()
-        self.core.stop()
+        self.core.stop(self._options.drain_timeout_secs)
 
     def _load(self, name: str, version: int, path: str) -> servable.Servable:
         options = self._options

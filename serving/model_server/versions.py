@@ -200,6 +200,9 @@ class ModelVersions:
             loaded, record.servable = record.servable, None
         assert loaded is not None
         loaded.close()
+        # Freed here and not as this thread ends: after END the process may be ending too, and
+        # TensorFlow aborts it where a thread of Python is stopped within its code.
+        del loaded
         with self._changed:
             self._set(record, State.END)
             self._step()

@@ -7,10 +7,10 @@ from serving.protos import model_pb2, model_server_config_pb2
 
 class FakeServable:
     def __init__(self, name, version, path):
-        self.name, self.version = name, version
+        self.name, self.version, self.closed = name, version, False
 
     def close(self):
-        pass
+        self.closed = True
 
 
 def make_config(text):
@@ -43,7 +43,7 @@ def make_core():
 
     yield make
     for server_core in made:
-        server_core.stop()
+        server_core.stop(10)
 
 
 def version_of(server_core, **spec):
@@ -138,7 +138,19 @@ def test_start_fails_with_the_load(base_path):
     server_core = core.ServerCore(fail, versions.RetryPolicy(0, 0))
     with pytest.raises(status.StatusError, match=r"did not become available.*corrupt"):
         server_core.start(one_model(base_path))
-    server_core.stop()
+    server_core.stop(10)
+
+
+def test_stop_closes_what_serves_after_its_calls(make_core, base_path):
+    server_core = make_core()
+    server_core.start(one_model(base_path))
+    with server_core.acquire(model_pb2.ModelSpec(name="m")) as model:
+        server_core.stop(0.1)
+        assert not model.closed
+    server_core.stop(10)
+    assert model.closed
+    with pytest.raises(status.StatusError, match=r"Latest\(m\)"):
+        version_of(server_core)
 
 
 def test_versions_in_a_folder(tmp_path):

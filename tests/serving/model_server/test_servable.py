@@ -67,6 +67,13 @@ def test_the_image_that_can_not_be_decoded_is_named(emotion):
         predict.predict(emotion, make_request(image_bytes=images), LIMITS, None)
 
 
+def test_an_example_that_is_not_utf8_is_the_callers_error(emotion):
+    request = make_request("classify", inputs=np.array([b"\xab"], object))
+    with pytest.raises(status.StatusError, match=r"Could not parse example.*\ufffd") as raised:
+        predict.predict(emotion, request, LIMITS, None)
+    assert raised.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_batch_equals_single_calls(emotion):
     pixels = np.random.default_rng(0).random((300, 48, 48, 1), np.float32)
     signature = emotion.signatures["pixels"]
