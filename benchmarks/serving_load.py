@@ -1,6 +1,7 @@
 """Measures single-image throughput and latency beside the in-process limit and other servers.
 
-`python -m benchmarks.serving_load` writes a SavedModel of the specified network, then, in one run:
+`python -m benchmarks.serving_load` writes a SavedModel of the specified network, untrained and in
+float32 (or takes the one of `--saved-model`), then, in one run:
 the in-process limit, this project's server over gRPC with 1, 8 and 32 clients and over REST with 8
 and 32, and each peer (each in a virtual environment of its own with the same TensorFlow) over REST
 with 8 and 32. Every image is a JPEG sent alone, and every answer is compared with the graph's own.
@@ -322,6 +323,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--secs", type=float, default=8, help="length of each measurement")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; or ''")
+    parser.add_argument("--saved-model", type=pathlib.Path, help="version folder to serve instead")
     parser.add_argument("--venvs", default=str(ROOT / ".venvs"), help="where peers are installed")
     for hidden in ("--in_process", "--write_model"):
         parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
@@ -345,7 +347,10 @@ def compare(options) -> None:
     loads, missing = [], {}
     try:
         write_images(directory / "images")
-        in_own_process("write_model", f"--model={directory}/emotion/1")
+        if options.saved_model:
+            shutil.copytree(options.saved_model, directory / "emotion" / "1")
+        else:
+            in_own_process("write_model", f"--model={directory}/emotion/1")
         limits = [limit_of(directory, options.secs / 2)]
         loads += own_loads(directory, options.secs)
         limits.append(limit_of(directory, options.secs / 2))

@@ -25,7 +25,7 @@ from pipeline.engines.preflight import ready_engine
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.report import leave_report
 from pipeline.schemas import load_schema
-from pipeline.summary import RunSummary, format_outcome, summarize
+from pipeline.summary import RunSummary, Status, format_outcome, summarize
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
@@ -55,16 +55,27 @@ def run(config: PipelineConfig) -> RunSummary:
       The outcome; what ended the run early is in it, with the traceback in the log.
     """
     outcome = run_until(config)
-    summary = summarize(config, outcome.components, outcome.seconds, outcome.error)
+    report_error = str(outcome.error) if _failed_in_report(outcome) else None
+    error = None if report_error is not None else outcome.error
+    summary = summarize(config, outcome.components, outcome.seconds, error)
     page = leave_report(
         pathlib.Path(config.root) / REPORT_FILE,
         config,
         outcome.components,
-        outcome.error,
+        error,
         title=RUN_TITLE,
         outcome=format_outcome(summary),
+        is_good=summary.status is Status.PUSHED,
     )
-    return dataclasses.replace(summary, report=page)
+    return dataclasses.replace(summary, report=page, report_error=report_error)
+
+
+def _failed_in_report(outcome: Outcome) -> bool:
+    """Returns whether all that a run is for was done when it failed."""
+    last = outcome.components[-1:]
+    return outcome.error is not None and [(one.id, one.complete) for one in last] == [
+        ("RunReport", False)
+    ]
 
 
 def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:

@@ -13,15 +13,7 @@ from components.run_report.gather import component_times, read_data, versions
 from components.run_report.page import REPORT_FILE, copy_report, write_report
 from pipeline.configs import PipelineConfig
 from pipeline.settings import to_dict
-
-_DATA_OUTPUTS = {
-    "manifest": ("ImageAudit", "audited_manifest"),
-    "findings": ("ImageAudit", "findings"),
-    "statistics": ("StatisticsGen", "statistics"),
-    "drift": ("DriftValidator", "drift"),
-    "balanced_examples": ("ClassBalancer", "balanced_examples"),
-}
-"""What the page shows of the data: the component and the key of its output."""
+from pipeline.summary import data_artifacts
 
 
 def leave_report(
@@ -32,6 +24,7 @@ def leave_report(
     *,
     title: str,
     outcome: str,
+    is_good: bool,
 ) -> str | None:
     """Puts the page of a run at `target`, in place of an earlier one.
 
@@ -45,6 +38,7 @@ def leave_report(
       error: What ended it early, if anything.
       title: Of the page.
       outcome: How the run ended, in words.
+      is_good: Whether that is what the user wanted.
 
     Returns:
       The file's path; None where the run ended before there was anything to show, or where the
@@ -61,7 +55,7 @@ def leave_report(
                 # The page lists them in their own section.
                 outcome = f"Stopped: {len(data.anomalies)} anomalies in the data"
             run = RunContent(to_dict(config), versions(), component_times(components))
-            write_report(ReportContent(title, outcome, error is None, data, run=run), target)
+            write_report(ReportContent(title, outcome, is_good, data, run=run), target)
             return str(target)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
@@ -71,12 +65,11 @@ def leave_report(
 
 def _read_data(components: list[ComponentRun], error: Exception | None) -> DataContent | None:
     """Reads what there is of the data; None where there is no manifest."""
-    artifacts = {key: output(components, *place) for key, place in _DATA_OUTPUTS.items()}
-    artifacts["manifest"] = artifacts["manifest"] or output(components, "ImageIngest", "manifest")
-    uris = {key: artifact.uri for key, artifact in artifacts.items() if artifact}
-    if "manifest" not in uris:
+    artifacts = data_artifacts(components)
+    if "manifest" not in artifacts:
         return None
-    balanced = artifacts["balanced_examples"]
+    uris = {key: artifact.uri for key, artifact in artifacts.items()}
+    balanced = artifacts.get("balanced_examples")
     counts = balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value if balanced else "{}"
     is_past_gate = any(one.id == "AnomalyGate" and one.complete for one in components)
     anomalies = error.anomalies if isinstance(error, AnomaliesError) else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import tensorflow_model_analysis as tfma
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.io import fileio
 
 from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
@@ -23,6 +24,15 @@ from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
 from pipeline.modules.trainer_module import TRAINING_FILE
+
+_DATA_OUTPUTS = {
+    "manifest": ("ImageAudit", "audited_manifest"),
+    "findings": ("ImageAudit", "findings"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "drift": ("DriftValidator", "drift"),
+    "balanced_examples": ("ClassBalancer", "balanced_examples"),
+}
+"""What tells of the data: the component and the key of its output."""
 
 
 class Status(str, enum.Enum):
@@ -65,6 +75,7 @@ class RunSummary:
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
       report: The HTML page of the run; None where it ended before there was anything to show.
+      report_error: Why RunReport failed, where it did; the run's outcome is what it was before.
     """
 
     status: Status
@@ -82,6 +93,7 @@ class RunSummary:
     anomalies: list[dict[str, Any]]
     error: str | None
     report: str | None = None
+    report_error: str | None = None
 
     def to_json(self) -> str:
         """Returns the summary as JSON text."""
@@ -102,7 +114,8 @@ def summarize(
       seconds: How long it took.
       error: What ended it early, if anything.
     """
-    balanced = output(components, "ClassBalancer", "balanced_examples")
+    artifacts = data_artifacts(components)
+    balanced = artifacts.get("balanced_examples")
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
     blessing = output(components, "Evaluator", "blessing")
@@ -124,10 +137,10 @@ def summarize(
         components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
         findings=[
             {key: value for key, value in finding.items() if key != "files"}
-            for finding in findings_of(components)
+            for finding in findings_of(artifacts)
         ],
-        drift=drift_of(components),
-        images=counts_by_split(table) if (table := manifest_table(components)) is not None else {},
+        drift=drift_of(artifacts),
+        images=counts_by_split(table) if (table := manifest_table(artifacts)) is not None else {},
         class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
         if balanced
         else {},
@@ -146,24 +159,33 @@ def summarize(
     )
 
 
-def manifest_table(components: list[ComponentRun]) -> pd.DataFrame | None:
-    """Returns the table of a run's manifest, audited if it got so far; None where there is none."""
-    manifest = output(components, "ImageAudit", "audited_manifest") or output(
-        components, "ImageIngest", "manifest"
-    )
-    return read_manifest(manifest.uri).table if manifest else None
+def data_artifacts(components: list[ComponentRun]) -> dict[str, mlmd.Artifact]:
+    """Returns what there is of `manifest`, `findings`, `statistics`, `drift`, `balanced_examples`.
+
+    The manifest is the audited one; ImageIngest's where the run did not get so far.
+    """
+    found = {key: output(components, *place) for key, place in _DATA_OUTPUTS.items()}
+    found["manifest"] = found["manifest"] or output(components, "ImageIngest", "manifest")
+    return {key: artifact for key, artifact in found.items() if artifact is not None}
 
 
-def findings_of(components: list[ComponentRun]) -> list[dict[str, Any]]:
-    """Returns a run's findings as `findings.json` has them; empty where there are none."""
-    findings = output(components, "ImageAudit", "findings")
-    return [one.to_json() for one in read_findings(findings.uri)] if findings else []
+def manifest_table(artifacts: dict[str, mlmd.Artifact]) -> pd.DataFrame | None:
+    """Returns the table of the manifest; None where there is none."""
+    return read_manifest(artifacts["manifest"].uri).table if "manifest" in artifacts else None
 
 
-def drift_of(components: list[ComponentRun]) -> list[dict[str, Any]]:
-    """Returns a run's comparisons as `drift.json` has them; empty where there are none."""
-    drift = output(components, "DriftValidator", "drift")
-    return [dataclasses.asdict(one) for one in read_drift(drift.uri)] if drift else []
+def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
+    """Returns the findings as `findings.json` has them; empty where there are none."""
+    if "findings" not in artifacts:
+        return []
+    return [one.to_json() for one in read_findings(artifacts["findings"].uri)]
+
+
+def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
+    """Returns the comparisons as `drift.json` has them; empty where there are none."""
+    if "drift" not in artifacts:
+        return []
+    return [dataclasses.asdict(one) for one in read_drift(artifacts["drift"].uri)]
 
 
 def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]:
@@ -224,7 +246,10 @@ def format_summary(summary: RunSummary) -> str:
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
         ]
-    lines += ["", format_outcome(summary), f"{format_secs(summary.seconds)} in all"]
+    lines += ["", format_outcome(summary)]
+    if summary.report_error:
+        lines.append(f"the report failed, which changes nothing else: {summary.report_error}")
+    lines.append(f"{format_secs(summary.seconds)} in all")
     return "\n".join(lines)
 
 

@@ -33,14 +33,7 @@ from pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from pipeline.schema_proposal import format_proposal, propose_schema
 from pipeline.schemas import load_schema
 from pipeline.served_requests import compare_requests, measure_requests, read_requests
-from pipeline.summary import Status, drift_of, findings_of, manifest_table
-
-_ARTIFACTS = {
-    "manifest": ("ImageAudit", "audited_manifest"),
-    "findings": ("ImageAudit", "findings"),
-    "statistics": ("StatisticsGen", "statistics"),
-    "drift": ("DriftValidator", "drift"),
-}
+from pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +48,8 @@ class Validation:
       drift: The distances between splits, as in `components.drift_validator`.
       anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
         of each.
-      artifacts: Folders of the artifacts `manifest` (audited), `findings`, `statistics` and `drift`,
-        of those that were made.
+      artifacts: Folders of the artifacts `manifest` (audited, where it came so far), `findings`,
+        `statistics` and `drift`, of those that were made.
       components: `id`, `seconds` and `cached` of each component that ran.
       seconds: Of the whole validation.
       error: What ended it early, where that was not an anomaly.
@@ -142,19 +135,16 @@ def _gather(outcome: Outcome) -> Validation:
         status = Status.ANOMALIES
     else:
         status = Status.CLEAN if error is None else Status.FAILED
-    table = manifest_table(outcome.components)
+    artifacts = data_artifacts(outcome.components)
+    table = manifest_table(artifacts)
     return Validation(
         status=status,
         images=counts_by_split(table) if table is not None else {},
         class_counts=class_counts(table) if table is not None else {},
-        findings=findings_of(outcome.components),
-        drift=drift_of(outcome.components),
+        findings=findings_of(artifacts),
+        drift=drift_of(artifacts),
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
-        artifacts={
-            key: artifact.uri
-            for key, place in _ARTIFACTS.items()
-            if (artifact := output(outcome.components, *place)) is not None
-        },
+        artifacts={key: artifact.uri for key, artifact in artifacts.items()},
         components=[
             {"id": one.id, "seconds": one.seconds, "cached": one.cached}
             for one in outcome.components
@@ -177,7 +167,7 @@ def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
 def write_validation_report(validation: Validation, source: str, path: pathlib.Path) -> bool:
     """Writes the outcome as a page; returns whether there was anything to show.
 
-    A validation that ended before the audit, or that compared requests, has no manifest to show.
+    A validation that ended before there was a manifest, or that compared requests, has nothing.
     """
     if "manifest" not in validation.artifacts:
         return False

@@ -118,6 +118,30 @@ def test_same_command_again_repeats_nothing_that_is_finished(finished, drawn):
     assert "below the blessed model&#39;s" in report_text(root, again)
 
 
+def test_a_report_that_fails_leaves_the_run_what_it_was(finished, drawn):
+    root, first = finished
+    # RunReport alone reads them again, and it runs again with other settings.
+    kept = {path: path.read_bytes() for path in root.rglob("FeatureStats.pb")}
+    for path in kept:
+        path.write_bytes(b"no statistics")
+    again = run_pipeline(
+        *(root, drawn, "--recipe", "fast", "--set", "train.batch_size=16", "--seed", 5),
+        *("--set", "thresholds.max_accuracy_drop=0.5"),
+    )
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert again.status == 0, again.output
+    assert (again.summary["status"], again.summary["error"]) == ("pushed", None)
+    assert again.summary["metrics"] == first.summary["metrics"]
+    assert again.summary["report_error"]
+    assert f"the report failed, which changes nothing else: {again.summary['report_error']}" in (
+        again.output
+    )
+    # An earlier run's page would tell of another run.
+    assert again.summary["report"] is None
+    assert not (root / "report.html").exists()
+
+
 def test_killed_anywhere_then_started_again_gives_what_an_undisturbed_run_gives(drawn, tmp_path):
     arguments = [*SHORT, "--epochs", "3", "--recipe", "fast", "--seed", "7"]
     undisturbed = run_pipeline(tmp_path / "a", drawn, *arguments)

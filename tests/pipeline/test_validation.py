@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 
 import cv2
@@ -30,11 +31,12 @@ def clean(tmp_path_factory):
     """A drawn data set, the root of its validation, and how that ended."""
     folder = tmp_path_factory.mktemp("clean")
     draw_sample(folder / "data", images=700, seed=1)
-    return folder / "data", folder / "root", validate(folder / "data", folder / "root")
+    arguments = ("--report", folder / "page.html")
+    return folder / "data", folder / "root", validate(folder / "data", folder / "root", *arguments)
 
 
 def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
-    _, _, (status, outcome) = clean
+    _, root, (status, outcome) = clean
     assert (status, outcome["status"], outcome["error"]) == (0, "clean", None)
     assert outcome["anomalies"] == []
     assert {finding["kind"]: finding["groups"] for finding in outcome["findings"]} == dict.fromkeys(
@@ -50,6 +52,10 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
     assert list(outcome["artifacts"]) == ["manifest", "findings", "statistics", "drift"]
     assert all(pathlib.Path(uri).is_dir() for uri in outcome["artifacts"].values())
     assert [one["comparison"] for one in outcome["drift"]] == ["train_vs_eval"]
+    page = (root.parent / "page.html").read_text(encoding="utf-8")
+    assert 'class="outcome good" >Clean: no anomalies</p>' in page
+    assert "None: both splits fit the schema." in page
+    assert "None: no copies, no conflicting labels, no picture that shows nothing." in page
     measured = {one["feature"] for one in outcome["drift"][0]["measurements"]}
     assert measured == {"label", "brightness", "contrast", "sharpness", "entropy", "size_bytes"}
 
@@ -57,8 +63,10 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
 def test_planted_faults_are_found_in_their_numbers_and_nothing_is_changed(tmp_path, capfd):
     planted = plant(tmp_path / "corpus")
     before = snapshot(tmp_path / "corpus")
+    page = tmp_path / "pages" / "corpus.html"
     status, outcome = validate(
-        tmp_path / "corpus", tmp_path / "root", "--set", "findings.conflicting_labels=fail"
+        *(tmp_path / "corpus", tmp_path / "root"),
+        *("--set", "findings.conflicting_labels=fail", "--report", page),
     )
     assert snapshot(tmp_path / "corpus") == before
     found = {one["kind"]: (one["groups"], one["images"]) for one in outcome["findings"]}
@@ -81,7 +89,45 @@ def test_planted_faults_are_found_in_their_numbers_and_nothing_is_changed(tmp_pa
     [forbidden] = [one for one in outcome["anomalies"] if one["feature"] == "conflicting_labels"]
     assert forbidden["short_description"] == "3 groups, 6 files"
     assert len(forbidden["files"]) == 6
-    assert "conflicting_labels: 3 groups, 6 files" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "conflicting_labels: 3 groups, 6 files" in told
+    assert f"report: {page}" in told
+    _check_page(page.read_text(encoding="utf-8"), tmp_path / "corpus", outcome)
+
+
+def _check_page(page: str, source: pathlib.Path, outcome: dict) -> None:
+    """The page says what the JSON says, and shows the pictures without asking for any file."""
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert f"Validation of {source}" in text
+    assert f'class="outcome bad" >{len(outcome["anomalies"])} anomalies</p>' in page
+    for one in outcome["anomalies"]:
+        assert f"{one['feature']} : {one['short_description']}" in text
+        assert one["remedy"] in text
+    for split in ("train", "eval"):
+        counts = outcome["images"][split]
+        assert (
+            f"Images in {split} {counts['kept']:,} {counts['pruned']:,} of {counts['found']:,} "
+            "files pruned" in text
+        )
+        for reason, count in counts["pruned_by_reason"].items():
+            assert re.search(rf"{split} {count:,} [^()]*\({reason}\)", text), reason
+    for label, kept in outcome["class_counts"].items():
+        row = re.search(rf"{label} ([\d,]+) ([\d,]+) ([\d,]+) ([\d,]+) ", text)
+        assert row is not None
+        assert [int(row[index].replace(",", "")) for index in (2, 4)] == list(kept.values())
+    for one in outcome["findings"]:
+        row = f"{one['groups']:,} {one['images']:,} {one['policy']} {one['dropped']:,}"
+        assert row in text, one["kind"]
+        for path in one["examples"][0]:
+            assert f'title="{path}"' in page
+    assert "train against eval" in text
+    for measured in outcome["drift"][0]["measurements"]:
+        assert f"{measured['value']:.4f} {measured['threshold']:.4f}" in text
+    sources = set(re.findall(r'(?:src|href)="([^"#]{1,5})', page))
+    assert sources == {"data:"}
+    for section in ("statistics", "sheets"):
+        assert f'<section id="{section}"' in page
+    assert "<svg" in page
 
 
 def test_pictures_made_brighter_differ_from_the_run_before(clean, tmp_path):
