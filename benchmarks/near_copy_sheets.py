@@ -23,7 +23,8 @@ from components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from components.image_findings.findings import audit
 from components.image_findings.near_copies import Correlation, load_pixels
 from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import PruneReason, kept_rows
+from components.image_ingest.manifest import kept_rows
+from components.image_ingest.prune_reason import PruneReason
 
 PAIRS_PER_SHEET = 25
 COLUMNS = 5

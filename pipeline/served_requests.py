@@ -21,8 +21,8 @@ from components.drift_validator.histograms import QUANTILES
 from components.drift_validator.statistics import check_comparable, load_statistics
 from components.errors import UserError
 from components.image_ingest.find_files import find_files
-from components.image_ingest.manifest import PruneReason
 from components.image_ingest.measure import MAX_IMAGE_BYTES, measure_image, measure_pixels
+from components.image_ingest.prune_reason import PruneReason
 
 COMPARISON = "train_vs_requests"
 IMAGE_INPUT = "image_bytes"

@@ -13,7 +13,8 @@ from components.constants import TRAIN_SPLIT
 from components.image_findings.near_copies import LoadPixels, find_near_copies
 from components.image_findings.policies import DROP, check_policies
 from components.image_findings.uninformative import find_uninformative
-from components.image_ingest.manifest import PruneReason, kept_rows, prune
+from components.image_ingest.manifest import kept_rows, prune
+from components.image_ingest.prune_reason import PruneReason
 
 FINDINGS_FILE = "findings.json"
 

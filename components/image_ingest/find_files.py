@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from components.image_ingest.manifest import PruneReason
+from components.image_ingest.prune_reason import PruneReason
 from components.sources.layout import is_hidden
 
 

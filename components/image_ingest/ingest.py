@@ -19,10 +19,11 @@ from components.image_ingest.manifest import (
     COLUMNS,
     KEPT,
     PRUNED,
-    PruneReason,
     kept_rows,
     make_table,
 )
+from components.image_ingest.prune_reason import PruneReason
+from components.image_ingest.workers import map_in_order
 from components.sources.layout import EXPECTED, Layout, find_layout
 from components.sources.redundant import RemovedFile
 
@@ -30,6 +31,8 @@ Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all."""
 
 _PROGRESS_STEP = 500
+_FILES_PER_WORKER = 4000
+"""A worker's start takes as long as some two thousand files."""
 
 
 def ingest(
@@ -38,6 +41,7 @@ def ingest(
     source: str = "",
     eval_fraction: float = 0.2,
     removed: Iterable[RemovedFile] = (),
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the manifest's table for the data set in `root`, a row for every file under it.
@@ -47,6 +51,8 @@ def ingest(
         source: what messages call it; `root` if empty.
         eval_fraction: share of the pictures that go to eval where the folder has no splits, 0 to 1.
         removed: files deleted from the pipeline's own copy; they are rows too.
+        workers: processes that read, which changes nothing in the table; by default one for each
+            CPU, and fewer where there are few files.
         progress: told how far the reading is.
 
     Raises:
@@ -61,8 +67,12 @@ def ingest(
     files.sort(key=lambda file: layout.outer_twin(file.path) is not None)
     twins = {layout.outer_twin(file.path) for file in files} - {None}
     hashes: dict[str, str] = {}
-    for done, file in enumerate(files, start=1):
-        row = _row(root, layout, file, hashes)
+    if workers is None:
+        workers = min(len(os.sched_getaffinity(0)), len(files) // _FILES_PER_WORKER)
+    jobs = (_job(root, layout, file) for file in files)
+    readings = map_in_order(measure.read_file, jobs, workers)
+    for done, (file, reading) in enumerate(zip(files, readings, strict=True), start=1):
+        row = _row(layout, file, reading, hashes)
         if file.path in twins:
             hashes[file.path] = row["content_hash"]
         for name, values in columns.items():
@@ -100,53 +110,53 @@ def check_pruned_fraction(table: pd.DataFrame, max_pruned_fraction: float, sourc
         )
 
 
-def _row(root: pathlib.Path, layout: Layout, file: FoundFile, hashes: dict[str, str]) -> dict:
+def _job(root: pathlib.Path, layout: Layout, file: FoundFile) -> measure.Job | None:
+    """Return how to read a file; None where the listing tells that it cannot be used."""
+    if _problem_of_listing(layout, file) is not None:
+        return None
+    return measure.Job(os.path.join(root, file.path), layout.outer_twin(file.path) is None)
+
+
+def _problem_of_listing(layout: Layout, file: FoundFile) -> PruneReason | None:
+    if file.problem is not None:
+        return file.problem
+    if layout.outer_twin(file.path) is None and layout.locate(file.path) is None:
+        unused = layout.is_unused(file.path)
+        return PruneReason.UNUSED_SPLIT if unused else PruneReason.OUTSIDE_CLASS_FOLDER
+    return PruneReason.TOO_LARGE if file.bytes > measure.MAX_IMAGE_BYTES else None
+
+
+def _row(
+    layout: Layout, file: FoundFile, reading: measure.Reading | None, hashes: dict[str, str]
+) -> dict:
     """Return a file's row; `hashes` holds those of the outer twins."""
     twin = layout.outer_twin(file.path)
-    place = layout.locate(file.path if twin is None else twin)
-    split, label = place or ("", "")
-    # One string for a class, not one for a file.
-    label = sys.intern(label)
+    split, label = layout.locate(file.path if twin is None else twin) or ("", "")
     row = {
         **measure.NOT_MEASURED._asdict(),
         "path": file.path,
         "split": split,
-        "label": label,
+        # One string for a class, not one for a file.
+        "label": sys.intern(label),
         "bytes": file.bytes,
-        "content_hash": "",
+        "content_hash": "" if reading is None else reading.content_hash,
         "status": PRUNED,
     }
-    problem = file.problem
-    if problem is None and twin is None and place is None:
-        unused = layout.is_unused(file.path)
-        problem = PruneReason.UNUSED_SPLIT if unused else PruneReason.OUTSIDE_CLASS_FOLDER
-    if problem is None and file.bytes > measure.MAX_IMAGE_BYTES:
-        problem = PruneReason.TOO_LARGE
-    if problem is None:
-        try:
-            with open(os.path.join(root, file.path), "rb") as opened:
-                data = opened.read()
-        except OSError:
-            problem = PruneReason.UNREADABLE
-        else:
-            row["content_hash"] = hashlib.sha256(data).hexdigest()
-            problem = _judge(data, row, twin, hashes)
+    if reading is None:
+        problem = _problem_of_listing(layout, file)
+    elif isinstance(reading.picture, PruneReason):
+        problem = reading.picture
+    elif reading.picture is None:
+        same = hashes.get(twin or "") == reading.content_hash
+        problem = PruneReason.REDUNDANT_TREE if same else PruneReason.OUTSIDE_CLASS_FOLDER
+    else:
+        problem = None
+        row.update(reading.picture._asdict())
     if problem is None:
         row.update(status=KEPT, reason="")
     else:
         row["reason"] = problem.value
     return row
-
-
-def _judge(data: bytes, row: dict, twin: str | None, hashes: dict[str, str]) -> PruneReason | None:
-    if twin is not None:
-        same = hashes.get(twin) == row["content_hash"]
-        return PruneReason.REDUNDANT_TREE if same else PruneReason.OUTSIDE_CLASS_FOLDER
-    measured = measure.measure_image(data)
-    if isinstance(measured, PruneReason):
-        return measured
-    row.update(measured._asdict())
-    return None
 
 
 def _removed_row(layout: Layout, gone: RemovedFile) -> dict:

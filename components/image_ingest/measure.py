@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from components.image_ingest.manifest import PruneReason
+from components.image_ingest.prune_reason import PruneReason
 
 MAX_IMAGE_BYTES = 32 * 2**20
 """A file of more bytes than this is not read."""
@@ -40,7 +40,37 @@ class Measurements(NamedTuple):
     entropy: float
 
 
+class Job(NamedTuple):
+    """A file to be read, and whether it is to be measured as a picture."""
+
+    path: str
+    is_picture: bool
+
+
+class Reading(NamedTuple):
+    """What reading a file gave: SHA-256 of its bytes, hex, and what its picture is.
+
+    `picture` says why the file cannot be used, where it cannot; None where nobody asked.
+    """
+
+    content_hash: str
+    picture: Measurements | PruneReason | None
+
+
 NOT_MEASURED = Measurements(0, 0, 0, "", "", "", math.nan, math.nan, math.nan, math.nan)
+
+
+def read_file(job: Job | None) -> Reading | None:
+    """Read a file, once, and measure it; None is answered with None."""
+    if job is None:
+        return None
+    try:
+        with open(job.path, "rb") as opened:
+            data = opened.read()
+    except OSError:
+        return Reading("", PruneReason.UNREADABLE)
+    picture = measure_image(data) if job.is_picture else None
+    return Reading(hashlib.sha256(data).hexdigest(), picture)
 
 
 def measure_image(data: bytes) -> Measurements | PruneReason:

@@ -12,10 +12,10 @@ from components.constants import SPLITS, TRAIN_SPLIT
 from components.image_findings.findings import Finding, Kind
 from components.image_ingest.manifest import (
     Manifest,
-    PruneReason,
     counts_by_split,
     kept_rows,
 )
+from components.image_ingest.prune_reason import PruneReason
 from components.run_report.charts import class_counts_chart, feature_chart
 from components.run_report.content import DataContent
 from components.run_report.pictures import Picture, read_picture, sample_rows

@@ -11,12 +11,12 @@ from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.executor import Executor
 from components.image_ingest.manifest import (
     Manifest,
-    PruneReason,
     make_table,
     prune,
     write_manifest,
 )
 from components.image_ingest.measure import measure_image
+from components.image_ingest.prune_reason import PruneReason
 from tests.components.example_artifacts import beam_context, read_records, values
 from tests.components.pictures import write_picture
 

@@ -182,6 +182,11 @@ def test_does_not_depend_on_the_order_of_the_listing(faces, monkeypatch):
     pd.testing.assert_frame_equal(ingest(faces), table)
 
 
+def test_workers_change_nothing(faces):
+    (faces / "images/train/happy/empty.jpg").write_bytes(b"")
+    pd.testing.assert_frame_equal(ingest(faces, workers=2), ingest(faces, workers=1))
+
+
 def test_reports_progress(faces):
     told = []
     ingest(faces, progress=lambda done, total: told.append((done, total)))

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from components.image_ingest import manifest
-from components.image_ingest.manifest import PruneReason
+from components.image_ingest.prune_reason import PruneReason
 
 
 def row(path: str, split: str, status: str = "kept", reason: str = "") -> dict:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from components.image_ingest import measure
-from components.image_ingest.manifest import COLUMNS, PruneReason
+from components.image_ingest.manifest import COLUMNS
+from components.image_ingest.prune_reason import PruneReason
 from tests.components.pictures import encode, noise
 
 
