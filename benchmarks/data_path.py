@@ -70,10 +70,11 @@ def export_untrained(fn_args) -> None:
 
     from pipeline.modules.export import export
     from pipeline.modules.model import build_model
+    from pipeline.modules.precision import choose_policy
 
     labels = list(fn_args.custom_config["labels"])
     export(
-        build_model(len(labels)),
+        build_model(len(labels), dtype_policy=choose_policy("auto")[0]),
         labels,
         tft.TFTransformOutput(fn_args.transform_graph_path),
         fn_args.serving_model_dir,

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
+import google_crc32c
 import tensorflow as tf
+from apache_beam.io import tfrecordio
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
@@ -49,11 +51,28 @@ def split_pattern(artifact: standard_artifacts.Examples, split: str) -> str:
     return os.path.join(artifact_utils.get_split_uri([artifact], split), "*")
 
 
+def read_split(artifact: standard_artifacts.Examples, split: str) -> beam.PTransform:
+    """Returns the transform that reads the serialised Examples of one split."""
+    _take_fast_checksums()
+    return beam.io.ReadFromTFRecord(split_pattern(artifact, split))
+
+
 def write_split(artifact: standard_artifacts.Examples, split: str) -> beam.PTransform:
     """Returns the transform that writes serialised Examples as TFRecords of one split.
 
     They are not compressed: pictures are already, so gzip would take more time than all the rest of
     the writing, and again at every reading, to save a quarter of the space.
     """
+    _take_fast_checksums()
     prefix = os.path.join(artifact_utils.get_split_uri([artifact], split), FILE_NAME)
     return beam.io.WriteToTFRecord(prefix)
+
+
+def _take_fast_checksums() -> None:
+    """Lets Beam's TFRecords in this process have their checksums from google-crc32c.
+
+    Beam looks for functions that python-snappy no longer has and falls back to crcmod, which takes
+    6 microseconds for a picture, two thirds of its writing, where this takes 0.3. The checksums are
+    the same; a worker of an engine keeps Beam's own.
+    """
+    tfrecordio._default_crc32c_fn.fn = google_crc32c.value  # type: ignore[attr-defined]

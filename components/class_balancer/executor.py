@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from components.class_balancer.plan import ClassPlan
 from components.class_balancer.transforms import PlanCopies, example_and_copies
 from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
-from components.examples import describe_examples, split_pattern, write_split
+from components.examples import describe_examples, read_split, split_pattern, write_split
 
 CLASS_COUNTS_PROPERTY = "class_counts"
 """Custom property of the output: `{"<label>": {"before": int, "after": int}}` as JSON text."""
@@ -35,13 +35,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         balanced = artifact_utils.get_single_instance(output_dict["balanced_examples"])
         describe_examples(balanced, SPLITS)
         counts_prefix = os.path.join(self._get_tmp_dir(), "class_counts")
-        train_pattern = split_pattern(examples, TRAIN_SPLIT)
         # The train split is read twice, so that only keys and plans wait between the two passes and
         # memory does not grow with the pictures.
         with self._make_beam_pipeline() as pipeline:
             plans = (
                 pipeline
-                | "ReadToPlan" >> beam.io.ReadFromTFRecord(train_pattern)
+                | "ReadToPlan" >> read_split(examples, TRAIN_SPLIT)
                 | "PlanCopies" >> PlanCopies(exec_properties["method"])
             )
             (
@@ -51,7 +50,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
             (
                 pipeline
-                | "ReadToCopy" >> beam.io.ReadFromTFRecord(train_pattern)
+                | "ReadToCopy" >> read_split(examples, TRAIN_SPLIT)
                 | "TranslateCopies"
                 >> beam.FlatMap(
                     example_and_copies,

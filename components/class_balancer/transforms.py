@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components import features
 from components.class_balancer.plan import ClassPlan, image_key, plan_class, shift_of_copy
-from components.class_balancer.translate import mark_original, translated_copies
+from components.class_balancer.translate import mark_copy, translated_copies
 
 
 def label_and_key(serialized: bytes) -> tuple[str, bytes]:
@@ -69,6 +69,6 @@ def example_and_copies(
     label, key = _label_and_key(example)
     count = plans[label].copies_of(key)
     shifts = [shift_of_copy(key, index + 1, max_shift_px, seed) for index in range(count)]
-    copies = translated_copies(example, shifts) if shifts else []
-    yield mark_original(example)
-    yield from copies
+    yield mark_copy(example, 0, 0, 0)
+    if shifts:
+        yield from translated_copies(example, shifts)

@@ -22,16 +22,16 @@ def translate(pixels: np.ndarray, x_px: int, y_px: int) -> np.ndarray:
       An array of the same shape and dtype. `translate([[1, 2, 3]], 1, 0)` is `[[1, 1, 2]]`.
     """
     height, width = pixels.shape[:2]
-    rows = np.clip(np.arange(height) - y_px, 0, height - 1)
-    columns = np.clip(np.arange(width) - x_px, 0, width - 1)
-    return pixels[rows[:, np.newaxis], columns]
+    rows, columns = np.arange(height) - y_px, np.arange(width) - x_px
+    return pixels.take(rows, 0, mode="clip").take(columns, 1, mode="clip")
 
 
 def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) -> list[bytes]:
     """Makes the copies of one Example, decoding its image once.
 
     Args:
-      example: A raw Example; `image` holds any format that OpenCV reads.
+      example: A raw Example; `image` holds any format that OpenCV reads. It becomes the last copy:
+        to copy the message for each would take as long as to encode its picture.
       shifts: The (x, y) shift of each copy, in pixels.
 
     Returns:
@@ -50,25 +50,17 @@ def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) 
         raise ValueError(f"{path}: the image of this Example cannot be decoded")
     copies = []
     for index, (x_px, y_px) in enumerate(shifts, start=1):
-        copy = tf.train.Example()
-        copy.CopyFrom(example)
         png = cv2.imencode(".png", translate(pixels, x_px, y_px), _PNG_FLAGS)[1].tobytes()
-        copied = copy.features.feature
-        copied[features.IMAGE_KEY].bytes_list.value[0] = png
-        copied[features.SIZE_BYTES_KEY].int64_list.value[0] = len(png)
-        _set_origin(copy, index, x_px, y_px)
-        copies.append(copy.SerializeToString(deterministic=True))
+        feature[features.IMAGE_KEY].bytes_list.value[0] = png
+        feature[features.SIZE_BYTES_KEY].int64_list.value[0] = len(png)
+        copies.append(mark_copy(example, index, x_px, y_px))
     return copies
 
 
-def mark_original(example: tf.train.Example) -> bytes:
-    """Returns the Example, serialised, with a shift of (0, 0) and 0 as its number among copies."""
-    _set_origin(example, 0, 0, 0)
-    return example.SerializeToString(deterministic=True)
-
-
-def _set_origin(example: tf.train.Example, copy_index: int, x_px: int, y_px: int) -> None:
+def mark_copy(example: tf.train.Example, copy_index: int, x_px: int, y_px: int) -> bytes:
+    """Returns the Example, serialised, with its number among copies (0: none) and its shift."""
     feature = example.features.feature
     feature[features.COPY_INDEX_KEY].int64_list.value[:] = [copy_index]
     feature[features.SHIFT_X_KEY].int64_list.value[:] = [x_px]
     feature[features.SHIFT_Y_KEY].int64_list.value[:] = [y_px]
+    return example.SerializeToString(deterministic=True)

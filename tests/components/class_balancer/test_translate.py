@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.class_balancer.translate import mark_original, translate, translated_copies
+from components.class_balancer.translate import mark_copy, translate, translated_copies
 from tests.components.example_artifacts import example, values
 from tests.components.pictures import encode, noise
 
@@ -48,7 +48,7 @@ def test_copies_hold_the_moved_pixels_and_where_they_came_from():
 
 def test_original_keeps_its_bytes():
     jpeg = encode(noise(1))
-    marked = values(mark_original(tf.train.Example.FromString(example("sad", "1.jpg", jpeg))))
+    marked = values(mark_copy(tf.train.Example.FromString(example("sad", "1.jpg", jpeg)), 0, 0, 0))
     assert marked["image"] == jpeg
     assert (marked["copy_index"], marked["shift_x_px"], marked["shift_y_px"]) == (0, 0, 0)
 
