@@ -11,17 +11,12 @@ Printed are seconds, peak memory with that of all child processes, and the ratio
 
 import argparse
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 
-import psutil
+from benchmarks.measured import measure
 
-MIB = 2**20
-SAMPLE_SECS = 0.05
 DATA_PATH_END = "Transform"
 """The plain script does what the components up to this one do."""
 
@@ -133,60 +128,8 @@ def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
 WAYS = {"plain": plain_script, "pipeline": pipeline_path}
 
 
-def measure(way: str, data: pathlib.Path) -> dict:
-    """Runs one way in a process of its own; returns its seconds and its peak memory in MiB.
-
-    The memory is the sum over the process and all below it, taken every 50 ms; what they share counts
-    as often as it is shared. The seconds are the process's, from its start to its end. `others` is
-    the share of the machine's cores that other programs took meanwhile: figures with a large one are
-    those of a busy machine.
-    """
-    command = [sys.executable, "-m", "benchmarks.data_path", "--way", way, "--data", str(data)]
-    start, busy = time.monotonic(), _busy_secs()
-    with (
-        tempfile.TemporaryFile() as output,
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=log,
-            env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},  # as the command line does
-        ) as process,
-    ):
-        root = psutil.Process(process.pid)
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, tree_bytes(root))
-            time.sleep(SAMPLE_SECS)
-        seconds = time.monotonic() - start
-        busy = _busy_secs() - busy
-        if process.returncode:
-            log.seek(0)
-            sys.exit(f"{log.read()[-3000:].decode()}{way}: ended with status {process.returncode}")
-        output.seek(0)
-        told = json.loads(output.read().splitlines()[-1])
-    others = max(0.0, busy - told["cpu_seconds"]) / seconds / psutil.cpu_count()
-    return {"process_seconds": seconds, "peak_mib": peak / MIB, "others": others, **told}
-
-
 def _told(spent: dict) -> str:
     return f"{spent['seconds']:.1f} s ({spent['cpu_seconds']:.1f} s of CPU)"
-
-
-def _busy_secs() -> float:
-    times = psutil.cpu_times()
-    return times.user + times.nice + times.system
-
-
-def tree_bytes(root: psutil.Process) -> int:
-    """Returns the memory of a process and all below it; what they share counts for each."""
-    total = 0
-    try:
-        for process in (root, *root.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass  # ended while it was looked at
-    return total
 
 
 def main() -> None:
@@ -207,7 +150,9 @@ def main() -> None:
         return
     for path in data.rglob("*.jpg"):  # so that neither way pays for a cold file cache
         path.read_bytes()
-    plain, pipeline = (measure(way, data) for way in WAYS)
+    plain, pipeline = (
+        measure("benchmarks.data_path", "--way", way, "--data", str(data)) for way in WAYS
+    )
     components = pipeline["components"]
     ids = list(components)
     print(f"plain script, {plain['images']} images: {_told(plain)}")

@@ -14,18 +14,15 @@ import argparse
 import json
 import os
 import pathlib
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 
 import psutil
 
-from benchmarks.data_path import tree_bytes
+from benchmarks.measured import MIB, measure
 
-MIB = 2**20
-SAMPLE_SECS = 0.02
+LAST = "Pusher"
+"""A report has nothing to tell of a network that was not trained."""
 
 
 def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
@@ -47,10 +44,8 @@ def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
     )
     connection = local_runner.metadata_connection(root)
     start = time.monotonic()
-    graph = create_pipeline(config, metadata_connection_config=connection)
+    graph = create_pipeline(config, last=component, metadata_connection_config=connection)
     graph_seconds = time.monotonic() - start
-    ids = [node.id for node in graph.components]
-    graph.components = graph.components[: ids.index(component) + 1]
     for node in graph.components:
         if node.id == "Trainer":
             node.exec_properties["run_fn"] = f"benchmarks.data_path.{export_untrained.__name__}"
@@ -68,7 +63,6 @@ def run_up_to(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
         "cpu_seconds": round(cpu_seconds, 1),
         "graph_seconds": round(graph_seconds, 1),
         "idle_mib": round(idle_mib),
-        "own_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 
@@ -77,43 +71,14 @@ def _cpu_secs() -> float:
     return sum(os.times()[:4])
 
 
-def measure(component: str, data: pathlib.Path, root: pathlib.Path) -> dict:
-    """Runs `run_up_to` in a process of its own; returns what it tells, and its peak memory.
-
-    `peak_mib` is the process's own highest memory as the kernel kept it, or, where its children
-    were at work with it, the highest sum of all, looked at every 20 ms.
-    """
-    command = [sys.executable, "-m", "benchmarks.scale", str(data), str(root), "--run", component]
-    with (
-        tempfile.TemporaryFile() as output,
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=log,
-            env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},  # as the command line does
-        ) as process,
-    ):
-        root_process = psutil.Process(process.pid)
-        sampled = 0
-        while process.poll() is None:
-            sampled = max(sampled, tree_bytes(root_process))
-            time.sleep(SAMPLE_SECS)
-        if process.returncode:
-            log.seek(0)
-            sys.exit(f"{log.read()[-4000:].decode()}{component}: status {process.returncode}")
-        output.seek(0)
-        told = json.loads(output.read().splitlines()[-1])
-    return {**told, "peak_mib": max(told.pop("own_peak_mib"), round(sampled / MIB))}
-
-
 def component_ids() -> list[str]:
-    """Returns the ids of the pipeline's components in their order."""
+    """Returns the ids of the components that are measured, in their order."""
     from pipeline.configs import PipelineConfig
     from pipeline.pipeline import create_pipeline
 
     with tempfile.TemporaryDirectory() as folder:
-        return [node.id for node in create_pipeline(PipelineConfig(root=folder)).components]
+        graph = create_pipeline(PipelineConfig(root=folder), last=LAST)
+    return [node.id for node in graph.components]
 
 
 def report(results: dict[str, dict[str, dict]]) -> None:
@@ -162,7 +127,7 @@ def main() -> None:
         for component in [options.only] if options.only else component_ids():
             if component in done and not options.only:
                 continue
-            done[component] = measure(component, data, root)
+            done[component] = measure("benchmarks.scale", str(data), str(root), "--run", component)
             print(f"{times}x {component}: {done[component]}", flush=True)
             results_file.write_text(json.dumps(results, indent=1))
     report(results)
