@@ -13,9 +13,6 @@ from components.constants import SPLITS
 from components.examples import make_example
 from components.image_ingest.manifest import KEPT
 
-ROWS_PER_BATCH = 256
-"""Rows that travel together: enough that Beam's cost per element vanishes, few enough to spread."""
-
 CHANGED_TAG = "changed"
 
 _COLUMN_OF_FEATURE = {
@@ -33,13 +30,10 @@ _COLUMN_OF_FEATURE = {
 _COLUMNS = [*_COLUMN_OF_FEATURE.values(), "split", "status", "content_hash"]
 
 
-def read_kept_rows(manifest_path: str) -> Iterator[list[dict]]:
-    """Yields the kept rows of a manifest file in lists of at most 256, a row group at a time."""
+def row_groups(manifest_path: str) -> Iterator[int]:
+    """Yields the number of every row group of a manifest file."""
     with FileSystems.open(manifest_path) as file:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS_PER_BATCH, columns=_COLUMNS):
-            rows = [row for row in batch.to_pylist() if row["status"] == KEPT]
-            if rows:
-                yield rows
+        yield from range(pq.ParquetFile(file).num_row_groups)
 
 
 def row_to_example(row: dict, image: bytes) -> bytes:
@@ -49,19 +43,27 @@ def row_to_example(row: dict, image: bytes) -> bytes:
 
 
 class ReadImages(beam.DoFn):
-    """Reads the files of a list of rows and tags each Example with its split.
+    """Reads the files of a row group's kept rows and tags each Example with its split.
 
     A file that is gone, or whose SHA-256 is not the manifest's, goes to the output `changed` by its
     path; the caller decides what that means.
     """
 
-    def __init__(self, root: str):
-        """Takes the folder that the rows' paths are relative to."""
+    def __init__(self, manifest_path: str, root: str):
+        """Takes the manifest's Parquet file and the folder that its paths are relative to."""
+        self._manifest_path = manifest_path
         self._root = root
 
-    def process(self, rows: list[dict]):
+    def setup(self):
+        """Opens the manifest, once for many row groups: its footer tells of every one of them."""
+        self._file = FileSystems.open(self._manifest_path)
+        self._manifest = pq.ParquetFile(self._file)
+
+    def process(self, row_group: int):
         """Yields serialised Examples to their split's output and paths to `changed`."""
-        for row in rows:
+        for row in self._manifest.read_row_group(row_group, columns=_COLUMNS).to_pylist():
+            if row["status"] != KEPT:
+                continue
             try:
                 # Ingestion opened it as a local file too; Beam's FileSystems takes half as long again.
                 with open(os.path.join(self._root, row["path"]), "rb") as file:
@@ -73,11 +75,16 @@ class ReadImages(beam.DoFn):
             else:
                 yield beam.pvalue.TaggedOutput(row["split"], row_to_example(row, image))
 
+    def teardown(self):
+        """Closes the manifest."""
+        self._file.close()
+
 
 class ManifestToExamples(beam.PTransform):
     """From nothing to a dict of PCollections: one of Examples for each split, and `changed`.
 
-    Only rows pass between workers; a picture is read, encoded and handed to its writer in one step.
+    Only numbers of row groups pass between workers; rows and pictures are read, encoded and handed
+    to their writer in one step.
     """
 
     def __init__(self, manifest_path: str, root: str):
@@ -91,8 +98,11 @@ class ManifestToExamples(beam.PTransform):
         outputs = (
             pipeline
             | "CreateManifestPath" >> beam.Create([self._manifest_path])
-            | "ReadKeptRows" >> beam.FlatMap(read_kept_rows)
-            | "SpreadRows" >> beam.Reshuffle()
-            | "ReadImages" >> beam.ParDo(ReadImages(self._root)).with_outputs(CHANGED_TAG, *SPLITS)
+            | "ListRowGroups" >> beam.FlatMap(row_groups)
+            | "SpreadRowGroups" >> beam.Reshuffle()
+            | "ReadImages"
+            >> beam.ParDo(ReadImages(self._manifest_path, self._root)).with_outputs(
+                CHANGED_TAG, *SPLITS
+            )
         )
         return {tag: outputs[tag] for tag in (*SPLITS, CHANGED_TAG)}

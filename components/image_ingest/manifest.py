@@ -15,6 +15,9 @@ from components.image_ingest.prune_reason import PruneReason
 MANIFEST_FILE = "manifest.parquet"
 SOURCE_FILE = "source.json"
 
+ROW_GROUP_ROWS = 1024
+"""Rows of the file that are read together: the workers of a Beam step share the row groups."""
+
 KEPT = "kept"
 PRUNED = "pruned"
 
@@ -105,7 +108,7 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
     fileio.makedirs(folder)
     with fileio.open(os.path.join(folder, MANIFEST_FILE), "wb") as file:
         # As bytes: Parquet's writer wants more of a file than an object store's has.
-        file.write(manifest.table.to_parquet(index=False))
+        file.write(manifest.table.to_parquet(index=False, row_group_size=ROW_GROUP_ROWS))
     source = {"root": str(manifest.root), "source": manifest.source}
     with fileio.open(os.path.join(folder, SOURCE_FILE), "w") as file:
         file.write(json.dumps(source, indent=2) + "\n")

@@ -10,6 +10,7 @@ from components.errors import UserError
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.executor import Executor
 from components.image_ingest.manifest import (
+    ROW_GROUP_ROWS,
     Manifest,
     make_table,
     prune,
@@ -88,6 +89,23 @@ def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):
         "sharpness": row["sharpness"],
         "entropy": row["entropy"],
     }
+
+
+def test_reads_every_row_group_of_a_manifest(manifest, tmp_path):
+    gone = {"split": "train", "label": "sad", "status": "pruned", "reason": "empty_file"}
+    # These sort between the pictures of eval and those of train, which are then two groups on.
+    rows = [
+        {**manifest.table.iloc[0], **gone, "path": f"gone/{number}"}
+        for number in range(2 * ROW_GROUP_ROWS)
+    ]
+    table = make_table(manifest.table.to_dict("records") + rows)
+    examples = generate(tmp_path, Manifest(table, manifest.root, "faces"))
+    found = [
+        values(record)["path"].decode()
+        for split in ("train", "eval")
+        for record in read_records(examples, split)
+    ]
+    assert sorted(found) == ["eval/sad/4.jpg", "train/happy/1 é.jpg", "train/sad/3.jpg"]
 
 
 def test_names_a_file_that_was_changed_or_is_gone(manifest, tmp_path):
