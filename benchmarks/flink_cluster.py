@@ -1,6 +1,7 @@
 """The whole pipeline on a real Flink, held against the run in this process.
 
     python -m benchmarks.flink_cluster --data SOURCE --work DIR [--phases same,kill,times]
+    python -m benchmarks.flink_cluster --data SOURCE --work DIR --phases same --engine spark
 
 Brings up a Flink of two TaskManagers as processes of their own, each with its worker pool in its own
 network namespace (root needed), with Beam's job server, and ends it again.
@@ -12,12 +13,13 @@ kill   kills a TaskManager while ClassBalancer is at work: the run must end with
 times  runs each Beam step once more on the artifacts of the run in this process: here, on one
        TaskManager and on two. Balanced Examples and blessing must be the same each time.
 
-Prints what was measured as JSON; exit status 1 where something differs. `DIR/same` and `DIR/local` of
-an earlier call are used again.
+Prints what was measured as JSON; exit status 1 where something differs. The runs in `DIR/local` and
+`DIR/same-flink` of an earlier call are used again.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -58,14 +60,16 @@ def main() -> int:
     parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for everything")
     parser.add_argument("--phases", default="same,kill,times")
     parser.add_argument("--slots", type=int, default=1, help="of each TaskManager")
+    parser.add_argument("--engine", choices=["flink", "spark"], default="flink")
     options = parser.parse_args()
+    phases = {"same": functools.partial(same, engine=options.engine), "kill": kill, "times": times}
+    if options.engine != "flink" and options.phases != "same":
+        parser.error(f"--engine {options.engine}: has the phase `same` alone")
     work = options.work.resolve()
     found: dict = {}
     try:
         for phase in options.phases.split(","):
-            found[phase] = {"same": same, "kill": kill, "times": times}[phase](
-                options.data, work, options.slots
-            )
+            found[phase] = phases[phase](options.data, work, options.slots)
     except DifferenceError as error:
         print(f"differs: {error}", file=sys.stderr)
         return 1
@@ -74,14 +78,15 @@ def main() -> int:
     return 0
 
 
-def same(data: str, work: pathlib.Path, slots: int) -> dict:
-    """Runs here and on Flink, and compares."""
+def same(data: str, work: pathlib.Path, slots: int, engine: str) -> dict:
+    """Runs here and on the engine, and compares."""
     local = run_here(data, work)
-    with running_cluster(work / "cluster", workers=2, slots=slots) as flink:
-        there = run_pipeline(data, work / "same", *flink.run_arguments)
-        workers = count_workers(flink)
+    root = work / f"same-{engine}"
+    with running_cluster(work / "cluster", workers=2, slots=slots, engine=engine) as running:
+        there = run_pipeline(data, root, *running.run_arguments)
+        workers = count_workers(running)
     compare_summaries(local, there)
-    records = compare_records(work / "local", work / "same")
+    records = compare_records(work / "local", root)
     if min(workers.values()) < 1:
         raise DifferenceError(f"a pool has not worked: {workers}")
     return {
@@ -89,7 +94,7 @@ def same(data: str, work: pathlib.Path, slots: int) -> dict:
         "equal_records": records,
         "workers_started_by_pool": workers,
         "accuracy": [local["metrics"]["accuracy"], there["metrics"]["accuracy"]],
-        "seconds": {"here": seconds(local), "flink": seconds(there)},
+        "seconds": {"here": seconds(local), engine: seconds(there)},
     }
 
 
@@ -233,21 +238,23 @@ def run_pipeline(data: str, root: pathlib.Path, *arguments: str) -> dict:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: pathlib.Path, workers: int, slots: int) -> Iterator[Cluster]:
+def running_cluster(
+    folder: pathlib.Path, workers: int, slots: int, engine: str = "flink"
+) -> Iterator[Cluster]:
     """Brings a cluster up, in a fresh folder of its own, and ends it."""
     folder = folder / f"{workers}x{slots}-{int(time.time())}"
     try:
-        yield cluster.up(folder, workers=workers, slots=slots)
+        yield cluster.up(folder, workers=workers, slots=slots, engine=engine)
     finally:
         with contextlib.suppress(Exception):
             cluster.down(folder)
 
 
-def count_workers(flink: Cluster) -> dict[str, int]:
+def count_workers(running: Cluster) -> dict[str, int]:
     """Returns how many Python workers each pool has started."""
     return {
-        service.name: count_in(flink.log(service.name), "Starting worker with command")
-        for service in flink.services
+        service.name: count_in(running.log(service.name), "Starting worker with command")
+        for service in running.services
         if service.name.startswith("pool-")
     }
 
@@ -264,7 +271,7 @@ def compare_summaries(here: dict, there: dict) -> None:
     """Raises unless counts and verdict are the same."""
     for key in ("status", "blessed", "images", "class_counts"):
         if here[key] != there[key]:
-            raise DifferenceError(f"{key}: {here[key]} here, {there[key]} on Flink")
+            raise DifferenceError(f"{key}: {here[key]} here, {there[key]} there")
 
 
 def compare_records(here: pathlib.Path, there: pathlib.Path) -> dict[str, int]:
@@ -294,7 +301,7 @@ def read_split(folder: pathlib.Path) -> list[bytes]:
     import tensorflow as tf
 
     files = [str(path) for path in folder.iterdir()]
-    return sorted(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    return sorted(tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
 if __name__ == "__main__":

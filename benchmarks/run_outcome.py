@@ -63,7 +63,7 @@ def _digests(examples_dir: pathlib.Path) -> dict[str, str]:
     digests = {}
     for split_dir in sorted(examples_dir.glob("Split-*")):
         files = sorted(str(path) for path in split_dir.iterdir())
-        records = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+        records = list(tf.data.TFRecordDataset(files).as_numpy_iterator())
         digests[split_dir.name] = f"{len(records)} {_digest(records)}"
     return digests
 
