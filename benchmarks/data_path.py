@@ -16,6 +16,7 @@ import tempfile
 import time
 
 from benchmarks.measured import measure
+from benchmarks.untrained import run_measured
 
 DATA_PATH_END = "Transform"
 """The plain script does what the components up to this one do."""
@@ -58,39 +59,13 @@ def plain_script(data: pathlib.Path, out: pathlib.Path) -> dict:
     return {"images": len(table)}
 
 
-def export_untrained(fn_args) -> None:
-    """Does Trainer's work without the training: what TFX calls in its place."""
-    import numpy as np
-    import tensorflow_transform as tft
-
-    from pipeline.modules.export import export
-    from pipeline.modules.model import build_model
-    from pipeline.modules.precision import choose_policy
-
-    labels = list(fn_args.custom_config["labels"])
-    export(
-        build_model(len(labels), dtype_policy=choose_policy("auto")[0]),
-        labels,
-        tft.TFTransformOutput(fn_args.transform_graph_path),
-        fn_args.serving_model_dir,
-        flip=False,
-        metrics={},
-        sample_pixels=np.zeros((1, 48, 48, 1), np.uint8),
-    )
-
-
 def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
     """Runs the pipeline with a Trainer that does not train.
 
     Returns:
-      `components`: by id, seconds as ML Metadata has them and CPU seconds of this process.
+      `components`: what each of them took, by id.
     """
-    from tfx.orchestration.portable import launcher
-
-    from components.run_records import latest_run
-    from pipeline import local_runner
     from pipeline.configs import FindingsConfig, PipelineConfig, ThresholdConfig
-    from pipeline.pipeline import PIPELINE_NAME, create_pipeline
 
     config = PipelineConfig(
         data=str(data),
@@ -99,30 +74,7 @@ def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
         # The plain script knows no leaks: both balance all that was published.
         findings=FindingsConfig(cross_split_copies="report", cross_split_near_copies="report"),
     )
-    connection = local_runner.metadata_connection(out)
-    # A report has nothing to tell of a network that was not trained.
-    graph = create_pipeline(config, last="Pusher", metadata_connection_config=connection)
-    (trainer,) = (node for node in graph.components if node.id == "Trainer")
-    trainer.exec_properties["run_fn"] = f"benchmarks.data_path.{export_untrained.__name__}"
-    cpu_seconds = []
-    launch = launcher.Launcher.launch
-
-    def timed_launch(self):
-        start = time.process_time()
-        launch(self)
-        cpu_seconds.append(time.process_time() - start)
-
-    launcher.Launcher.launch = timed_launch
-    local_runner.ReportingDagRunner().run(graph)
-    runs = latest_run(connection, PIPELINE_NAME)
-    if not list(pathlib.Path(config.push_path).glob("*/saved_model.pb")):
-        raise RuntimeError("the run pushed nothing, so its seconds are not those of a whole run")
-    return {
-        "components": {
-            run.id: {"seconds": run.seconds, "cpu_seconds": cpu}
-            for run, cpu in zip(runs, cpu_seconds, strict=True)
-        }
-    }
+    return {"components": run_measured(config)}
 
 
 WAYS = {"plain": plain_script, "pipeline": pipeline_path}

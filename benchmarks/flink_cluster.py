@@ -13,6 +13,9 @@ kill   kills a TaskManager while ClassBalancer is at work: the run must end with
 times  runs each Beam step once more on the artifacts of the run in this process: here, on one
        TaskManager and on two. Balanced Examples and blessing must be the same each time.
 
+With --untrained the runs leave the training out, which is no Beam step, and Evaluator's accuracy must
+be the same too.
+
 Prints what was measured as JSON; exit status 1 where something differs. The runs in `DIR/local` and
 `DIR/same-flink` of an earlier call are used again.
 """
@@ -23,6 +26,7 @@ import functools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,12 +35,12 @@ from collections.abc import Iterator
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from pipeline.commands.terminal import FAILED_STATUS
 from pipeline.configs import BeamConfig
 from pipeline.engines import cluster
 from pipeline.engines.arguments import beam_args
 from pipeline.engines.cluster import Cluster
 
-EMOTION = [sys.executable, "-m", "pipeline.cli"]
 # The plumbing is under test and not the network: one epoch, and thresholds that any model reaches.
 SHORT = [
     *("--recipe", "fast", "--epochs", "1"),
@@ -60,30 +64,39 @@ def main() -> int:
     parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for everything")
     parser.add_argument("--phases", default="same,kill,times")
     parser.add_argument("--slots", type=int, default=1, help="of each TaskManager")
+    parser.add_argument("--untrained", action="store_true", help="leave the training out")
     parser.add_argument("--engine", choices=["flink", "spark"], default="flink")
     options = parser.parse_args()
-    phases = {"same": functools.partial(same, engine=options.engine), "kill": kill, "times": times}
+    phases = {
+        "same": functools.partial(same, engine=options.engine),
+        "kill": kill,
+        "times": times,
+    }
+    program = "benchmarks.untrained" if options.untrained else "pipeline.cli"
+    command = [sys.executable, "-m", program, "run", "--data", options.data, *SHORT]
     if options.engine != "flink" and options.phases != "same":
         parser.error(f"--engine {options.engine}: has the phase `same` alone")
     work = options.work.resolve()
+    # Whoever ends this program ends its cluster too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED_STATUS))
     found: dict = {}
     try:
         for phase in options.phases.split(","):
-            found[phase] = phases[phase](options.data, work, options.slots)
+            found[phase] = phases[phase](command, work, options.slots)
     except DifferenceError as error:
         print(f"differs: {error}", file=sys.stderr)
-        return 1
+        return FAILED_STATUS
     finally:
         print(json.dumps(found, indent=1))
     return 0
 
 
-def same(data: str, work: pathlib.Path, slots: int, engine: str) -> dict:
+def same(command: list[str], work: pathlib.Path, slots: int, engine: str) -> dict:
     """Runs here and on the engine, and compares."""
-    local = run_here(data, work)
+    local = run_here(command, work)
     root = work / f"same-{engine}"
     with running_cluster(work / "cluster", workers=2, slots=slots, engine=engine) as running:
-        there = run_pipeline(data, root, *running.run_arguments)
+        there = run_pipeline(command, root, *running.run_arguments)
         workers = count_workers(running)
     compare_summaries(local, there)
     records = compare_records(work / "local", root)
@@ -98,15 +111,15 @@ def same(data: str, work: pathlib.Path, slots: int, engine: str) -> dict:
     }
 
 
-def kill(data: str, work: pathlib.Path, slots: int) -> dict:
+def kill(command: list[str], work: pathlib.Path, slots: int) -> dict:
     """Kills a TaskManager during ClassBalancer; the run must end as if nothing had happened."""
-    local = run_here(data, work)
+    local = run_here(command, work)
     root = work / f"killed-{int(time.time())}"
     # The other TaskManager must have room for the whole job.
     with running_cluster(work / "cluster", workers=2, slots=2 * slots) as flink:
         arguments = [*flink.run_arguments, "--set", f"beam.parallelism={2 * slots}"]
         process = subprocess.Popen(
-            run_command(data, root, *arguments),
+            [*command, "--root", str(root), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -131,7 +144,7 @@ def kill(data: str, work: pathlib.Path, slots: int) -> dict:
     if status:
         # An outcome too, if it is told: the same command must then go on.
         with running_cluster(work / "cluster", workers=2, slots=slots) as flink:
-            run_pipeline(data, root, *flink.run_arguments)
+            run_pipeline(command, root, *flink.run_arguments)
     there = json.loads((root / "summary.json").read_text())
     compare_summaries(local, there)
     return {
@@ -144,9 +157,11 @@ def kill(data: str, work: pathlib.Path, slots: int) -> dict:
     }
 
 
-def times(data: str, work: pathlib.Path, slots: int, workers: tuple[int, ...] = (1, 2)) -> dict:
+def times(
+    command: list[str], work: pathlib.Path, slots: int, workers: tuple[int, ...] = (1, 2)
+) -> dict:
     """Times each Beam step here, on one TaskManager and on two."""
-    run_here(data, work)
+    run_here(command, work)
     found: dict = {}
     for number in workers:
         with running_cluster(work / "cluster", workers=number, slots=slots) as flink:
@@ -216,21 +231,17 @@ def check_outputs(component_id: str, expected: dict, found: dict) -> None:
             raise DifferenceError(f"blessed: {verdicts}")
 
 
-def run_here(data: str, work: pathlib.Path) -> dict:
+def run_here(command: list[str], work: pathlib.Path) -> dict:
     """Returns the summary of the run in this process, from an earlier call if there was one."""
     summary = work / "local" / "summary.json"
     if summary.exists():
         return json.loads(summary.read_text())
-    return run_pipeline(data, work / "local")
+    return run_pipeline(command, work / "local")
 
 
-def run_command(data: str, root: pathlib.Path, *arguments: str) -> list[str]:
-    return [*EMOTION, "run", "--data", data, "--root", str(root), *SHORT, *arguments]
-
-
-def run_pipeline(data: str, root: pathlib.Path, *arguments: str) -> dict:
+def run_pipeline(command: list[str], root: pathlib.Path, *arguments: str) -> dict:
     """Runs `emotion run` and returns its summary."""
-    done = subprocess.run(run_command(data, root, *arguments), check=False)
+    done = subprocess.run([*command, "--root", str(root), *arguments], check=False)
     summary = json.loads((root / "summary.json").read_text())
     if done.returncode:
         raise DifferenceError(f"the run in {root} ended with {done.returncode}: {summary['error']}")
@@ -268,10 +279,13 @@ def seconds(summary: dict) -> dict[str, float]:
 
 
 def compare_summaries(here: dict, there: dict) -> None:
-    """Raises unless counts and verdict are the same."""
+    """Raises unless counts and verdict are the same, and of an untrained model every answer."""
     for key in ("status", "blessed", "images", "class_counts"):
         if here[key] != there[key]:
             raise DifferenceError(f"{key}: {here[key]} here, {there[key]} there")
+    answers = [run["metrics"]["confusion_matrix"] for run in (here, there)]
+    if here["training"]["epochs"] == 0 and answers[0] != answers[1]:
+        raise DifferenceError(f"confusion matrix: {answers[0]} here, {answers[1]} there")
 
 
 def compare_records(here: pathlib.Path, there: pathlib.Path) -> dict[str, int]:
