@@ -15,7 +15,8 @@ from pipeline.engines.job_server import answers, free_port
 from pipeline.engines.services import Service, start, stop
 from pipeline.engines.spark import spark_services
 
-START_TIMEOUT_SECS = 90.0
+START_TIMEOUT_SECS = 240.0
+"""A part that ends is noticed at once; this is for a machine so busy that all of them are slow."""
 
 _POLL_SECS = 0.5
 _POLL_TIMEOUT_SECS = 5.0
