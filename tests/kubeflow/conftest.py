@@ -8,7 +8,7 @@ import pytest
 from components.sample_data import draw_sample
 from tests.e2e.conftest import emotion
 from tests.kubeflow.kfp_stand_in import Run
-from tests.kubeflow.pods import Processes
+from tests.kubeflow.pods import Forks
 
 PARAMETERS = {"train_epochs": 1, "seed": 5}
 """What the whole run is submitted with; the package was compiled with other values."""
@@ -26,6 +26,7 @@ class Compiled:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory) -> Compiled:
+    Forks.prepare()
     folder = tmp_path_factory.mktemp("kubeflow")
     made = Compiled(folder / "pipeline.yaml", folder / "data", folder / "root", folder / "pushed")
     draw_sample(made.data, images=140, seed=3)
@@ -42,6 +43,6 @@ def compiled(tmp_path_factory) -> Compiled:
 @pytest.fixture(scope="session")
 def whole_run(compiled, tmp_path_factory) -> Run:
     """Every task, as open-source Kubeflow Pipelines runs it."""
-    run = Run(compiled.package, tmp_path_factory.mktemp("run"), Processes(), parameters=PARAMETERS)
+    run = Run(compiled.package, tmp_path_factory.mktemp("run"), Forks(), parameters=PARAMETERS)
     run.run()
     return run

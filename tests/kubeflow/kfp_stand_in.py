@@ -131,14 +131,18 @@ class Run:
                     self.tasks[task.name] = task
         return self.tasks
 
-    def repeat(self, name: str) -> Task:
+    def repeat(self, name: str, starter: Starter | None = None) -> Task:
         """Runs a task again, on the outputs of the others as they are.
+
+        Args:
+          name: The task.
+          starter: How it is started this time; None for as the run starts its tasks.
 
         Raises:
           RunError: It failed.
         """
         shutil.rmtree(self._pods / name)
-        task = self._run_task(name)
+        task = self._run_task(name, starter)
         _check(task)
         self.tasks[name] = task
         return task
@@ -167,12 +171,13 @@ class Run:
         }
         return producers | set(task.get("dependentTasks", []))
 
-    def _run_task(self, name: str) -> Task:
+    def _run_task(self, name: str, starter: Starter | None = None) -> Task:
+        starter = starter or self._starter
         task = self.spec["root"]["dag"]["tasks"][name]
         component = self.spec["components"][task["componentRef"]["name"]]
         label = component["executorLabel"]
         pod = Pod(self._pods / name, self.platform_executors.get(label, {}))
-        executor_input = self._drive(task, component, self._starter.output_file(pod))
+        executor_input = self._drive(task, component, starter.output_file(pod))
         container = self.spec["deploymentSpec"]["executors"][label]["container"]
         command = [
             replace_placeholders(text, executor_input)
@@ -181,7 +186,7 @@ class Run:
         if self.ways.has_object_store:
             self._download(executor_input, pod)
         start = time.monotonic()
-        status = self._starter.start(pod, container, command)
+        status = starter.start(pod, container, command)
         seconds = time.monotonic() - start
         log = pod.log.read_text(encoding="utf-8", errors="replace")
         outputs = self._finish(executor_input, pod) if status == 0 else {}

@@ -9,9 +9,12 @@ import yaml
 
 from components.constants import LABELS
 from components.image_ingest.manifest import counts_by_split, read_manifest
+from pipeline.configs import PipelineConfig
+from pipeline.kubeflow.config import KubeflowConfig
+from pipeline.kubeflow.parameters import apply_parameters
 from tests.kubeflow.conftest import PARAMETERS
 from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, TYPED, Run, RunError
-from tests.kubeflow.pods import Processes
+from tests.kubeflow.pods import Forks, Processes
 
 pytestmark = pytest.mark.slow
 
@@ -70,24 +73,34 @@ def test_the_pushed_model_is_the_next_baseline(compiled, whole_run):
     assert blessing["baseline_model_id"] == whole_run.tasks["PushedModel"].outputs["model"]["name"]
 
 
+def test_a_process_of_its_own_does_what_the_forked_one_did(whole_run):
+    forked = read_manifest(str(whole_run.folder("ImageIngest", "manifest")))
+    whole_run.repeat("ImageIngest", Processes())
+    own = read_manifest(str(whole_run.folder("ImageIngest", "manifest")))
+    assert own.table.equals(forked.table)
+
+
 def test_typed_way_runs_the_first_tasks(compiled, tmp_path):
-    run = Run(compiled.package, tmp_path, Processes(), ways=TYPED)
+    run = Run(compiled.package, tmp_path, Forks(), ways=TYPED)
     run.run(until="ImageExampleGen")
     assert (run.folder("ImageExampleGen", "examples") / "Split-train").is_dir()
 
 
 @pytest.fixture(scope="module")
-def plain_package(compiled, tmp_path_factory) -> pathlib.Path:
-    """The package as TFX compiles it, for TFX's own entrypoint."""
-    from pipeline.kubeflow.compile import tfx_spec
-    from pipeline.kubeflow.config import KubeflowConfig
-    from pipeline.kubeflow.parameters import apply_parameters
-
+def config(compiled) -> PipelineConfig:
+    """The settings that the package was compiled with."""
     spec = yaml.safe_load(compiled.package.read_text())
     parameters = spec["root"]["inputDefinitions"]["parameters"]
-    config = apply_parameters({"settings": parameters["settings"]["defaultValue"]})
+    return apply_parameters({"settings": parameters["settings"]["defaultValue"]})
+
+
+@pytest.fixture(scope="module")
+def plain_package(config, tmp_path_factory) -> pathlib.Path:
+    """The package as TFX compiles it, for TFX's own entrypoint."""
+    from pipeline.kubeflow.compile import tfx_spec
+
     plain = tfx_spec(config, KubeflowConfig())
-    plain["defaultPipelineRoot"] = spec["defaultPipelineRoot"]
+    plain["defaultPipelineRoot"] = KubeflowConfig().pipeline_root
     path = tmp_path_factory.mktemp("plain") / "pipeline.yaml"
     path.write_text(yaml.safe_dump(plain))
     return path
@@ -95,7 +108,7 @@ def plain_package(compiled, tmp_path_factory) -> pathlib.Path:
 
 def test_without_our_entrypoint_the_typed_way_works(plain_package, tmp_path):
     """What fails below fails for open-source Kubeflow's ways, and not for the stand-in's."""
-    run = Run(plain_package, tmp_path, Processes(), ways=TYPED)
+    run = Run(plain_package, tmp_path, Forks(), ways=TYPED)
     run.run(until="ImageExampleGen")
     assert (run.folder("ImageExampleGen", "examples") / "Split-train").is_dir()
 
@@ -111,7 +124,7 @@ def test_without_our_entrypoint_the_typed_way_works(plain_package, tmp_path):
 def test_without_our_entrypoint_each_of_open_source_kubeflows_ways_is_the_end(
     plain_package, tmp_path, way, until, message
 ):
-    run = Run(plain_package, tmp_path, Processes(), ways=dataclasses.replace(TYPED, **way))
+    run = Run(plain_package, tmp_path, Forks(), ways=dataclasses.replace(TYPED, **way))
     with pytest.raises(RunError, match=message) as failed:
         run.run(until=until)
     assert f"task {until} ended" in str(failed.value)
