@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import sys
+from typing import Any
 
 from components.errors import UserError
 from pipeline.commands.configure import read_settings
@@ -40,6 +41,9 @@ def execute(options: argparse.Namespace) -> int:
 def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_settings(parser)
     parser.add_argument("--out", metavar="FILE.yaml", type=pathlib.Path, required=True)
+    parser.add_argument(
+        "--vertex", action="store_true", help="for Vertex AI: a PipelineJob, to FILE.json"
+    )
     parser.add_argument("--image", help="the image of every step, as the Dockerfile builds it")
     parser.add_argument(
         "--pipeline-root", metavar="URI", help="where artifacts go: minio://, s3:// or gs://"
@@ -58,6 +62,7 @@ def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="what a step asks for; without STEP, of every step not named; may be repeated",
     )
+    parser.add_argument("--gpu-type", metavar="NAME", help="nvidia.com/gpu, or Vertex AI's name")
     parser.add_argument(
         "--parameter",
         dest="parameters",
@@ -102,7 +107,8 @@ def _compile(options: argparse.Namespace) -> int:
 
         documents = compile_pipeline(config, kubeflow)
         write_package(documents, options.out)
-        print(f"wrote {options.out}: {len(documents[0]['root']['dag']['tasks'])} steps of "
+        spec = documents[0].get("pipelineSpec", documents[0])
+        print(f"wrote {options.out}: {len(spec['root']['dag']['tasks'])} steps of "
               f"{kubeflow.image}", file=terminal)  # fmt: skip
     return 0
 
@@ -110,8 +116,9 @@ def _compile(options: argparse.Namespace) -> int:
 def _kubeflow_config(options: argparse.Namespace):
     from pipeline.kubeflow.config import KubeflowConfig, parse_resources
 
-    names = ("image", "pipeline_root", "data_claim", "models_claim", "kaggle_secret")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    names = ("image", "pipeline_root", "data_claim", "models_claim", "kaggle_secret", "gpu_type")
+    given: dict[str, Any] = {"data_claim": "", "models_claim": ""} if options.vertex else {}
+    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     steps = dict(KubeflowConfig().step_resources)
     for text in options.resources:
         step, resources = parse_resources(text)
@@ -119,7 +126,12 @@ def _kubeflow_config(options: argparse.Namespace):
             steps[step] = resources
         else:
             given["resources"] = resources
-    return KubeflowConfig(**given, step_resources=steps, parameters=tuple(options.parameters))
+    return KubeflowConfig(
+        **given,
+        step_resources=steps,
+        parameters=tuple(options.parameters),
+        vertex=options.vertex,
+    )
 
 
 def _submit(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
-"""Compiles the pipeline for Kubeflow Pipelines v2."""
+"""Compiles the pipeline for Kubeflow Pipelines v2, and for Vertex AI."""
 
+import json
 import pathlib
 from typing import Any
 
@@ -25,7 +26,8 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
 
     Returns:
       The documents of the package: a PipelineSpec of schema 2.1.0 and, where something is mounted, a
-      PlatformSpec, both as PipelineSpec's JSON has them.
+      PlatformSpec, both as PipelineSpec's JSON has them. For Vertex AI one document: a PipelineJob
+      with that PipelineSpec.
 
     Raises:
       UserError: A setting cannot be a runtime parameter, or resources are given to an unknown step.
@@ -38,6 +40,14 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
         _give_parameters(task, spec["components"][node], parameters)
         _container(spec, node)["command"] = [*ENTRYPOINT, node]
     _set_resources(spec, kubeflow)
+    if kubeflow.vertex:
+        return [
+            {
+                "displayName": spec["pipelineInfo"]["name"],
+                "pipelineSpec": spec,
+                "runtimeConfig": {"gcsOutputDirectory": kubeflow.pipeline_root},
+            }
+        ]
     platform = platform_spec(spec, kubeflow)
     return [spec, platform] if platform else [spec]
 
@@ -53,17 +63,22 @@ def tfx_spec(config: PipelineConfig, kubeflow: KubeflowConfig) -> dict[str, Any]
 
 
 def write_package(documents: list[dict[str, Any]], path: pathlib.Path) -> None:
-    """Writes the documents as YAML.
+    """Writes the documents as YAML, a PipelineJob as JSON.
 
     Raises:
-      UserError: The file cannot be written, or its name does not end as the kfp client wants it.
+      UserError: The file cannot be written, or its name does not end as the clients want it.
     """
-    if path.suffix not in (".yaml", ".yml"):
-        raise UserError(f"--out {path}: must end in .yaml, since the kfp client goes by the name")
+    is_job = "pipelineSpec" in documents[0]
+    suffixes = (".json",) if is_job else (".yaml", ".yml")
+    if path.suffix not in suffixes:
+        raise UserError(f"--out {path}: must end in {suffixes[0]}, since clients go by the name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump_all(documents, file, sort_keys=True)
+            if is_job:
+                json.dump(documents[0], file, indent=1, sort_keys=True)
+            else:
+                yaml.safe_dump_all(documents, file, sort_keys=True)
     except OSError as error:
         raise UserError(f"--out {path}: cannot be written: {error}") from error
 
@@ -92,7 +107,7 @@ def _set_resources(spec: dict[str, Any], kubeflow: KubeflowConfig) -> None:
         )
     for node in nodes:
         resources = kubeflow.step_resources.get(node, kubeflow.resources)
-        _container(spec, node)["resources"] = resources.to_spec()
+        _container(spec, node)["resources"] = resources.to_spec(kubeflow.gpu_type)
 
 
 def _container(spec: dict[str, Any], node: str) -> dict[str, Any]:

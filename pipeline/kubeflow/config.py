@@ -16,6 +16,9 @@ DATA_DIR = "/mnt/data"
 MODELS_DIR = "/mnt/models"
 """Where the volume is mounted that models are pushed to."""
 
+VERTEX_DIR = "/gcs/"
+"""Where Vertex AI mounts the buckets of Cloud Storage in every container."""
+
 _SCHEMES = ("minio://", "s3://", "gs://")
 
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -33,7 +36,7 @@ class Resources:
     Attributes:
       cpus: Requested, in cores; it may use more where there are.
       memory_gb: Requested and the limit, in units of 10^9 bytes.
-      gpus: Number of NVIDIA GPUs.
+      gpus: Number of GPUs.
     """
 
     cpus: float = 1.0
@@ -46,7 +49,7 @@ class Resources:
         check(self.memory_gb > 0, "memory", self.memory_gb, "above 0")
         check(self.gpus >= 0, "gpus", self.gpus, "0 or more")
 
-    def to_spec(self) -> dict[str, Any]:
+    def to_spec(self, gpu_type: str) -> dict[str, Any]:
         """Returns the ResourceSpec message as JSON has it."""
         spec: dict[str, Any] = {
             "cpuRequest": self.cpus,
@@ -54,7 +57,7 @@ class Resources:
             "memoryLimit": self.memory_gb,
         }
         if self.gpus:
-            spec["accelerator"] = {"type": "nvidia.com/gpu", "count": str(self.gpus)}
+            spec["accelerator"] = {"type": gpu_type, "count": str(self.gpus)}
         return spec
 
 
@@ -71,7 +74,9 @@ class KubeflowConfig:
         artifact, of which one downloads; empty is none.
       resources: Of a step that `step_resources` does not name.
       step_resources: By the step's name.
+      gpu_type: What a GPU is called: Kubernetes' name of the resource, or Vertex AI's of the model.
       parameters: Settings that are runtime parameters besides `parameters.DEFAULT_PARAMETERS`.
+      vertex: Whether it is for Vertex AI: artifacts in Cloud Storage, no volumes, no secrets.
     """
 
     image: str = "emotion-pipeline:0.1.0"
@@ -83,10 +88,12 @@ class KubeflowConfig:
     step_resources: Mapping[str, Resources] = dataclasses.field(
         default_factory=lambda: {"Trainer": Resources(cpus=4.0, memory_gb=8.0)}
     )
+    gpu_type: str = "nvidia.com/gpu"
     parameters: tuple[str, ...] = ()
+    vertex: bool = False
 
     def __post_init__(self):
-        """Checks texts; raises UserError."""
+        """Checks texts, and what Vertex AI lacks; raises UserError."""
         check(
             _IMAGE.fullmatch(self.image) is not None,
             "--image",
@@ -100,6 +107,23 @@ class KubeflowConfig:
             self.pipeline_root,
             f"a folder in an object store ({', '.join(_SCHEMES)})",
         )
+        if self.vertex:
+            self._check_vertex()
+
+    def _check_vertex(self) -> None:
+        is_there = self.pipeline_root.startswith("gs://")
+        check(is_there, "--pipeline-root", self.pipeline_root, "gs://BUCKET/FOLDER with --vertex")
+        for name, value in (
+            ("--data-claim", self.data_claim),
+            ("--models-claim", self.models_claim),
+            ("--kaggle-secret", self.kaggle_secret),
+        ):
+            check(not value, name, value, "empty with --vertex, which has no volumes or secrets")
+        if any(one.gpus for one in (self.resources, *self.step_resources.values())):
+            known = "/" not in self.gpu_type
+            check(
+                known, "--gpu-type", self.gpu_type, "a model with --vertex, such as NVIDIA_TESLA_T4"
+            )
 
 
 def parse_resources(text: str) -> tuple[str, Resources]:
@@ -134,6 +158,11 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
     for name, path in (("--root", config.root), ("--push-dir", config.push_path)):
         is_whole = pathlib.PurePosixPath(path).is_absolute() or "://" in path
         check(is_whole, name, path, "an absolute path")
+    if kubeflow.vertex:
+        places = [("--data", config.data), ("--root", config.root)]
+        for name, path in (*places, ("--push-dir", config.push_path)):
+            is_there = path == "sample" or path.startswith((VERTEX_DIR, "gs://"))
+            check(is_there, name, path, f"under {VERTEX_DIR}BUCKET/ with --vertex")
     if config.data.startswith("/") and pathlib.PurePosixPath(config.root).is_relative_to(
         config.data
     ):

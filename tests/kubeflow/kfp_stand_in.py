@@ -7,9 +7,10 @@ output back after it, files only, since an object store knows no empty folder; p
 replaced; the output file is merged into what the driver provided, names of outputs unknown to it
 ignored; metadata passes through ML Metadata's values, in which whole numbers come back as floats.
 
-Two ways. `TYPED`: inputs carry their types and URIs are paths that TFX opens by itself, as on Vertex
-AI. `OPEN_SOURCE`: inputs have an empty type, `executor-logs` is among the outputs, URIs are `minio://`,
-and only the pod's copies can be opened.
+Three ways. `TYPED`: inputs carry their types and URIs are paths that TFX opens by itself. `OPEN_SOURCE`:
+inputs have an empty type, `executor-logs` is among the outputs, URIs are `minio://`, and only the pod's
+copies can be opened. `VERTEX`: inputs carry their types, and URIs are `gs://`, which the pod has under
+`/gcs`; whoever copies or mounts them there.
 """
 
 import concurrent.futures
@@ -45,6 +46,7 @@ class Ways:
 
 
 TYPED = Ways(is_typed=True, publishes_logs=False, has_object_store=False)
+VERTEX = Ways(is_typed=True, publishes_logs=False, has_object_store=True)
 OPEN_SOURCE = Ways(is_typed=False, publishes_logs=True, has_object_store=True)
 
 
@@ -88,7 +90,9 @@ class Run:
         """
         with open(package, encoding="utf-8") as file:
             documents = list(yaml.safe_load_all(file))
-        self.spec = documents[0]
+        if "pipelineSpec" in documents[0]:
+            json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineJob())
+        self.spec = documents[0].get("pipelineSpec", documents[0])
         json_format.ParseDict(self.spec, pipeline_spec_pb2.PipelineSpec())
         platform = documents[1]["platforms"]["kubernetes"] if len(documents) > 1 else {}
         self.platform_executors = platform.get("deploymentSpec", {}).get("executors", {})

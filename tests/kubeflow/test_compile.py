@@ -131,6 +131,50 @@ def test_nothing_is_cached_and_nothing_is_left_that_kubeflow_cannot_run(document
     assert all(set(one) == {"container"} for one in executors(documents[0]).values())
 
 
+@pytest.fixture(scope="module")
+def vertex_job(tmp_path_factory):
+    """What the command writes for Vertex AI."""
+    path = tmp_path_factory.mktemp("vertex") / "job.json"
+    status = main([
+        "kubeflow", "compile", "--vertex", "--out", str(path), "--pipeline-root", "gs://bucket/root",
+        "--image", "region-docker.pkg.dev/project/team/emotion:1", "--data", "/gcs/bucket/faces",
+        "--root", "/gcs/bucket/emotion", "--push-dir", "/gcs/bucket/models/emotion",
+        "--resources", "Trainer=cpus:8,memory:30,gpus:1", "--gpu-type", "NVIDIA_TESLA_T4",
+    ])  # fmt: skip
+    assert status == 0
+    return path
+
+
+def test_vertex_ai_gets_a_pipeline_job_of_known_fields(vertex_job):
+    from kfp.pipeline_spec import pipeline_spec_pb2 as messages
+
+    job = json.loads(vertex_job.read_text())
+    message = json_format.ParseDict(job, messages.PipelineJob())
+    assert json_format.MessageToDict(message) == job
+    json_format.ParseDict(job["pipelineSpec"], messages.PipelineSpec())
+    containers = [one["container"] for one in executors(job["pipelineSpec"]).values()]
+    assert [one["resources"]["accelerator"] for one in containers if "accelerator" in
+            one["resources"]] == [{"type": "NVIDIA_TESLA_T4", "count": "1"}]  # fmt: skip
+
+
+def test_vertex_ais_own_client_takes_the_job_and_its_parameters(vertex_job):
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform
+
+    def make(**parameters):
+        return aiplatform.PipelineJob(
+            "emotion", str(vertex_job), parameter_values=parameters, project="project",
+            location="europe-west4", credentials=AnonymousCredentials(),
+        ).to_dict()  # fmt: skip
+
+    made = make(train_epochs=3)
+    assert made["pipelineSpec"] == json.loads(vertex_job.read_text())["pipelineSpec"]
+    assert made["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/root"
+    assert made["runtimeConfig"]["parameterValues"] == {"train_epochs": 3}
+    with pytest.raises(ValueError, match="nonsense is not found"):
+        make(nonsense=1)
+
+
 def test_every_runtime_parameter_has_its_default_and_reaches_every_task(documents):
     spec = documents[0]
     parameters = spec["root"]["inputDefinitions"]["parameters"]
@@ -211,6 +255,9 @@ def test_settings_that_cannot_be_parameters(setting, message):
         parameter_specs(kubeflow_defaults(), [setting])
 
 
+VERTEX = ["--vertex", "--pipeline-root", "gs://bucket/root"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -226,6 +273,12 @@ def test_settings_that_cannot_be_parameters(setting, message):
         (["--data", "/mnt/data"], "--root /mnt/data/emotion: lies inside the data"),
         (["--data", "kaggle:a/b"], "name it with --kaggle-secret"),
         (["--epochs", "0"], "train.epochs: must be at least 1"),
+        (["--vertex"], "--pipeline-root: must be gs://BUCKET/FOLDER with --vertex"),
+        ([*VERTEX, "--data-claim", "x"], "--data-claim: must be empty with --vertex"),
+        ([*VERTEX, "--kaggle-secret", "x"], "--kaggle-secret: must be empty with --vertex"),
+        ([*VERTEX, "--data", "kaggle:a/b"], "--data: must be under /gcs/BUCKET/ with --vertex"),
+        (VERTEX, "--root: must be under /gcs/BUCKET/ with --vertex"),
+        ([*VERTEX, "--resources", "cpus:2,gpus:1"], "--gpu-type: must be a model with --vertex"),
     ],
 )
 def test_wrong_settings_are_told_before_anything_is_compiled(arguments, message, tmp_path, capsys):
@@ -261,3 +314,5 @@ def test_the_file_must_be_named_as_kfp_wants_it(tmp_path):
 
     with pytest.raises(UserError, match=r"must end in \.yaml"):
         write_package([{}], tmp_path / "pipeline.json")
+    with pytest.raises(UserError, match=r"must end in \.json"):
+        write_package([{"pipelineSpec": {}}], tmp_path / "pipeline.yaml")

@@ -13,7 +13,7 @@ from pipeline.configs import PipelineConfig
 from pipeline.kubeflow.config import KubeflowConfig
 from pipeline.kubeflow.parameters import apply_parameters
 from tests.kubeflow.conftest import PARAMETERS
-from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, TYPED, Run, RunError
+from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, TYPED, VERTEX, Run, RunError
 from tests.kubeflow.pods import Forks, Processes
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,21 @@ def config(compiled) -> PipelineConfig:
     spec = yaml.safe_load(compiled.package.read_text())
     parameters = spec["root"]["inputDefinitions"]["parameters"]
     return apply_parameters({"settings": parameters["settings"]["defaultValue"]})
+
+
+def test_vertex_way_runs_the_first_tasks_of_a_job(config, tmp_path):
+    from pipeline.kubeflow.compile import compile_pipeline, write_package
+
+    kubeflow = KubeflowConfig(
+        vertex=True, pipeline_root="gs://bucket/emotion", data_claim="", models_claim=""
+    )
+    package = tmp_path / "job.json"
+    write_package(compile_pipeline(config, kubeflow), package)
+    run = Run(package, tmp_path / "run", Forks(), ways=VERTEX, parameters=PARAMETERS)
+    run.run(until="ImageExampleGen")
+    examples = run.tasks["ImageExampleGen"].outputs["examples"]
+    assert examples["uri"].startswith("gs://bucket/emotion/emotion/")
+    assert (run.stored(examples["uri"]) / "Split-train").is_dir()
 
 
 @pytest.fixture(scope="module")
