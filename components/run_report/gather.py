@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
@@ -26,7 +27,7 @@ DRIFT_FILE = "drift.json"
 
 _MAX_COPIES = 7
 _MAX_CLASSES_WITH_COPIES = 12
-_DISTRIBUTIONS = (
+DISTRIBUTIONS = (
     "tfx",
     "tensorflow",
     "tf_keras",
@@ -35,8 +36,8 @@ _DISTRIBUTIONS = (
     "tensorflow-model-analysis",
     "apache-beam",
     "numpy",
-    "opencv-python",
 )
+"""Those whose versions a page tells, besides OpenCV, which has another name where there is no display."""
 
 
 def read_data(
@@ -90,8 +91,9 @@ def read_model(uris: Mapping[str, str], seed: int) -> ModelContent:
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the libraries that decide a result, and the machine's kind."""
     found = {"python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
+    for name in DISTRIBUTIONS:
         found[name] = importlib.metadata.version(name)
+    found["opencv"] = cv2.__version__
     found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
     return found
 

@@ -28,6 +28,14 @@ def test_the_image_has_the_versions_that_are_tested_and_none_of_the_tests_packag
     assert not {"pytest", "ruff", "mypy", "hypothesis", "playwright"} & set(image)
 
 
+def test_the_image_has_what_the_report_tells_the_versions_of():
+    from components.run_report.gather import DISTRIBUTIONS, versions
+
+    image = pins("image-py310.lock")
+    assert {name.replace("_", "-") for name in DISTRIBUTIONS} <= set(image)
+    assert image["opencv-python-headless"].startswith(versions()["opencv"])
+
+
 def test_the_base_is_pinned_and_public_and_nothing_is_fetched_past_the_lock():
     (base,) = re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
     assert re.fullmatch(r"python:3\.10\.\d+-slim-\w+", base)
