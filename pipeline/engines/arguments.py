@@ -18,6 +18,10 @@ _LOCAL_ARGS = [
 _ENVIRONMENT_CACHE_MILLIS = 600_000
 """How long an engine keeps an idle Python worker within a job; a new one imports TensorFlow in 6 s."""
 
+_JOB_SERVER_TIMEOUT_SECS = 24 * 3600
+"""Beam's 60 s are, against what its help says, a deadline of the whole job on a job service such as
+Beam's own in Python, which names a job before it runs: the stream of the job's states has it."""
+
 
 def beam_args(config: BeamConfig) -> list[str]:
     """Returns the arguments of Beam's pipelines.
@@ -45,6 +49,7 @@ def beam_args(config: BeamConfig) -> list[str]:
             "--environment_type=EXTERNAL",
             f"--environment_config={config.worker_pool}",
             f"--environment_cache_millis={_ENVIRONMENT_CACHE_MILLIS}",
+            f"--job_server_timeout={_JOB_SERVER_TIMEOUT_SECS}",
             _NO_IMAGE,
         ]
         if config.runner == "flink" and config.parallelism:

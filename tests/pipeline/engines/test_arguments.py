@@ -32,6 +32,7 @@ def test_flink_uses_the_job_server_and_a_worker_pool_beside_each_task_manager():
         "--environment_type=EXTERNAL",
         "--environment_config=localhost:50000",
         "--environment_cache_millis=600000",
+        "--job_server_timeout=86400",
         "--sdk_container_image=none",
         "--parallelism=6",
     ]
