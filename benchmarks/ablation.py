@@ -89,6 +89,7 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
     from pipeline.configs import RECIPES, PipelineConfig
     from pipeline.modules.model import build_model
     from pipeline.modules.precision import choose_policy
+    from pipeline.modules.trainer_module import count_confusion, predict
     from pipeline.modules.training import train
     from pipeline.modules.training_data import Split
     from pipeline.settings import with_overrides
@@ -110,10 +111,9 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
         state = train(
             model, part, eval_split, config, seed, f"{scratch}/points", "one", f"{scratch}/logs"
         )
-    plain = _probabilities(model, eval_split.pixels)
-    mirrored = (plain + _probabilities(model, eval_split.pixels[:, :, ::-1])) / 2
-    confusion = np.zeros((len(LABELS), len(LABELS)), int)
-    np.add.at(confusion, (eval_split.labels, mirrored.argmax(axis=1)), 1)
+    plain = predict(model, eval_split.pixels)
+    mirrored = (plain + predict(model, eval_split.pixels[:, :, ::-1])) / 2
+    confusion = count_confusion(eval_split.labels, mirrored)
     of_class = per_class(confusion.tolist(), list(LABELS))
     return {
         "accuracy": float((plain.argmax(axis=1) == eval_split.labels).mean()),
@@ -127,7 +127,10 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
 
 def table(rows: list[dict]) -> str:
     """Returns mean and range over the seeds of each measure, a line for each change."""
-    lines = ["| change | seeds | " + " | ".join(MEASURES) + " |", "|---" * 6 + "|"]
+    lines = [
+        "| change | seeds | " + " | ".join(MEASURES) + " |",
+        "|---" * (2 + len(MEASURES)) + "|",
+    ]
     for change in CHANGES:
         found = [row for row in rows if row["change"] == change]
         if not found:
@@ -145,13 +148,6 @@ def _read(path: pathlib.Path) -> list[dict]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _probabilities(model, pixels: np.ndarray) -> np.ndarray:
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    return np.concatenate(
-        [model(scaled[i : i + 256], training=False).numpy() for i in range(0, len(scaled), 256)]
-    )
 
 
 if __name__ == "__main__":

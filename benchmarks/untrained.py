@@ -65,9 +65,9 @@ def run_measured(config) -> dict[str, dict]:
     """Runs that pipeline in this process, as `emotion run` does, and measures each component.
 
     Returns:
-      By id: `seconds` as ML Metadata has them; `cpu_seconds` of this process and of its
-      children that have ended; `peak_mib`, the highest
-      memory of this process while the component ran, with what those before it have left behind.
+      By id: `seconds` as ML Metadata has them; `cpu_seconds` of this process and of its children that
+      have ended; `peak_mib`, the highest memory of this process while the component ran, with what
+      those before it have left behind.
 
     Raises:
       RuntimeError: Nothing was pushed, so the figures would not be those of a whole run.

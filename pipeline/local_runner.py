@@ -72,10 +72,10 @@ def run(config: PipelineConfig) -> RunSummary:
 
 def _failed_in_report(outcome: Outcome) -> bool:
     """Returns whether all that a run is for was done when it failed."""
-    last = outcome.components[-1:]
-    return outcome.error is not None and [(one.id, one.complete) for one in last] == [
-        ("RunReport", False)
-    ]
+    if outcome.error is None or not outcome.components:
+        return False
+    last = outcome.components[-1]
+    return last.id == "RunReport" and not last.complete
 
 
 def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:

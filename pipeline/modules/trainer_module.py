@@ -95,16 +95,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
     """Returns accuracy, loss and macro F1 of a compiled model on a split, in inference mode."""
-    num_classes = model.output_shape[-1]
-    confusion = np.zeros((num_classes, num_classes), np.int64)
-    total_loss = 0.0
-    for first in range(0, len(split), 256):
-        pixels = split.pixels[first : first + 256].astype(np.float32) / np.float32(255.0)
-        labels = split.labels[first : first + 256]
-        probabilities = model(pixels, training=False).numpy()
-        np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
-        of_label = probabilities[np.arange(len(labels)), labels]
-        total_loss -= float(np.log(np.clip(of_label, 1e-7, 1.0)).sum())
+    probabilities = predict(model, split.pixels)
+    confusion = count_confusion(split.labels, probabilities)
+    of_label = probabilities[np.arange(len(split)), split.labels]
+    total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
     hits = np.diag(confusion)
     actual_plus_predicted = confusion.sum(axis=1) + confusion.sum(axis=0)
     f1 = 2 * hits / np.maximum(actual_plus_predicted, 1)
@@ -113,6 +107,25 @@ def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
         "loss": total_loss / len(split),
         "macro_f1": float(f1.mean()),
     }
+
+
+def predict(model: tf.keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """Returns the `[N, C]` float32 probabilities of `[N, 48, 48, 1]` uint8 pixels, in inference mode."""
+    batches = (pixels[first : first + 256] for first in range(0, len(pixels), 256))
+    return np.concatenate(
+        [
+            model(batch.astype(np.float32) / np.float32(255.0), training=False).numpy()
+            for batch in batches
+        ]
+    )
+
+
+def count_confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns `[C, C]` int64 counts by `[actual, predicted]` of `[N]` labels and `[N, C]` probabilities."""
+    num_classes = probabilities.shape[1]
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    return confusion
 
 
 def _training_key(
