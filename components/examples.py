@@ -52,9 +52,13 @@ def split_pattern(artifact: standard_artifacts.Examples, split: str) -> str:
 
 
 def read_split(artifact: standard_artifacts.Examples, split: str) -> beam.PTransform:
-    """Returns the transform that reads the serialised Examples of one split."""
+    """Returns the transform that reads the serialised Examples of one split.
+
+    The files are handed out to an engine's workers; `ReadFromTFRecord` would leave all of them, and
+    the steps that follow, to one worker of Flink.
+    """
     _take_fast_checksums()
-    return beam.io.ReadFromTFRecord(split_pattern(artifact, split))
+    return beam.Create([split_pattern(artifact, split)]) | beam.io.ReadAllFromTFRecord()
 
 
 def write_split(artifact: standard_artifacts.Examples, split: str) -> beam.PTransform:
