@@ -22,7 +22,8 @@ lint: setup
 # Resolves requirements/base.in anew, a lock for each stack; run it after a change there or of setup.py.
 # The image gets what setup.py asks for, in the first stack's versions, and none of the checks' packages.
 COMPILE = .venv/bin/uv pip compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url \
-  --no-emit-find-links --custom-compile-command "make lock"
+  --no-emit-find-links --custom-compile-command "make lock" \
+  --excludes requirements/excludes.txt
 PY310 = --python-version 3.10 --python-platform x86_64-manylinux_2_28
 
 lock: setup

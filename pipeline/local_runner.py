@@ -7,10 +7,10 @@ import pathlib
 import time
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
@@ -120,10 +120,10 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
 
 def metadata_connection(root: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
     """Returns the connection to a root's ML Metadata."""
-    return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / METADATA_FILE))
+    return metadata.sqlite_metadata_connection_config(str(root / METADATA_FILE))
 
 
-class ReportingDagRunner(tfx.orchestration.LocalDagRunner):
+class ReportingDagRunner(LocalDagRunner):
     """TFX's LocalDagRunner, which also tells the user which component runs and how long it took.
 
     LocalDagRunner says so in log lines alone, and components change the log's level as they run.

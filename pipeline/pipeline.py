@@ -2,8 +2,16 @@
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
 
 from components.anomaly_gate.component import AnomalyGate
 from components.class_balancer.component import ClassBalancer
@@ -41,7 +49,7 @@ def create_pipeline(
     *,
     baseline: BaseNode | None = None,
     **pipeline_args,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Builds the pipeline.
 
     | step | what it is now | made by |
@@ -65,7 +73,7 @@ def create_pipeline(
       last: Id of the last component; those after it are left out. None for the whole.
       baseline: A node whose output `model` is the model to beat; by default a Resolver, which asks
         ML Metadata for the latest blessed one.
-      **pipeline_args: What the runner adds to `tfx.dsl.Pipeline`, such as the metadata connection.
+      **pipeline_args: What the runner adds to `Pipeline`, such as the metadata connection.
 
     Returns:
       The pipeline.
@@ -91,11 +99,11 @@ def create_pipeline(
     examples = example_gen.outputs["examples"]
 
     # What the pictures must be like, as curated by people.
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=config.schema_path)
+    schema_gen = ImportSchemaGen(schema_file=config.schema_path)
     schema = schema_gen.outputs["schema"]
 
     # What they are like. Sketches, or a table of every path would be held in memory.
-    statistics_gen = tfx.components.StatisticsGen(
+    statistics_gen = StatisticsGen(
         examples=examples,
         schema=schema,
         stats_options=tfdv.StatsOptions(
@@ -104,7 +112,7 @@ def create_pipeline(
     )
 
     # How the two differ.
-    example_validator = tfx.components.ExampleValidator(
+    example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
 
@@ -136,7 +144,7 @@ def create_pipeline(
 
     # The graph from bytes to pixels. It runs in the trainer's input pipeline and in the served
     # model: 2,304 floats an image are never written.
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=balanced_examples,
         schema=schema,
         preprocessing_fn="pipeline.modules.transform_module.preprocessing_fn",
@@ -149,13 +157,13 @@ def create_pipeline(
     )
 
     # The specified network, trained and exported with its signatures.
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         examples=balanced_examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         run_fn="pipeline.modules.trainer_module.run_fn",
-        train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
-        eval_args=tfx.proto.EvalArgs(splits=[EVAL_SPLIT]),
+        train_args=trainer_pb2.TrainArgs(splits=[TRAIN_SPLIT]),
+        eval_args=trainer_pb2.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={
             "labels": list(config.labels),
             "train": to_dict(config.train),
@@ -168,14 +176,14 @@ def create_pipeline(
 
     # The model to beat.
     if baseline is None:
-        baseline = tfx.dsl.Resolver(
-            strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-            model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-            model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        baseline = Resolver(
+            strategy_class=LatestBlessedModelStrategy,
+            model=Channel(type=standard_artifacts.Model),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         ).with_id("latest_blessed_model_resolver")
 
     # How good it is on the untouched eval split, and whether that is enough.
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=balanced_examples,
         example_splits=[EVAL_SPLIT],
         model=model,
@@ -187,8 +195,8 @@ def create_pipeline(
     pusher = AtomicPusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_path)
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_path)
         ),
     ).with_id("Pusher")
 
@@ -230,7 +238,7 @@ def create_pipeline(
         class_balancer.add_upstream_node(anomaly_gate)
     else:
         components = components[: [component.id for component in components].index(last) + 1]
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=PIPELINE_NAME,
         pipeline_root=config.artifacts_path,
         components=components,

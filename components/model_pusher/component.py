@@ -1,12 +1,12 @@
 """The interface of AtomicPusher."""
 
-from tfx import v1 as tfx
+from tfx.components import Pusher
 from tfx.dsl.components.base import executor_spec
 
 from components.model_pusher import executor
 
 
-class AtomicPusher(tfx.components.Pusher):
+class AtomicPusher(Pusher):
     """TFX's Pusher, which writes a version aside and then renames it.
 
     TFX's own copies file by file into the version's folder, where a server that polls finds a

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 import yaml
-from tfx import v1 as tfx
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from components.errors import UserError
 from pipeline.configs import PipelineConfig
@@ -54,8 +54,8 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
 
 def tfx_spec(config: PipelineConfig, kubeflow: KubeflowConfig) -> dict[str, Any]:
     """Returns the PipelineSpec as TFX compiles it, before anything of ours is put in."""
-    runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
-        config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image, use_pipeline_spec_2_1=True
         )
     )

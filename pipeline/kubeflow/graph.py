@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from tfx import v1 as tfx
+from tfx.orchestration.pipeline import Pipeline
 
 from components.pushed_model.component import PushedModel
 from pipeline.configs import PipelineConfig
 from pipeline.pipeline import create_pipeline
 
 
-def create_kubeflow_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
+def create_kubeflow_pipeline(config: PipelineConfig) -> Pipeline:
     """Builds the pipeline of `create_pipeline` with what open-source Kubeflow Pipelines lacks replaced.
 
     The Resolver becomes PushedModel. Nothing is cached: the cache of Kubeflow Pipelines sees a task's

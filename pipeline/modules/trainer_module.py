@@ -9,7 +9,7 @@ import time
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx import v1 as tfx
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.progress import report
 from pipeline.configs import TrainConfig
@@ -24,7 +24,7 @@ from pipeline.settings import with_overrides
 TRAINING_FILE = "training.json"
 
 
-def run_fn(fn_args: tfx.components.FnArgs) -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """Trains the network and writes the served model.
 
     Args:
