@@ -21,6 +21,7 @@ from components.run_report.page import REPORT_FILE, RUN_TITLE
 from components.sources.resolve import resolve_source
 from pipeline.baseline import find_statistics
 from pipeline.configs import PipelineConfig
+from pipeline.engines.beam_steps import job_failure, without_beam_args
 from pipeline.engines.preflight import ready_engine
 from pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from pipeline.report import leave_report
@@ -143,12 +144,22 @@ class ReportingDagRunner(LocalDagRunner):
             node_id = node.node_info.id
             report(f"[{number:2}/{len(nodes)}] {node_id}")
             start = time.monotonic()
-            launcher.Launcher(
-                pipeline_node=node,
-                mlmd_connection=metadata.Metadata(connection),
-                pipeline_info=pipeline.pipeline_info,
-                pipeline_runtime_spec=pipeline.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-            ).launch()
+            executor_spec, operators = without_beam_args(
+                runner_utils.extract_executor_spec(deployment, node_id)
+            )
+            try:
+                launcher.Launcher(
+                    pipeline_node=node,
+                    mlmd_connection=metadata.Metadata(connection),
+                    pipeline_info=pipeline.pipeline_info,
+                    pipeline_runtime_spec=pipeline.runtime_spec,
+                    executor_spec=executor_spec,
+                    custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+                    custom_executor_operators=operators,
+                ).launch()
+            except RuntimeError as error:
+                told = job_failure(node_id, error)
+                if told is None:
+                    raise
+                raise told from error
             report(f"        {format_secs(time.monotonic() - start)}")

@@ -16,15 +16,18 @@ _JOB_MANAGER_CLASS = "org.apache.flink.runtime.entrypoint.StandaloneSessionClust
 _TASK_MANAGER_CLASS = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 # Megabytes. Transform's graph has hundreds of shuffles: with 128 MB of network buffers it fails
-# ("Insufficient number of network buffers").
+# ("Insufficient number of network buffers"). Beam speaks to the Python worker through buffers outside
+# the heap: without room of their own all the pictures on one TaskManager are too many ("Direct buffer
+# memory"), and the job fails as "call is closed" or "Channel closed prematurely".
 _TASK_HEAP_MB = 640
+_TASK_OFF_HEAP_MB = 512
 _FRAMEWORK_MB = 128
 _MANAGED_MB = 256
 _NETWORK_MB = 400
 _METASPACE_MB = 256
 _OVERHEAD_MB = 192
 
-_COMMON = {
+COMMON_SETTINGS = {
     # A TaskManager that was killed is noticed within this time, in milliseconds.
     "heartbeat.interval": "2000",
     "heartbeat.timeout": "15000",
@@ -34,9 +37,10 @@ _COMMON = {
     # A busy machine answers late.
     "pekko.ask.timeout": "60 s",
     # A job that loses a TaskManager is tried again on the others. Beam's own option for it,
-    # number_of_execution_retries, does not reach Flink.
+    # number_of_execution_retries, does not reach Flink. Each part of a job that fails is an attempt,
+    # and one TaskManager takes several with it: three were used up by one.
     "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.attempts": "3",
+    "restart-strategy.fixed-delay.attempts": "20",
     "restart-strategy.fixed-delay.delay": "5 s",
     # Slots of all TaskManagers fill evenly, so that a small job is shared too.
     "taskmanager.load-balance.mode": "SLOTS",
@@ -58,7 +62,7 @@ def task_manager_settings(slots: int) -> dict[str, str]:
         "taskmanager.numberOfTaskSlots": str(slots),
         "taskmanager.cpu.cores": str(slots),
         "taskmanager.memory.task.heap.size": f"{_TASK_HEAP_MB}m",
-        "taskmanager.memory.task.off-heap.size": "0m",
+        "taskmanager.memory.task.off-heap.size": f"{_TASK_OFF_HEAP_MB}m",
         "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_MB}m",
         "taskmanager.memory.framework.off-heap.size": f"{_FRAMEWORK_MB}m",
         "taskmanager.memory.managed.size": f"{_MANAGED_MB}m",
@@ -85,7 +89,7 @@ def flink_services(
     classpath = ":".join(str(jar) for jar in _classpath())
     master, *workers = hosts
     common = {
-        **_COMMON,
+        **COMMON_SETTINGS,
         "jobmanager.rpc.address": master.address,
         "jobmanager.rpc.port": str(ports["rpc"]),
         "rest.address": master.address,
@@ -115,7 +119,7 @@ def flink_services(
         task_manager = [
             java,
             f"-Xmx{_TASK_HEAP_MB + _FRAMEWORK_MB}m",
-            f"-XX:MaxDirectMemorySize={_FRAMEWORK_MB + _NETWORK_MB}m",
+            f"-XX:MaxDirectMemorySize={_TASK_OFF_HEAP_MB + _FRAMEWORK_MB + _NETWORK_MB}m",
             f"-XX:MaxMetaspaceSize={_METASPACE_MB}m",
             *_java_options(folder),
             *("-cp", classpath, _TASK_MANAGER_CLASS),

@@ -10,7 +10,7 @@ import yaml
 from pipeline.cli import _parser
 from pipeline.commands.run import make_config
 from pipeline.configs import BeamConfig
-from pipeline.engines.flink import task_manager_settings
+from pipeline.engines.flink import COMMON_SETTINGS, task_manager_settings
 from pipeline.engines.jars import FLINK_VERSION, JOB_SERVER_CLASSES
 
 DEPLOY = pathlib.Path(__file__).parents[3] / "pipeline" / "deploy"
@@ -76,10 +76,11 @@ def test_the_cluster_has_the_settings_that_were_tried():
     (config,) = [one for one in documents("flink/flink.yaml") if one["kind"] == "ConfigMap"]
     properties = yaml.safe_load(config["data"]["FLINK_PROPERTIES"])
     tried = task_manager_settings(slots=properties["taskmanager.numberOfTaskSlots"])
-    for key in ("taskmanager.memory.network.min", "taskmanager.memory.network.max"):
-        assert properties[key] == tried[key]
+    for key in ("network.min", "network.max", "task.off-heap.size"):
+        assert properties[f"taskmanager.memory.{key}"] == tried[f"taskmanager.memory.{key}"]
     assert properties["classloader.resolve-order"] == "parent-first"
-    assert properties["restart-strategy.type"] == "fixed-delay"
+    for key in ("restart-strategy.type", "restart-strategy.fixed-delay.attempts"):
+        assert str(properties[key]) == COMMON_SETTINGS[key]
     command = container("job-server", deployment("beam-job-server"))["command"]
     assert JOB_SERVER_CLASSES["flink"] in command
 
