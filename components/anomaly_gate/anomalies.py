@@ -62,6 +62,11 @@ class AnomaliesError(DataRejectedError):
         super().__init__("\n".join([f"{len(anomalies)} anomalies:", *map(describe, anomalies)]))
 
 
+def has_anomalies(found: anomalies_pb2.Anomalies) -> bool:
+    """Returns whether ExampleValidator found anything in a split."""
+    return bool(found.anomaly_info or found.data_missing or found.HasField("dataset_anomaly_info"))
+
+
 def find_anomalies(
     found: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,

@@ -14,6 +14,7 @@ from components.anomaly_gate.anomalies import (
     exceeded_drift,
     find_anomalies,
     forbidden_findings,
+    has_anomalies,
 )
 from components.drift_validator.drift import read_drift
 from components.image_findings.findings import read_findings
@@ -41,13 +42,15 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(input_dict["anomalies"])
         schema = read_schema(input_dict["schema"])
-        manifest = read_manifest(artifact_utils.get_single_uri(input_dict["manifest"])).table
+        manifest_uri = artifact_utils.get_single_uri(input_dict["manifest"])
         anomalies = []
         for split in artifact_utils.decode_split_names(artifact.split_names):
             path = os.path.join(artifact_utils.get_split_uri([artifact], split), _ANOMALIES_FILE)
             with fileio.open(path, "rb") as file:
                 found = anomalies_pb2.Anomalies.FromString(file.read())
-            anomalies += find_anomalies(found, schema, manifest, split)
+            # The whole table, some KiB a picture, only where there are files to name.
+            if has_anomalies(found):
+                anomalies += find_anomalies(found, schema, read_manifest(manifest_uri).table, split)
         anomalies += forbidden_findings(
             read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
         )

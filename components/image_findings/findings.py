@@ -5,7 +5,7 @@ import enum
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -96,16 +96,16 @@ def audit(
     chosen = check_policies(policies or {})
     kept = kept_rows(table)
     causes = find_uninformative(kept)
-    exact = _Groups(kept, [[key] for key in _repeated(kept["pixel_hash"])])
-    near = _Groups(kept, find_near_copies(kept, load))
+    exact = _grouped(kept, "pixel_hash", [[key] for key in _repeated(kept["pixel_hash"])])
+    near = _grouped(kept, "pixel_hash", find_near_copies(kept, load))
     groups = {
-        Kind.CROSS_SPLIT_COPIES: exact.across("split"),
-        Kind.CROSS_SPLIT_NEAR_COPIES: near.across("split"),
-        Kind.CONFLICTING_LABELS: exact.across("label"),
-        Kind.CONFLICTING_NEAR_LABELS: near.across("label"),
-        Kind.EXACT_COPIES: exact.frames,
-        Kind.NEAR_COPIES: near.frames,
-        Kind.UNINFORMATIVE: [kept[kept["path"].isin(paths)] for paths in causes.values()],
+        Kind.CROSS_SPLIT_COPIES: _across(exact, "split"),
+        Kind.CROSS_SPLIT_NEAR_COPIES: _across(near, "split"),
+        Kind.CONFLICTING_LABELS: _across(exact, "label"),
+        Kind.CONFLICTING_NEAR_LABELS: _across(near, "label"),
+        Kind.EXACT_COPIES: exact,
+        Kind.NEAR_COPIES: near,
+        Kind.UNINFORMATIVE: _grouped(kept, "path", list(causes.values())),
     }
     findings = []
     for kind in Kind:
@@ -118,7 +118,7 @@ def audit(
             Finding(
                 kind=kind.value,
                 policy=chosen[kind.value],
-                groups=tuple(sorted(tuple(sorted(frame["path"])) for frame in groups[kind])),
+                groups=_paths_of(groups[kind]),
                 dropped=dropped,
                 causes={cause: len(paths) for cause, paths in causes.items()}
                 if kind is Kind.UNINFORMATIVE
@@ -151,29 +151,32 @@ def read_findings(uri: str | os.PathLike) -> list[Finding]:
     ]
 
 
-class _Groups:
-    """The rows of groups of pixel hashes, a table for each group."""
+def _grouped(kept: pd.DataFrame, column: str, groups: Iterable[Iterable[str]]) -> pd.DataFrame:
+    """Return the rows whose value is in a group, with the group's number in the column `group`."""
+    number = {key: index for index, keys in enumerate(groups) for key in keys}
+    return kept.assign(group=kept[column].map(number)).dropna(subset=["group"])
 
-    def __init__(self, kept: pd.DataFrame, groups: list[list[str]]):
-        number = {key: index for index, keys in enumerate(groups) for key in keys}
-        numbers = kept["pixel_hash"].map(number).dropna()
-        self.frames = [rows for _, rows in kept.loc[numbers.index].groupby(numbers, sort=True)]
 
-    def across(self, column: str) -> list[pd.DataFrame]:
-        """Return the groups with more than one value in the column."""
-        return [rows for rows in self.frames if rows[column].nunique() > 1]
+def _across(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows of the groups with more than one value in the column."""
+    return rows[rows.groupby("group")[column].transform("nunique") > 1]
+
+
+def _paths_of(rows: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+    """Return the sorted paths of each group, sorted."""
+    paths: dict[float, list[str]] = {}
+    for group, path in zip(rows["group"], rows["path"], strict=True):
+        paths.setdefault(group, []).append(path)
+    return tuple(sorted(tuple(sorted(members)) for members in paths.values()))
 
 
 def _repeated(values: pd.Series) -> list[str]:
     return sorted(values[values.duplicated()].unique())
 
 
-def _to_drop(kind: Kind, frames: list[pd.DataFrame]) -> set[str]:
+def _to_drop(kind: Kind, rows: pd.DataFrame) -> set[str]:
     """Return the train paths that the policy `drop` takes out."""
-    paths: set[str] = set()
-    for rows in frames:
-        train = rows[rows["split"] == TRAIN_SPLIT].sort_values("path")
-        if kind in (Kind.EXACT_COPIES, Kind.NEAR_COPIES):
-            train = train[train.duplicated("label")]
-        paths.update(train["path"])
-    return paths
+    train = rows[rows["split"] == TRAIN_SPLIT].sort_values("path")
+    if kind in (Kind.EXACT_COPIES, Kind.NEAR_COPIES):
+        train = train[train.duplicated(["group", "label"])]
+    return set(train["path"])

@@ -108,9 +108,9 @@ def _near_pairs(values: np.ndarray) -> Iterator[np.ndarray]:
         starts = np.searchsorted(keys[order], np.arange(2**_BAND_BITS + 1))
         for flip in flips:
             for left, right in _expand(starts, keys ^ flip, order):
-                near = (left < right) & (
-                    _count_bits(values[left] ^ values[right]) <= MAX_DISTANCE_BITS
-                )
+                rising = left < right
+                left, right = left[rising], right[rising]
+                near = _count_bits(values[left] ^ values[right]) <= MAX_DISTANCE_BITS
                 left, right = left[near], right[near]
                 # A pair is given by the first of the bands that finds it.
                 for earlier in bands[:band]:
@@ -138,11 +138,13 @@ def _expand(
 
 def _count_bits(values: np.ndarray) -> np.ndarray:
     """Return the number of set bits of each value of 64 bits."""
-    octets = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), 8)
-    return _BITS_OF_OCTET[octets].sum(axis=1, dtype=np.uint8)
+    count = np.zeros(len(values), np.uint8)
+    for part in np.ascontiguousarray(values).view(np.uint16).reshape(len(values), 4).T:
+        count += _BITS_OF_UINT16[part]
+    return count
 
 
-_BITS_OF_OCTET = np.array([octet.bit_count() for octet in range(256)], dtype=np.uint8)
+_BITS_OF_UINT16 = np.array([value.bit_count() for value in range(2**16)], dtype=np.uint8)
 
 
 class Correlation:
