@@ -67,6 +67,7 @@ def job_server_command(
         "flink": ["--flink-master", master],
         "spark": ["--spark-master-url", master],
     }[engine]
+    java = find_program("java", "Beam's job server")
     classpath = f"{job_server_jars(engine)}/*"
     settings: list[str] = []
     if engine == "spark":
@@ -78,7 +79,7 @@ def job_server_command(
             f"-Dspark.executor.extraJavaOptions={' '.join(opened_packages())}",
         ]
     return [
-        find_program("java", "Beam's job server"),
+        java,
         *("-Xmx1g", *opened_packages(), *settings),
         *("-cp", classpath, JOB_SERVER_CLASSES[engine]),
         *master_args,

@@ -166,7 +166,9 @@ def _client(host: str, namespace: str | None, token: str | None):
             configuration.api_key = {"authorization": token}
             configuration.api_key_prefix = {"authorization": "Bearer"}
         health = kfp_server_api.HealthzServiceApi(kfp_server_api.ApiClient(configuration))
-        answer = health.get_healthz(_request_timeout=_FIRST_CALL_SECS, _preload_content=False)
+        # The method is named for its service too in the client of newer versions: in 2.17.3, not in 2.0.5.
+        ask = getattr(health, "healthz_service_get_healthz", None) or health.get_healthz
+        answer = ask(_request_timeout=_FIRST_CALL_SECS, _preload_content=False)
         json.loads(answer.data)  # a page of some other server is no JSON
         return kfp.client.Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
 

@@ -29,11 +29,10 @@ def test_the_image_has_the_versions_that_are_tested_and_none_of_the_tests_packag
 
 
 def test_the_image_has_what_the_report_tells_the_versions_of():
-    from components.run_report.gather import DISTRIBUTIONS, versions
+    from components.run_report.gather import DISTRIBUTIONS
 
     image = pins("image-py310.lock")
     assert {name.replace("_", "-") for name in DISTRIBUTIONS} <= set(image)
-    assert image["opencv-python-headless"].startswith(versions()["opencv"])
 
 
 def test_the_base_is_pinned_and_public_and_nothing_is_fetched_past_the_lock():
