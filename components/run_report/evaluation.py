@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read_checks(evaluation_uri: str) -> list[ThresholdCheck]:
 
 
 def threshold_checks(
-    config: tfma.EvalConfig,
+    config: config_pb2.EvalConfig,
     candidate: Mapping[str, float],
     baseline: Mapping[str, float] | None,
     failed: Set[tuple[str, bool]],
