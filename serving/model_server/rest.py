@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import re
 import time
@@ -60,6 +61,13 @@ _CORS_HEADERS = {
 }
 
 _log = logging.getLogger(__name__)
+
+# Protobuf 5 has another name for it, and no longer takes this one.
+_WITH_DEFAULTS = next(
+    name
+    for name in ("always_print_fields_with_no_presence", "including_default_value_fields")
+    if name in inspect.signature(json_format.MessageToDict).parameters
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,5 +213,5 @@ def _spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelS
 
 def _to_dict(message: Any) -> dict[str, Any]:
     return json_format.MessageToDict(
-        message, including_default_value_fields=True, preserving_proto_field_name=True
+        message, preserving_proto_field_name=True, **{_WITH_DEFAULTS: True}
     )
