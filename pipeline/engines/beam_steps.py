@@ -54,8 +54,9 @@ def job_failure(component_id: str, error: Exception) -> UserError | None:
         return None
     lines = [line.strip() for line in found["trace"].splitlines()]
     reasons = [line for line in lines if line and not line.startswith(("at ", "... "))]
+    reason = reasons[-1].rstrip(".") if reasons else "it gave no reason"
     return UserError(
-        f"{component_id}: its Beam job ended as {found['state']}: {reasons[-1] if reasons else ''}. "
+        f"{component_id}: its Beam job ended as {found['state']}: {reason}. "
         "The log and the engine's own have the rest. Give the same command again: what is finished is "
         "not repeated."
     )

@@ -42,7 +42,7 @@ def test_what_is_no_beam_step_stays_as_it_is(spec):
 def test_a_failed_job_is_told_in_a_line():
     told = str(job_failure("ClassBalancer", RuntimeError(KILLED)))
     assert told.startswith(
-        "ClassBalancer: its Beam job ended as FAILED: RuntimeError: Channel closed prematurely."
+        "ClassBalancer: its Beam job ended as FAILED: RuntimeError: Channel closed prematurely. The log"
     )
     assert "Give the same command again" in told
     assert "\n" not in told
