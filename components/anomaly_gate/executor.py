@@ -43,14 +43,17 @@ class Executor(base_executor.BaseExecutor):
         artifact = artifact_utils.get_single_instance(input_dict["anomalies"])
         schema = read_schema(input_dict["schema"])
         manifest_uri = artifact_utils.get_single_uri(input_dict["manifest"])
-        anomalies = []
+        found = {}
         for split in artifact_utils.decode_split_names(artifact.split_names):
             path = os.path.join(artifact_utils.get_split_uri([artifact], split), _ANOMALIES_FILE)
             with fileio.open(path, "rb") as file:
-                found = anomalies_pb2.Anomalies.FromString(file.read())
-            # The whole table, some KiB a picture, only where there are files to name.
-            if has_anomalies(found):
-                anomalies += find_anomalies(found, schema, read_manifest(manifest_uri).table, split)
+                found[split] = anomalies_pb2.Anomalies.FromString(file.read())
+        anomalies = []
+        # The whole table, some KiB a picture, only where there are files to name.
+        if any(map(has_anomalies, found.values())):
+            manifest = read_manifest(manifest_uri).table
+            for split, of_split in found.items():
+                anomalies += find_anomalies(of_split, schema, manifest, split)
         anomalies += forbidden_findings(
             read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
         )
