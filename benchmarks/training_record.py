@@ -1,0 +1,84 @@
+"""Keeps a training's history and metrics as a small file, and draws all that are kept.
+
+python -m benchmarks.training_record ROOT --name NAME    # the latest run -> docs/results/NAME.json
+python -m benchmarks.training_record                     # all of them -> docs/results/curves.png
+"""
+
+import argparse
+import json
+import os
+import pathlib
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+RECORDS = pathlib.Path(__file__).parents[1] / "docs" / "results"
+PICTURE = RECORDS / "curves.png"
+DIGITS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("root", nargs="?", type=pathlib.Path)
+    parser.add_argument("--name", help="such as original-40-seed1")
+    options = parser.parse_args()
+    if options.root is None:
+        draw(PICTURE)
+        return
+    if not options.name:
+        parser.error("--name: is missing")
+    path = RECORDS / f"{options.name}.json"
+    path.write_text(json.dumps(record(options.root), indent=1) + "\n", encoding="utf-8")
+    print(path)
+
+
+def record(root: pathlib.Path) -> dict:
+    """Returns how the latest run's training ended, the Evaluator's `metrics`, and the `history`."""
+    from components.run_records import latest_run, output
+    from pipeline.local_runner import metadata_connection
+    from pipeline.modules.trainer_module import TRAINING_FILE
+    from pipeline.pipeline import PIPELINE_NAME
+
+    run = latest_run(metadata_connection(root), PIPELINE_NAME)
+    model_run = output(run, "Trainer", "model_run").uri
+    training = json.loads((pathlib.Path(model_run) / TRAINING_FILE).read_text())
+    summary = json.loads((root / "summary.json").read_text())
+    outcome = ("epochs", "precision", "best_epoch", "resumed_at", "train", "eval")
+    return {
+        **{key: training[key] for key in outcome},
+        "metrics": summary["metrics"],
+        "history": [
+            {key: round(value, DIGITS) for key, value in row.items()} for row in training["history"]
+        ],
+    }
+
+
+def draw(path: pathlib.Path) -> None:
+    """Draws accuracy on train, with dropout, and on validation by epoch, a panel for each record."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = {
+        one.stem: json.loads(one.read_text(encoding="utf-8"))
+        for one in sorted(RECORDS.glob("*-seed*.json"))
+    }
+    figure, panels = pyplot.subplots(
+        1, len(records), figsize=(4 * len(records), 3.4), sharey=True, squeeze=False
+    )
+    for panel, (name, kept) in zip(panels[0], records.items(), strict=True):
+        epochs = range(1, len(kept["history"]) + 1)
+        for key, label in (("accuracy", "train, with dropout"), ("val_accuracy", "validation")):
+            panel.plot(epochs, [row[key] for row in kept["history"]], label=label)
+        panel.set(title=name, xlabel="epoch", xlim=(1, len(epochs)), ylim=(0, 1))
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("accuracy")
+    panels[0][0].legend(loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
