@@ -1,36 +1,16 @@
-"""Reading, writing and describing the pipeline's `tf.Example`s."""
+"""Reading, writing and describing the Examples artifacts."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import apache_beam as beam
 import google_crc32c
-import tensorflow as tf
 from apache_beam.io import tfrecordio
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
 FILE_NAME = "data_tfrecord"
-
-
-def make_example(features: Mapping[str, bytes | str | int | float]) -> bytes:
-    """Returns a serialised `tf.Example` of scalar features, the same bytes for the same features.
-
-    Text is written as UTF-8.
-    """
-    example = tf.train.Example()
-    feature = example.features.feature
-    for key, value in features.items():
-        if isinstance(value, str):
-            feature[key].bytes_list.value.append(value.encode("utf-8"))
-        elif isinstance(value, bytes):
-            feature[key].bytes_list.value.append(value)
-        elif isinstance(value, float):
-            feature[key].float_list.value.append(value)
-        else:
-            feature[key].int64_list.value.append(value)
-    return example.SerializeToString(deterministic=True)
 
 
 def describe_examples(

@@ -42,7 +42,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 manifest=manifest,
                 examples=types.Channel(type=standard_artifacts.Examples),
                 code_fingerprint=code_fingerprint(
-                    "components.image_example_gen", "components.examples", "components.features"
+                    "components.image_example_gen",
+                    "components.example_proto",
+                    "components.examples",
+                    "components.features",
                 ),
             )
         )

@@ -10,7 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from components import features
 from components.constants import SPLITS
-from components.examples import make_example
+from components.example_proto import make_example
 from components.image_ingest.manifest import KEPT
 
 CHANGED_TAG = "changed"

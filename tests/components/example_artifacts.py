@@ -7,7 +7,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
 from components import features
-from components.examples import describe_examples, make_example
+from components.example_proto import make_example
+from components.examples import describe_examples
 from pipeline.configs import BeamConfig
 from pipeline.engines.arguments import beam_args as pipeline_beam_args
 from tests.components.pictures import encode, noise

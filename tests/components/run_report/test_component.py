@@ -11,7 +11,7 @@ from tfx.types import channel, standard_artifacts
 from components import artifacts
 from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from components.constants import SPLITS
-from components.examples import make_example
+from components.example_proto import make_example
 from components.image_findings.findings import Finding, write_findings
 from components.image_ingest.manifest import write_manifest
 from components.run_report.component import RunReport

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from components import features
-from components.examples import make_example
+from components.example_proto import make_example
 from components.run_report.pictures import (
     data_uri,
     find_translated_copies,
