@@ -19,6 +19,8 @@ import sys
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from benchmarks.training_history import latest_training
+
 DEFAULT_ARGUMENTS = ["--recipe", "best", "--epochs", "4"]
 LINE = "epoch 3/"
 SPEED_KEYS = ("images_per_sec", "seconds")
@@ -71,13 +73,7 @@ def kill_in_third_epoch(command: list[str]) -> None:
 
 def outcome(root: pathlib.Path) -> dict:
     """Returns `history` without speeds, `best_epoch`, `resumed_at` and `metrics` of the latest run."""
-    from components.run_records import latest_run, output
-    from pipeline.local_runner import metadata_connection
-    from pipeline.modules.trainer_module import TRAINING_FILE
-    from pipeline.pipeline import PIPELINE_NAME
-
-    model_run = output(latest_run(metadata_connection(root), PIPELINE_NAME), "Trainer", "model_run")
-    training = json.loads((pathlib.Path(model_run.uri) / TRAINING_FILE).read_text())
+    training = latest_training(root)
     summary = json.loads((root / "summary.json").read_text())
     return {
         "history": [

@@ -6,7 +6,6 @@ Trainer takes most of a run's time and is no Beam step: whoever measures the oth
 can do without. The run ends at Pusher, since a report has nothing to tell of such a network.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -26,10 +25,10 @@ def export_untrained(fn_args) -> None:
     import tensorflow as tf
     import tensorflow_transform as tft
 
+    from components.training_record import write_training
     from pipeline.modules.export import export
     from pipeline.modules.model import build_model
     from pipeline.modules.precision import choose_policy
-    from pipeline.modules.trainer_module import TRAINING_FILE
 
     labels = list(fn_args.custom_config["labels"])
     policy, _ = choose_policy("auto")
@@ -45,9 +44,7 @@ def export_untrained(fn_args) -> None:
     )
     # For the run's summary: nothing was trained, and nothing measured on train.
     told = {"epochs": 0, "best_epoch": 0, "resumed_at": [], "precision": policy}
-    tf.io.gfile.makedirs(fn_args.model_run_dir)
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, TRAINING_FILE), "w") as file:
-        file.write(json.dumps({**told, "train": {"accuracy": float("nan")}}))
+    write_training(fn_args.model_run_dir, {**told, "train": {"accuracy": float("nan")}})
 
 
 def create_untrained_pipeline(config, last: str | None = None, **pipeline_args):

@@ -40,7 +40,12 @@ VALIDATION_END = "AnomalyGate"
 STATISTICS_END = "StatisticsGen"
 """The component after which the statistics are there."""
 
-_MODULE_CODE = ("pipeline.modules", "components.features", "components.constants")
+_MODULE_CODE = (
+    "pipeline.modules",
+    "components.constants",
+    "components.features",
+    "components.training_record",
+)
 
 
 def create_pipeline(

@@ -3,13 +3,11 @@
 import dataclasses
 import enum
 import json
-import os
 from typing import Any
 
 import pandas as pd
 import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.dsl.io import fileio
 
 from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
@@ -20,10 +18,10 @@ from components.image_ingest.manifest import counts_by_split, read_manifest
 from components.model_metrics import MACRO_F1_NAME, per_class
 from components.progress import format_secs
 from components.run_records import ComponentRun, output
+from components.training_record import read_training
 from pipeline.configs import PipelineConfig
 from pipeline.data_lines import drift_lines, finding_lines, image_lines
 from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
-from pipeline.modules.trainer_module import TRAINING_FILE
 
 _DATA_OUTPUTS = {
     "manifest": ("ImageAudit", "audited_manifest"),
@@ -120,7 +118,7 @@ def summarize(
     evaluation = output(components, "Evaluator", "evaluation")
     blessing = output(components, "Evaluator", "blessing")
     pushed = output(components, "Pusher", "pushed_model")
-    training = _read_json(os.path.join(model_run.uri, TRAINING_FILE)) if model_run else {}
+    training = read_training(model_run.uri) if model_run else {}
     metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
@@ -215,11 +213,6 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
         "confusion_matrix": confusion,
         "per_class": per_class(confusion, labels),
     }
-
-
-def _read_json(path: str) -> dict[str, Any]:
-    with fileio.open(path, "r") as file:
-        return json.loads(file.read())
 
 
 def format_summary(summary: RunSummary) -> str:

@@ -21,8 +21,8 @@ from components.run_report.evaluation import read_checks
 from components.run_report.pictures import TranslatedCopies, find_translated_copies, sample_rows
 from components.run_report.predictions import predict
 from components.run_report.statistics import read_statistics
+from components.training_record import read_training
 
-TRAINING_FILE = "training.json"
 DRIFT_FILE = "drift.json"
 
 _MAX_COPIES = 7
@@ -78,7 +78,7 @@ def read_model(uris: Mapping[str, str], seed: int) -> ModelContent:
       seed: Of the bootstrap.
     """
     return ModelContent(
-        training=_read_json(os.path.join(uris["model_run"], TRAINING_FILE)),
+        training=read_training(uris["model_run"]),
         predictions=predict(
             path_utils.serving_model_path(uris["model"]),
             _split_pattern(uris["balanced_examples"], EVAL_SPLIT),

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import time
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.progress import report
+from components.training_record import write_training
 from pipeline.configs import TrainConfig
 from pipeline.modules.distribution import choose_strategy
 from pipeline.modules.export import export
@@ -20,8 +20,6 @@ from pipeline.modules.precision import choose_policy
 from pipeline.modules.training import train
 from pipeline.modules.training_data import Split, load_split
 from pipeline.settings import with_overrides
-
-TRAINING_FILE = "training.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -80,8 +78,7 @@ def run_fn(fn_args: FnArgs) -> None:
         "eval": eval_metrics,
         **dataclasses.asdict(state),
     }
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, TRAINING_FILE), "w") as file:
-        json.dump(summary, file, indent=1)
+    write_training(fn_args.model_run_dir, summary)
     export(
         model,
         class_names,

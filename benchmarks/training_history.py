@@ -1,7 +1,7 @@
 """Keeps a training's history and metrics as a small file, and draws all that are kept.
 
-python -m benchmarks.training_record ROOT --name NAME    # the latest run -> docs/results/NAME.json
-python -m benchmarks.training_record                     # all of them -> docs/results/curves.png
+python -m benchmarks.training_history ROOT --name NAME    # the latest run -> docs/results/NAME.json
+python -m benchmarks.training_history                     # all of them -> docs/results/curves.png
 """
 
 import argparse
@@ -35,14 +35,7 @@ def main() -> None:
 
 def record(root: pathlib.Path) -> dict:
     """Returns how the latest run's training ended, the Evaluator's `metrics`, and the `history`."""
-    from components.run_records import latest_run, output
-    from pipeline.local_runner import metadata_connection
-    from pipeline.modules.trainer_module import TRAINING_FILE
-    from pipeline.pipeline import PIPELINE_NAME
-
-    run = latest_run(metadata_connection(root), PIPELINE_NAME)
-    model_run = output(run, "Trainer", "model_run").uri
-    training = json.loads((pathlib.Path(model_run) / TRAINING_FILE).read_text())
+    training = latest_training(root)
     summary = json.loads((root / "summary.json").read_text())
     outcome = ("epochs", "precision", "best_epoch", "resumed_at", "train", "eval")
     return {
@@ -52,6 +45,17 @@ def record(root: pathlib.Path) -> dict:
             {key: round(value, DIGITS) for key, value in row.items()} for row in training["history"]
         ],
     }
+
+
+def latest_training(root: pathlib.Path) -> dict:
+    """Returns what the Trainer of the latest run under a root told."""
+    from components.run_records import latest_run, output
+    from components.training_record import read_training
+    from pipeline.local_runner import metadata_connection
+    from pipeline.pipeline import PIPELINE_NAME
+
+    run = latest_run(metadata_connection(root), PIPELINE_NAME)
+    return read_training(output(run, "Trainer", "model_run").uri)
 
 
 def draw(path: pathlib.Path) -> None:
