@@ -11,8 +11,8 @@ setup:
 run: setup
 	@$(PYTHON) -m pipeline.demo --root $(ROOT)
 
-# Half of the suite's time is processes that start, so two at once take little more than half of it. A
-# file's tests stay together, for its fixtures' sake, and the long files come early.
+# Most of the suite's time is processes that start and wait, so several tests run at once. A file's tests
+# stay together, for its fixtures' sake, and the files keep their order, since the long ones come early.
 test: setup
 	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

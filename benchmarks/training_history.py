@@ -1,7 +1,10 @@
 """Keeps a training's history and metrics as a small file, and draws all that are kept.
 
-python -m benchmarks.training_history ROOT --name NAME    # the latest run -> docs/results/NAME.json
-python -m benchmarks.training_history                     # all of them -> docs/results/curves.png
+    python -m benchmarks.training_history ROOT --name RECIPE-EPOCHS-seedN
+    python -m benchmarks.training_history
+
+The first form writes `docs/results/NAME.json` from the latest run under ROOT, the second draws all of them
+to `docs/results/curves.png`.
 """
 
 import argparse
@@ -21,13 +24,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("root", nargs="?", type=pathlib.Path)
-    parser.add_argument("--name", help="such as original-40-seed1")
+    parser.add_argument("--name")
     options = parser.parse_args()
     if options.root is None:
         draw(PICTURE)
         return
     if not options.name:
-        parser.error("--name: is missing")
+        parser.error("--name: is missing; such as original-40-seed1")
     path = RECORDS / f"{options.name}.json"
     path.write_text(json.dumps(record(options.root), indent=1) + "\n", encoding="utf-8")
     print(path)
