@@ -21,6 +21,7 @@ import tempfile
 
 import numpy as np
 
+from benchmarks.run_outcome import latest_components
 from components.progress import LOGGER_NAME
 
 AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
@@ -76,12 +77,10 @@ def load_splits(root: pathlib.Path):
     """Returns the train split without translated copies, and the eval split, of a run."""
     import tensorflow_transform as tft
 
-    from components.run_records import latest_run, output
-    from pipeline.local_runner import metadata_connection
+    from components.run_records import output
     from pipeline.modules.training_data import load_split
-    from pipeline.pipeline import PIPELINE_NAME
 
-    run = latest_run(metadata_connection(root), PIPELINE_NAME)
+    run = latest_components(root)
     examples = output(run, "ClassBalancer", "balanced_examples").uri
     transform = tft.TFTransformOutput(output(run, "Transform", "transform_graph").uri)
     train, evaluation = (

@@ -30,12 +30,10 @@ def outcome(root: pathlib.Path) -> dict:
       a digest of them in any order), `verdict` (status and blessing), `metrics` and `seconds`.
     """
     from components.image_ingest.manifest import read_manifest
-    from components.run_records import latest_run, output
-    from pipeline.local_runner import metadata_connection
-    from pipeline.pipeline import PIPELINE_NAME
+    from components.run_records import output
 
     summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
-    components = latest_run(metadata_connection(root), PIPELINE_NAME)
+    components = latest_components(root)
     manifest = read_manifest(output(components, "ImageIngest", "manifest").uri).table
     discrete = manifest.select_dtypes(exclude="floating")
     balanced = pathlib.Path(output(components, "ClassBalancer", "balanced_examples").uri)
@@ -55,6 +53,15 @@ def outcome(root: pathlib.Path) -> dict:
         "metrics": {key: summary["metrics"].get(key) for key in ("accuracy", "macro_f1", "loss")},
         "seconds": round(summary["seconds"], 1),
     }
+
+
+def latest_components(root: pathlib.Path) -> list:
+    """Returns the `ComponentRun`s of the latest run under a root."""
+    from components.run_records import latest_run
+    from pipeline.local_runner import metadata_connection
+    from pipeline.pipeline import PIPELINE_NAME
+
+    return latest_run(metadata_connection(root), PIPELINE_NAME)
 
 
 def _digests(examples_dir: pathlib.Path) -> dict[str, str]:

@@ -14,6 +14,8 @@ import pathlib
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from benchmarks.run_outcome import latest_components
+
 RECORDS = pathlib.Path(__file__).parents[1] / "docs" / "results"
 PICTURE = RECORDS / "curves.png"
 DIGITS = 5
@@ -52,13 +54,10 @@ def record(root: pathlib.Path) -> dict:
 
 def latest_training(root: pathlib.Path) -> dict:
     """Returns what the Trainer of the latest run under a root told."""
-    from components.run_records import latest_run, output
+    from components.run_records import output
     from components.training_record import read_training
-    from pipeline.local_runner import metadata_connection
-    from pipeline.pipeline import PIPELINE_NAME
 
-    run = latest_run(metadata_connection(root), PIPELINE_NAME)
-    return read_training(output(run, "Trainer", "model_run").uri)
+    return read_training(output(latest_components(root), "Trainer", "model_run").uri)
 
 
 def draw(path: pathlib.Path) -> None:
