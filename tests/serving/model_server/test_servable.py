@@ -1,5 +1,6 @@
 import time
 
+import cv2
 import grpc
 import numpy as np
 import pytest
@@ -60,7 +61,6 @@ def test_wrong_dtype(emotion):
 
 
 def test_the_image_that_can_not_be_decoded_is_named(emotion):
-    cv2 = pytest.importorskip("cv2")
     good = cv2.imencode(".png", np.zeros((48, 48), np.uint8))[1].tobytes()
     images = np.array([good, good, good[:60], good], object)
     with pytest.raises(status.StatusError, match=r"image_bytes\[2\] cannot be decoded"):
