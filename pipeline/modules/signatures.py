@@ -1,7 +1,10 @@
 """The signatures that a served model answers."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from components.constants import IMAGE_SIZE_PX
 from components.features import IMAGE_KEY, LABEL_KEY, transformed_key
@@ -39,8 +42,24 @@ def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
+def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the network in inference mode, as it is now, with constants for weights.
+
+    A run of few images costs most of its time for weights: variables are converted to bfloat16 and
+    laid out for oneDNN in each run, constants once. CPU milliseconds of a run in bfloat16 on two cores
+    of an AMD EPYC, each image mirrored as well: 10.0 with variables and 4.0 with constants for one
+    image, 17.4 and 9.5 for four, 43 and 33 for 16.
+    """
+    spec = tf.TensorSpec(network.input_shape, tf.float32)
+    function = tf.function(lambda pixels: network(pixels, training=False))
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
+    return lambda pixels: frozen(pixels)[0]
+
+
 class ServedModel(tf.Module):
     """A trained network with its class names, its decoder and its transform graph.
+
+    It answers with constants, and is saved with the network's variables too, for whoever trains on.
 
     Signatures:
       serving_default: `image_bytes` `[N]` string (JPEG or PNG, any size) to `probabilities`
@@ -75,7 +94,8 @@ class ServedModel(tf.Module):
                 f"the network has {network.output_shape[-1]} outputs for {len(class_names)} class "
                 f"names: {class_names}"
             )
-        self._network = network
+        self._network = network  # tracked, so that its variables are saved
+        self._infer = freeze(network)
         self._class_names = tf.constant(class_names, name="class_names")
         self._flip = flip
         self._transform_output = transform_output
@@ -85,11 +105,11 @@ class ServedModel(tf.Module):
         )
 
     def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
-        answer = self._network(pixels, training=False)
-        if self._flip:
-            mirrored = self._network(tf.reverse(pixels, axis=[2]), training=False)
-            answer = (answer + mirrored) / 2.0
-        return tf.cast(answer, tf.float32)
+        if not self._flip:
+            return self._infer(pixels)
+        # One run of twice the images costs less than two runs.
+        answers = self._infer(tf.concat([pixels, tf.reverse(pixels, axis=[2])], axis=0))
+        return tf.reduce_mean(tf.reshape(answers, [2, -1, answers.shape[-1]]), axis=0)
 
     def _answer(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self._probabilities(pixels)

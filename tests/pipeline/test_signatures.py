@@ -86,6 +86,15 @@ def test_flip_answers_the_mean_over_both_ways_round(network):
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
 
 
+def test_answers_from_constants_and_keeps_the_variables(served):
+    model, folder = served
+    for key in ("serving_default", "pixels", "classify"):
+        captured = model.signatures[key].captured_inputs
+        assert [one for one in captured if one.dtype == tf.resource] == []
+    saved = dict(tf.train.list_variables(f"{folder}/variables/variables"))
+    assert [48 * 48, 7] in saved.values()
+
+
 def test_refuses_a_wrong_number_of_class_names(network):
     with pytest.raises(ValueError, match=r"7 outputs for 2 class names: \['happy', 'sad'\]"):
         ServedModel(network, ["happy", "sad"])
