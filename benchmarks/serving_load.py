@@ -2,9 +2,10 @@
 
 `python -m benchmarks.serving_load` writes a SavedModel of the specified network, untrained and in
 float32 (or takes the one of `--saved-model`), then, in one run:
-the in-process limit, this project's server over gRPC with 1, 8 and 32 clients and over REST with 8
-and 32, and each peer (each in a virtual environment of its own with the same TensorFlow) over REST
-with 8 and 32. Every image is a JPEG sent alone, and every answer is compared with the graph's own.
+the in-process limit, this project's batcher called by threads without a socket, its server over
+gRPC with 1, 8 and 32 clients and over REST with 8 and 32, and each peer (each in a virtual
+environment of its own with the same TensorFlow) over REST with 8 and 32. Every image is a JPEG sent
+alone, and every answer from a server is compared with the graph's own.
 
 The in-process limit is one thread that feeds a session of TensorFlow with full batches of the same
 JPEGs (decoding, network and all outputs are in it; sockets, parsing and waiting are not), the best
@@ -26,6 +27,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import cv2
@@ -40,6 +42,7 @@ APPS = ROOT / "benchmarks" / "serving_peers"
 MIB = 1 << 20
 IMAGES = 64
 BATCHES = (32, 64, 128)
+THREADS = (1, 8, 32)
 PEERS = {
     "litserve": ["litserve"],
     "bentoml": ["bentoml"],
@@ -116,6 +119,39 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
             elapsed = time.perf_counter() - started
             rates[size] = (count / elapsed, (time.process_time() - cpu) / elapsed)
     return {"rates": rates, "probabilities": probabilities.tolist()}
+
+
+def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[Load]:
+    """Measures threads that each ask a loaded version for one image after the other."""
+    from serving.model_server import batching, servable, server
+
+    sys.setswitchinterval(server.SWITCH_INTERVAL_SECS)
+    model = servable.Servable(version_dir, "emotion", 1, batching.BatchingOptions())
+    signature = model.signatures["serving_default"]
+    feeds = [{"image_bytes": np.array([image], object)} for image in read_images(images_dir)]
+    loads = []
+    for clients in THREADS:
+        latencies: list[list[float]] = [[] for _ in range(clients)]
+        end = time.perf_counter() + secs
+
+        def call(number: int, end=end, latencies=latencies) -> None:
+            while (started := time.perf_counter()) < end:
+                model.run(signature, feeds[number % IMAGES], None)
+                latencies[number].append(time.perf_counter() - started)
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(clients)]
+        cpu = time.process_time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        cores = (time.process_time() - cpu) / secs
+        took = 1000 * np.concatenate(latencies)
+        p50, p99 = np.percentile(took, [50, 99]).tolist()
+        memory = memory_mib(psutil.Process())
+        name = "its batcher, no socket"
+        loads.append(Load(name, clients, len(took) / secs, p50, p99, cores, 0.0, 0.0, memory))
+    return loads
 
 
 # Servers.
@@ -319,13 +355,22 @@ def limit_of(directory: pathlib.Path, secs: float) -> Limit:
     return limit
 
 
+def batcher_loads(directory: pathlib.Path, secs: float) -> list[Load]:
+    """Returns `call_batcher`'s measurements."""
+    printed = in_own_process(
+        "call_batcher", f"--model={directory}/emotion/1", f"--images={directory}/images",
+        f"--secs={secs}",
+    )  # fmt: skip
+    return [Load(**one) for one in json.loads(printed.splitlines()[-1])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--secs", type=float, default=8, help="length of each measurement")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; or ''")
     parser.add_argument("--saved-model", type=pathlib.Path, help="version folder to serve instead")
     parser.add_argument("--venvs", default=str(ROOT / ".venvs"), help="where peers are installed")
-    for hidden in ("--in_process", "--write_model"):
+    for hidden in ("--in_process", "--call_batcher", "--write_model"):
         parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
     for hidden in ("--images", "--model"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -335,6 +380,10 @@ def main() -> None:
     elif options.in_process:
         model, images = pathlib.Path(options.model), pathlib.Path(options.images)
         print(json.dumps(in_process(model, images, options.secs)))
+    elif options.call_batcher:
+        model, images = pathlib.Path(options.model), pathlib.Path(options.images)
+        loads = call_batcher(model, images, options.secs)
+        print(json.dumps([dataclasses.asdict(load) for load in loads]))
     else:
         compare(options)
 
@@ -352,6 +401,7 @@ def compare(options) -> None:
         else:
             in_own_process("write_model", f"--model={directory}/emotion/1")
         limits = [limit_of(directory, options.secs / 2)]
+        loads += batcher_loads(directory, options.secs)
         loads += own_loads(directory, options.secs)
         limits.append(limit_of(directory, options.secs / 2))
         for name in peers:
@@ -377,11 +427,11 @@ def report(limits: list[Limit], loads: list[Load], missing: dict[str, str]) -> N
         f"{a_core:.0f} for each core-second"
     )
     print(
-        f"{'':20} clients images/s of limit  a core  p50 ms  p99 ms  cores: server clients others  MiB"
+        f"{'':22} clients images/s of limit  a core  p50 ms  p99 ms  cores: server clients others  MiB"
     )
     for load in loads:
         print(
-            f"{load.name:20} {load.clients:7d} {load.throughput:8.0f} "
+            f"{load.name:22} {load.clients:7d} {load.throughput:8.0f} "
             f"{load.throughput / limit:8.0%} {load.throughput / load.server_cores / a_core:7.0%} "
             f"{load.p50:7.1f} {load.p99:7.1f} {load.server_cores:14.2f} {load.client_cores:7.2f} "
             f"{load.other_cores:6.2f} {load.memory:4.0f}"

@@ -32,7 +32,7 @@ from serving.model_server import (
 )
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
-_SWITCH_INTERVAL_SECS = 0.001
+SWITCH_INTERVAL_SECS = 0.001
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ def run(
       UserError: the server can't start.
     """
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
-    sys.setswitchinterval(_SWITCH_INTERVAL_SECS)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECS)
     # The imports leave some 400,000 objects that live as long as the process: a full collection
     # stops every call for 0.3 s, and the interpreter's end took seconds. What models bring comes
     # later and is collected as ever.
