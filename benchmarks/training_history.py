@@ -18,6 +18,7 @@ from benchmarks.run_outcome import latest_components
 
 RECORDS = pathlib.Path(__file__).parents[1] / "docs" / "results"
 PICTURE = RECORDS / "curves.png"
+COLUMNS = 3
 DIGITS = 5
 
 
@@ -71,17 +72,22 @@ def draw(path: pathlib.Path) -> None:
         one.stem: json.loads(one.read_text(encoding="utf-8"))
         for one in sorted(RECORDS.glob("*-seed*.json"))
     }
-    figure, panels = pyplot.subplots(
-        1, len(records), figsize=(4 * len(records), 3.4), sharey=True, squeeze=False
+    rows = -(-len(records) // COLUMNS)
+    figure, grid = pyplot.subplots(
+        rows, COLUMNS, figsize=(4 * COLUMNS, 3.4 * rows), sharey=True, squeeze=False
     )
-    for panel, (name, kept) in zip(panels[0], records.items(), strict=True):
+    panels = grid.ravel()
+    for panel in panels[len(records) :]:
+        panel.set_axis_off()
+    for panel, (name, kept) in zip(panels, records.items(), strict=False):
         epochs = range(1, len(kept["history"]) + 1)
         for key, label in (("accuracy", "train, with dropout"), ("val_accuracy", "validation")):
             panel.plot(epochs, [row[key] for row in kept["history"]], label=label)
         panel.set(title=name, xlabel="epoch", xlim=(1, len(epochs)), ylim=(0, 1))
         panel.grid(alpha=0.3)
-    panels[0][0].set_ylabel("accuracy")
-    panels[0][0].legend(loc="upper left")
+    for panel in grid[:, 0]:
+        panel.set_ylabel("accuracy")
+    panels[0].legend(loc="upper left")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
