@@ -29,6 +29,7 @@ CHANGES: dict[str, dict] = {
     "as it is": {},
     "no augmentation": {**AS_DRAWN, "flip": False},
     "dropout 0.5 from the start": {"dropout_steps": [[0, 0.5]]},
+    "dropout late": {"dropout_steps": [[0, 0.0], [0.5, 0.1], [0.7, 0.2], [0.9, 0.5]]},
     "float32": {"precision": "float32"},
     "weight decay 0.5": {"weight_decay": 0.5},
     "pictures weighed alike": {"class_weight_power": 0.0},
