@@ -29,6 +29,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -121,37 +122,50 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
     return {"rates": rates, "probabilities": probabilities.tolist()}
 
 
-def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[Load]:
-    """Measures threads that each ask a loaded version for one image after the other."""
+def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[dict]:
+    """Returns the fields of a Load for each number of threads that call a loaded version directly."""
     from serving.model_server import batching, servable, server
 
     sys.setswitchinterval(server.SWITCH_INTERVAL_SECS)
     model = servable.Servable(version_dir, "emotion", 1, batching.BatchingOptions())
     signature = model.signatures["serving_default"]
     feeds = [{"image_bytes": np.array([image], object)} for image in read_images(images_dir)]
-    loads = []
-    for clients in THREADS:
-        latencies: list[list[float]] = [[] for _ in range(clients)]
-        end = time.perf_counter() + secs
+    return [
+        dataclasses.asdict(
+            measure_threads(lambda number: model.run(signature, feeds[number], None), clients, secs)
+        )
+        for clients in THREADS
+    ]
 
-        def call(number: int, end=end, latencies=latencies) -> None:
-            while (started := time.perf_counter()) < end:
-                model.run(signature, feeds[number % IMAGES], None)
-                latencies[number].append(time.perf_counter() - started)
 
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(clients)]
-        cpu = time.process_time()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        cores = (time.process_time() - cpu) / secs
-        took = 1000 * np.concatenate(latencies)
-        p50, p99 = np.percentile(took, [50, 99]).tolist()
-        memory = memory_mib(psutil.Process())
-        name = "its batcher, no socket"
-        loads.append(Load(name, clients, len(took) / secs, p50, p99, cores, 0.0, 0.0, memory))
-    return loads
+def measure_threads(call: Callable[[int], object], clients: int, secs: float) -> Load:
+    """Measures threads that each make one call after the other, with their own number."""
+    latencies: list[float] = []
+
+    def work(number: int) -> None:
+        while (started := time.perf_counter()) < end:
+            call(number)
+            latencies.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    end, cpu = time.perf_counter() + secs, time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cores = (time.process_time() - cpu) / secs
+    p50, p99 = np.percentile(latencies, [50, 99]).tolist()
+    return Load(
+        name="its batcher, no socket",
+        clients=clients,
+        throughput=len(latencies) / secs,
+        p50=1000 * p50,
+        p99=1000 * p99,
+        server_cores=cores,
+        client_cores=0.0,
+        other_cores=0.0,
+        memory=memory_mib(psutil.Process()),
+    )
 
 
 # Servers.
@@ -341,27 +355,19 @@ def in_own_process(action: str, *arguments) -> str:
     ).stdout
 
 
+def run_with_model(action: str, directory: pathlib.Path, secs: float):
+    """Returns what an action on the model and the images gives, in a process of its own."""
+    paths = (f"--model={directory}/emotion/1", f"--images={directory}/images")
+    return json.loads(in_own_process(action, *paths, f"--secs={secs}").splitlines()[-1])
+
+
 def limit_of(directory: pathlib.Path, secs: float) -> Limit:
     """Returns the in-process limit, and writes the right answers."""
-    found = json.loads(
-        in_own_process(
-            "in_process", f"--model={directory}/emotion/1", f"--images={directory}/images",
-            f"--secs={secs}",
-        ).splitlines()[-1]
-    )  # fmt: skip
+    found = run_with_model("in_process", directory, secs)
     (directory / "expected.json").write_text(json.dumps(found["probabilities"]))
     limit = Limit(*max(found["rates"].values()))
     print(limit, file=sys.stderr, flush=True)
     return limit
-
-
-def batcher_loads(directory: pathlib.Path, secs: float) -> list[Load]:
-    """Returns `call_batcher`'s measurements."""
-    printed = in_own_process(
-        "call_batcher", f"--model={directory}/emotion/1", f"--images={directory}/images",
-        f"--secs={secs}",
-    )  # fmt: skip
-    return [Load(**one) for one in json.loads(printed.splitlines()[-1])]
 
 
 def main() -> None:
@@ -377,13 +383,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.write_model:
         write_model(pathlib.Path(options.model))
-    elif options.in_process:
+    elif options.in_process or options.call_batcher:
+        action = in_process if options.in_process else call_batcher
         model, images = pathlib.Path(options.model), pathlib.Path(options.images)
-        print(json.dumps(in_process(model, images, options.secs)))
-    elif options.call_batcher:
-        model, images = pathlib.Path(options.model), pathlib.Path(options.images)
-        loads = call_batcher(model, images, options.secs)
-        print(json.dumps([dataclasses.asdict(load) for load in loads]))
+        print(json.dumps(action(model, images, options.secs)))
     else:
         compare(options)
 
@@ -401,7 +404,8 @@ def compare(options) -> None:
         else:
             in_own_process("write_model", f"--model={directory}/emotion/1")
         limits = [limit_of(directory, options.secs / 2)]
-        loads += batcher_loads(directory, options.secs)
+        batcher = run_with_model("call_batcher", directory, options.secs)
+        loads += [Load(**fields) for fields in batcher]
         loads += own_loads(directory, options.secs)
         limits.append(limit_of(directory, options.secs / 2))
         for name in peers:

@@ -45,10 +45,8 @@ def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
 def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the network in inference mode, as it is now, with constants for weights.
 
-    A run of few images costs most of its time for weights: variables are converted to bfloat16 and
-    laid out for oneDNN in each run, constants once. CPU milliseconds of a run in bfloat16 on two cores
-    of an AMD EPYC, each image mirrored as well: 10.0 with variables and 4.0 with constants for one
-    image, 17.4 and 9.5 for four, 43 and 33 for 16.
+    TensorFlow converts variables to bfloat16 and lays them out for oneDNN in each run, and constants
+    once; in a run of few images that was most of the work. docs/serving.md has the figures.
     """
     spec = tf.TensorSpec(network.input_shape, tf.float32)
     function = tf.function(lambda pixels: network(pixels, training=False))
