@@ -102,7 +102,7 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
     from pipeline.configs import RECIPES, PipelineConfig
     from pipeline.modules.model import build_model
     from pipeline.modules.precision import choose_policy
-    from pipeline.modules.trainer_module import count_confusion, predict
+    from pipeline.modules.trainer_module import count_confusion, measure, predict
     from pipeline.modules.training import train
     from pipeline.modules.training_data import Split
     from pipeline.settings import with_overrides
@@ -133,7 +133,7 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
         "mirrored_accuracy": float(np.trace(confusion) / confusion.sum()),
         "macro_f1": statistics.mean(one["f1"] for one in of_class.values()),
         "disgust_recall": of_class["disgust"]["recall"],
-        "train_accuracy": float((predict(model, part.pixels).argmax(axis=1) == part.labels).mean()),
+        "train_accuracy": measure(model, part)["accuracy"],
         "best_epoch": state.best_epoch + 1,
     }
 

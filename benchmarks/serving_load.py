@@ -130,15 +130,17 @@ def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: floa
     model = servable.Servable(version_dir, "emotion", 1, batching.BatchingOptions())
     signature = model.signatures["serving_default"]
     feeds = [{"image_bytes": np.array([image], object)} for image in read_images(images_dir)]
+
+    def call(number: int) -> None:
+        model.run(signature, feeds[number], None)
+
     return [
-        dataclasses.asdict(
-            measure_threads(lambda number: model.run(signature, feeds[number], None), clients, secs)
-        )
+        dataclasses.asdict(measure_threads("its batcher, no socket", call, clients, secs))
         for clients in THREADS
     ]
 
 
-def measure_threads(call: Callable[[int], object], clients: int, secs: float) -> Load:
+def measure_threads(name: str, call: Callable[[int], object], clients: int, secs: float) -> Load:
     """Measures threads that each make one call after the other, with their own number."""
     latencies: list[float] = []
 
@@ -156,7 +158,7 @@ def measure_threads(call: Callable[[int], object], clients: int, secs: float) ->
     cores = (time.process_time() - cpu) / secs
     p50, p99 = np.percentile(latencies, [50, 99]).tolist()
     return Load(
-        name="its batcher, no socket",
+        name=name,
         clients=clients,
         throughput=len(latencies) / secs,
         p50=1000 * p50,
