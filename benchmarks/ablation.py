@@ -124,8 +124,7 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
         state = train(
             model, part, eval_split, config, seed, f"{scratch}/points", "one", f"{scratch}/logs"
         )
-    plain = predict(model, eval_split.pixels)
-    mirrored = (plain + predict(model, eval_split.pixels[:, :, ::-1])) / 2
+    plain, mirrored = (predict(model, eval_split.pixels, flip) for flip in (False, True))
     confusion = count_confusion(eval_split.labels, mirrored)
     of_class = per_class(confusion.tolist(), list(LABELS))
     return {
@@ -133,7 +132,7 @@ def measure_change(train_split, eval_split, change: str, seed: int, epochs: int,
         "mirrored_accuracy": float(np.trace(confusion) / confusion.sum()),
         "macro_f1": statistics.mean(one["f1"] for one in of_class.values()),
         "disgust_recall": of_class["disgust"]["recall"],
-        "train_accuracy": measure(model, part)["accuracy"],
+        "train_accuracy": measure(model, part, flip=False)["accuracy"],
         "best_epoch": state.best_epoch + 1,
     }
 

@@ -64,7 +64,7 @@ class RunSummary:
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
       class_counts: Per class the images of the train split `before` and `after` balancing.
       metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
-        eval split; `train_accuracy` without dropout and without copies, and the gap to it.
+        eval split; `train_accuracy` as served and without copies, and the gap to it.
       training: Epochs, best epoch, epochs at which a training that was cut off went on, precision.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.

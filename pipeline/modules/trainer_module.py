@@ -30,8 +30,8 @@ def run_fn(fn_args: FnArgs) -> None:
         (a TrainConfig as a dict), `seed` and `checkpoints_dir`.
 
     The folder of the model run gets TensorBoard's logs and `training.json`: history, best epoch,
-    precision, and accuracy and loss of the finished model on both splits, without dropout and, for
-    the train split, without the translated copies.
+    precision, and accuracy, loss and macro F1 of the finished model on both splits as it is served:
+    without dropout, over mirror images where the served answer is; for train without the copies.
     """
     custom = fn_args.custom_config
     config = with_overrides(TrainConfig(), custom["train"])
@@ -69,8 +69,8 @@ def run_fn(fn_args: FnArgs) -> None:
         key=_training_key(custom, policy, strategy, train_split, eval_split),
         log_dir=fn_args.model_run_dir,
     )
-    train_metrics = measure(model, train_split.originals())
-    eval_metrics = measure(model, eval_split)
+    train_metrics = measure(model, train_split.originals(), config.flip_at_serving)
+    eval_metrics = measure(model, eval_split, config.flip_at_serving)
     summary = {
         "precision": policy,
         "epochs": len(state.history),
@@ -90,9 +90,9 @@ def run_fn(fn_args: FnArgs) -> None:
     )
 
 
-def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
-    """Returns accuracy, loss and macro F1 of a compiled model on a split, in inference mode."""
-    probabilities = predict(model, split.pixels)
+def measure(model: tf.keras.Model, split: Split, flip: bool) -> dict[str, float]:
+    """Returns accuracy, loss and macro F1 on a split, in inference mode; `predict` has `flip`."""
+    probabilities = predict(model, split.pixels, flip)
     confusion = count_confusion(split.labels, probabilities)
     of_label = probabilities[np.arange(len(split)), split.labels]
     total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
@@ -106,8 +106,13 @@ def measure(model: tf.keras.Model, split: Split) -> dict[str, float]:
     }
 
 
-def predict(model: tf.keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """Returns the `[N, C]` float32 probabilities of `[N, 48, 48, 1]` uint8 pixels, in inference mode."""
+def predict(model: tf.keras.Model, pixels: np.ndarray, flip: bool) -> np.ndarray:
+    """Returns the `[N, C]` float32 probabilities of `[N, 48, 48, 1]` uint8 pixels, in inference mode.
+
+    Where `flip`, they are the mean over an image and its mirror image, as the served model's can be.
+    """
+    if flip:
+        return (predict(model, pixels, False) + predict(model, pixels[:, :, ::-1], False)) / 2
     batches = (pixels[first : first + 256] for first in range(0, len(pixels), 256))
     return np.concatenate(
         [

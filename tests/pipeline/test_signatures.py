@@ -6,6 +6,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.constants import LABELS
 from pipeline.modules.signatures import ServedModel, save
+from pipeline.modules.trainer_module import predict
 from tests.components.example_artifacts import example
 from tests.components.pictures import encode, noise
 
@@ -84,6 +85,15 @@ def test_flip_answers_the_mean_over_both_ways_round(network):
         tf.constant(image)
     )
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_trainer_measures_what_is_served(network, flip):
+    pixels = np.stack([noise(seed) for seed in range(300)])[..., None]
+    served = ServedModel(network, list(LABELS), flip=flip).signatures()["pixels"](
+        tf.constant(pixels / np.float32(255))
+    )
+    np.testing.assert_allclose(predict(network, pixels, flip), served["probabilities"], atol=1e-6)
 
 
 def test_answers_from_constants_and_keeps_the_variables(served):
