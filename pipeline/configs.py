@@ -92,6 +92,11 @@ class TrainConfig:
             "[share, rate] pairs in [0, 1), the first share 0 and each above the one before",
         )
 
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether a longer training begins as a shorter one: nothing changes at a share of the epochs."""
+        return self.schedule == "constant" and len(self.dropout_steps) == 1
+
 
 @dataclasses.dataclass(frozen=True)
 class ThresholdConfig:

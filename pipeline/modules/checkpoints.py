@@ -20,7 +20,7 @@ class TrainState:
     Attributes:
       history: One dict of metrics for each finished epoch.
       best_epoch: Epoch with the best validation accuracy, from 0; -1 before the first.
-      resumed_at: The epochs at which a training began anew after it was cut off.
+      resumed_at: The epochs at which a training went on after it was cut off, or had ended.
     """
 
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
@@ -40,32 +40,43 @@ class Checkpoints:
     is killed finds either the epoch or the one before.
     """
 
-    def __init__(self, base_dir: str, key: str, tracked: dict[str, Any]):
-        """Opens `<base_dir>/<key>` and removes the folders of other trainings that are finished.
+    def __init__(
+        self, base_dir: str, key: str, epochs: int, is_open_ended: bool, tracked: dict[str, Any]
+    ):
+        """Opens `<base_dir>/<key>-<epochs>`, and removes other trainings' folders that are finished.
 
         Args:
           base_dir: Folder of all trainings' checkpoints.
-          key: Names this training: a hash of all that decides its result.
+          key: Names this training: a hash of all that decides its result but `epochs`.
+          epochs: How many it is to have.
+          is_open_ended: Whether each epoch is the same for any number of them. Where this training has
+            no folder yet, it goes on in that of the same key which is furthest, but not beyond `epochs`.
           tracked: What to save and restore: trackable objects or lists of them, `model` among them.
         """
-        self._dir = os.path.join(base_dir, key)
+        self._dir = os.path.join(base_dir, f"{key}-{epochs:05d}")
         self._all = tf.train.Checkpoint(**tracked)
         self._model = tf.train.Checkpoint(model=tracked["model"])
-        for other in tf.io.gfile.glob(os.path.join(base_dir, "*", _FINISHED_FILE)):
-            if os.path.dirname(other) != self._dir:
-                tf.io.gfile.rmtree(os.path.dirname(other))
+        if is_open_ended and not tf.io.gfile.exists(self._dir):
+            done = {
+                other: int(names[-1].removeprefix(_EPOCH_PREFIX))
+                for other in tf.io.gfile.glob(os.path.join(base_dir, f"{key}-*"))
+                if (names := _names(other, _EPOCH_PREFIX))
+            }
+            within = [other for other in done if done[other] <= epochs]
+            if within:
+                tf.io.gfile.rename(max(within, key=done.__getitem__), self._dir)
         tf.io.gfile.makedirs(self._dir)
+        if tf.io.gfile.exists(self._path(_FINISHED_FILE)):
+            tf.io.gfile.remove(self._path(_FINISHED_FILE))
+        for other in tf.io.gfile.glob(os.path.join(base_dir, "*", _FINISHED_FILE)):
+            tf.io.gfile.rmtree(os.path.dirname(other))
 
     def _path(self, *parts: str) -> str:
         return os.path.join(self._dir, *parts)
 
-    def _names(self, prefix: str) -> list[str]:
-        names = [name.rstrip("/") for name in tf.io.gfile.listdir(self._dir)]
-        return sorted(n for n in names if n.startswith(prefix) and not n.endswith(".part"))
-
     def restore(self) -> TrainState:
         """Restores the last finished epoch and returns its state; a new state where there is none."""
-        epochs = self._names(_EPOCH_PREFIX)
+        epochs = _names(self._dir, _EPOCH_PREFIX)
         if not epochs:
             return TrainState()
         self._all.read(self._path(epochs[-1], "variables")).assert_consumed()
@@ -85,9 +96,9 @@ class Checkpoints:
         with tf.io.gfile.GFile(os.path.join(part, _STATE_FILE), "w") as file:
             json.dump(dataclasses.asdict(state), file)
         tf.io.gfile.rename(part, self._path(name))
-        self._remove(n for n in self._names(_EPOCH_PREFIX) if n != name)
+        self._remove(n for n in _names(self._dir, _EPOCH_PREFIX) if n != name)
         best = f"{_BEST_PREFIX}{state.best_epoch:05d}"
-        self._remove(n for n in self._names(_BEST_PREFIX) if n != best)
+        self._remove(n for n in _names(self._dir, _BEST_PREFIX) if n != best)
 
     def save_best(self, epoch: int) -> None:
         """Saves the model's weights as those of the best epoch; call it before `save`."""
@@ -108,3 +119,8 @@ class Checkpoints:
     def _remove(self, names) -> None:
         for name in names:
             tf.io.gfile.rmtree(self._path(name))
+
+
+def _names(folder: str, prefix: str) -> list[str]:
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+    return sorted(n for n in names if n.startswith(prefix) and not n.endswith(".part"))

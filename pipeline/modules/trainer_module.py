@@ -133,8 +133,9 @@ def count_confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray
 def _training_key(
     custom: dict, policy: str, strategy: tf.distribute.Strategy, *splits: Split
 ) -> str:
-    """Hashes all that decides the result, so that a checkpoint is only taken up by its own run."""
-    deciding = {name: custom[name] for name in ("labels", "train", "seed", "code_fingerprint")}
+    """Hashes all that decides the result but the number of epochs, which the checkpoints have apart."""
+    deciding = {name: custom[name] for name in ("labels", "seed", "code_fingerprint")}
+    deciding["train"] = {name: value for name, value in custom["train"].items() if name != "epochs"}
     deciding["data"] = [split.fingerprint() for split in splits]
     deciding["policy"] = policy
     deciding["replicas"] = strategy.num_replicas_in_sync

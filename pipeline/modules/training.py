@@ -109,7 +109,7 @@ def train(
       config: How.
       seed: Seeds the order of the images and the augmentation.
       checkpoints_dir: Folder of checkpoints, where a training that was cut off is found again.
-      key: Names this training among the checkpoints.
+      key: Names this training among the checkpoints, whatever its number of epochs.
       log_dir: Folder of TensorBoard's logs.
 
     Returns:
@@ -125,7 +125,8 @@ def train(
         optimizer = make_optimizer(config, batches.steps)
         model.compile(optimizer, loss, metrics=["accuracy"])
         optimizer.build(model.trainable_variables)
-    checkpoints = Checkpoints(checkpoints_dir, key, {"model": model, "optimizer": optimizer})
+    tracked = {"model": model, "optimizer": optimizer}
+    checkpoints = Checkpoints(checkpoints_dir, key, config.epochs, config.is_open_ended, tracked)
     state = checkpoints.restore()
     if state.history:
         report(f"going on after epoch {len(state.history)} of {config.epochs}")

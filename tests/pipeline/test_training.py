@@ -288,18 +288,43 @@ def test_batches_of_an_epoch_hold_every_image_once_in_an_order_of_its_own():
 def test_checkpoints_ignore_a_half_written_epoch_and_drop_finished_trainings(tmp_path):
     variable = tf.Module()
     variable.value = tf.Variable(1.0)
-    first = Checkpoints(str(tmp_path), "first", {"model": variable})
+    first = Checkpoints(str(tmp_path), "first", 2, False, {"model": variable})
     state = TrainState(history=[{"val_accuracy": 0.5}], best_epoch=0)
     first.save_best(0)
     first.save(state)
-    (tmp_path / "first" / "epoch-00002.part").mkdir()
+    (tmp_path / "first-00002" / "epoch-00002.part").mkdir()
     variable.value.assign(7.0)
-    restored = Checkpoints(str(tmp_path), "first", {"model": variable}).restore()
+    restored = Checkpoints(str(tmp_path), "first", 2, False, {"model": variable}).restore()
     assert variable.value.numpy() == 1.0
     assert restored == TrainState([{"val_accuracy": 0.5}], 0, [1])
     assert math.isclose(restored.best_accuracy, 0.5)
-    Checkpoints(str(tmp_path), "second", {"model": variable})
-    assert (tmp_path / "first").exists()
+    Checkpoints(str(tmp_path), "second", 2, False, {"model": variable})
+    assert (tmp_path / "first-00002").exists()
     first.finish()
-    Checkpoints(str(tmp_path), "second", {"model": variable})
-    assert not (tmp_path / "first").exists()
+    Checkpoints(str(tmp_path), "second", 2, False, {"model": variable})
+    assert not (tmp_path / "first-00002").exists()
+
+
+def test_a_longer_training_goes_on_from_a_shorter_one_and_a_shorter_begins_anew(tmp_path):
+    def config(epochs):
+        return TrainConfig(epochs=epochs, batch_size=8)
+
+    whole_model, whole = run(tmp_path / "whole", config(3))
+    _, short = run(tmp_path / "pieces", config(2))
+    model, long = run(tmp_path / "pieces", config(3))
+    assert (short.resumed_at, long.resumed_at) == ([], [2])
+    assert losses(long) == losses(whole)
+    for one, other in zip(model.get_weights(), whole_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    _, again = run(tmp_path / "pieces", config(2))
+    assert again.resumed_at == []
+    assert losses(again) == losses(whole)[:2]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "cosine"}, {"dropout_steps": ((0, 0.0), (0.5, 0.5))}]
+)
+def test_begins_anew_where_something_changes_at_a_share_of_the_epochs(tmp_path, changes):
+    for epochs in (1, 2):
+        _, state = run(tmp_path, TrainConfig(epochs=epochs, batch_size=8, **changes))
+        assert state.resumed_at == []

@@ -128,7 +128,7 @@ def test_the_figures_are_those_of_the_predictions(page):
     assert "too sure of itself" in page.text
     assert re.search(r"angry 40 1\.000 0\.750", page.text)
     assert "at most 0 below the blessed model's 0.8000 -0.0500 failed" in page.text
-    assert "Cut off and taken up again after epoch 1." in page.text
+    assert "Taken up again after epoch 1." in page.text
 
 
 def test_every_pruned_file_has_its_reason(page):
