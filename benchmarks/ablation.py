@@ -150,7 +150,8 @@ def table(rows: list[dict]) -> str:
         cells = []
         for name in MEASURES:
             values = [row[name] for row in found]
-            cells.append(f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})")
+            spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.3f}{spread}")
         seeds = ", ".join(str(row["seed"]) for row in found)
         lines.append(f"| {change} | {seeds} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
