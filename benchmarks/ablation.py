@@ -38,6 +38,7 @@ CHANGES: dict[str, dict] = {
     "pictures weighed alike": {"class_weight_power": 0.0},
     "no averaged weights": {"averaging_decay": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
+    "learning rate 5e-4": {"learning_rate": 5e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
     "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
     "mirroring alone": AS_DRAWN,
