@@ -57,14 +57,9 @@ class Checkpoints:
         self._all = tf.train.Checkpoint(**tracked)
         self._model = tf.train.Checkpoint(model=tracked["model"])
         if is_open_ended and not tf.io.gfile.exists(self._dir):
-            done = {
-                other: int(names[-1].removeprefix(_EPOCH_PREFIX))
-                for other in tf.io.gfile.glob(os.path.join(base_dir, f"{key}-*"))
-                if (names := _names(other, _EPOCH_PREFIX))
-            }
-            within = [other for other in done if done[other] <= epochs]
-            if within:
-                tf.io.gfile.rename(max(within, key=done.__getitem__), self._dir)
+            shorter = _furthest(tf.io.gfile.glob(os.path.join(base_dir, f"{key}-*")), epochs)
+            if shorter:
+                tf.io.gfile.rename(shorter, self._dir)
         tf.io.gfile.makedirs(self._dir)
         if tf.io.gfile.exists(self._path(_FINISHED_FILE)):
             tf.io.gfile.remove(self._path(_FINISHED_FILE))
@@ -119,6 +114,17 @@ class Checkpoints:
     def _remove(self, names) -> None:
         for name in names:
             tf.io.gfile.rmtree(self._path(name))
+
+
+def _furthest(folders: list[str], epochs: int) -> str | None:
+    """Returns the folder with the most finished epochs, of those with at most `epochs`."""
+    done = {
+        folder: int(names[-1].removeprefix(_EPOCH_PREFIX))
+        for folder in folders
+        if (names := _names(folder, _EPOCH_PREFIX))
+    }
+    within = [folder for folder in done if done[folder] <= epochs]
+    return max(within, key=done.__getitem__, default=None)
 
 
 def _names(folder: str, prefix: str) -> list[str]:
