@@ -40,6 +40,8 @@ CHANGES: dict[str, dict] = {
     "no label smoothing": {"label_smoothing": 0.0},
     "learning rate 5e-4": {"learning_rate": 5e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
+    "learning rate 2e-3": {"learning_rate": 2e-3},
+    "learning rate 1e-3, weight decay 0.5": {"learning_rate": 1e-3, "weight_decay": 0.5},
     "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
     "mirroring alone": AS_DRAWN,
     "classes weighed alike": {"class_weight_power": 1.0},
