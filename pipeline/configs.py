@@ -304,11 +304,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "train": {
             "epochs": 60,
             "batch_size": 64,
-            # At Adam's own 1e-3 the first dense layer, with its 12,800 inputs, loses units for good.
-            "learning_rate": 2e-4,
+            "learning_rate": 1e-3,
             "schedule": "cosine",
             "warmup_epochs": 0.5,
-            "weight_decay": 0.01,
+            "weight_decay": 0.2,
             "label_smoothing": 0.05,
             "dropout_steps": [[0, 0.0], [0.2, 0.1], [0.5, 0.2], [0.8, 0.3], [0.93, 0.5]],
             "batch_norm_momentum": 0.9,
