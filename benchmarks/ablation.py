@@ -28,24 +28,24 @@ AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
 CHANGES: dict[str, dict] = {
     "as it is": {},
     "no augmentation": {**AS_DRAWN, "flip": False},
+    "mirroring alone": AS_DRAWN,
+    "less augmentation": {"rotation_degrees": 8.0, "zoom": 0.08, "shift_px": 3.0},
     "dropout 0.5 from the start": {"dropout_steps": [[0, 0.5]]},
     "dropout early": {
         "dropout_steps": [[0, 0.0], [0.03, 0.1], [0.08, 0.2], [0.3, 0.3], [0.7, 0.4], [0.93, 0.5]]
     },
-    "less augmentation": {"rotation_degrees": 8.0, "zoom": 0.08, "shift_px": 3.0},
-    "float32": {"precision": "float32"},
+    "learning rate 2e-4": {"learning_rate": 2e-4},
+    "learning rate 2e-3": {"learning_rate": 2e-3},
+    "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
+    "weight decay 0.01": {"weight_decay": 0.01},
     "weight decay 0.5": {"weight_decay": 0.5},
-    "pictures weighed alike": {"class_weight_power": 0.0},
+    "weight decay 1": {"weight_decay": 1.0},
     "no averaged weights": {"averaging_decay": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
-    "learning rate 5e-4": {"learning_rate": 5e-4},
-    "learning rate 1e-3": {"learning_rate": 1e-3},
-    "learning rate 2e-3": {"learning_rate": 2e-3},
-    "learning rate 1e-3, weight decay 0.5": {"learning_rate": 1e-3, "weight_decay": 0.5},
-    "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
-    "mirroring alone": AS_DRAWN,
+    "pictures weighed alike": {"class_weight_power": 0.0},
     "classes weighed alike": {"class_weight_power": 1.0},
     "batches of 128": {"batch_size": 128},
+    "float32": {"precision": "float32"},
 }
 MEASURES = ("accuracy", "mirrored_accuracy", "macro_f1", "disgust_recall", "train_accuracy")
 
