@@ -35,11 +35,11 @@ CHANGES: dict[str, dict] = {
         "dropout_steps": [[0, 0.0], [0.03, 0.1], [0.08, 0.2], [0.3, 0.3], [0.7, 0.4], [0.93, 0.5]]
     },
     "learning rate 2e-4": {"learning_rate": 2e-4},
+    "learning rate 5e-4": {"learning_rate": 5e-4},
     "learning rate 2e-3": {"learning_rate": 2e-3},
     "constant learning rate": {"schedule": "constant", "warmup_epochs": 0.0},
     "weight decay 0.01": {"weight_decay": 0.01},
     "weight decay 0.5": {"weight_decay": 0.5},
-    "weight decay 1": {"weight_decay": 1.0},
     "no averaged weights": {"averaging_decay": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
     "pictures weighed alike": {"class_weight_power": 0.0},
