@@ -5,7 +5,9 @@
 ROOT is that of a finished `emotion run --recipe best`; its Examples and its transform graph are used.
 Every training learns from the same IMAGES pictures for a seed and is measured on the whole eval split,
 with the weights of its best epoch there. A line of JSON goes to FILE for each training that ended, and
-what is there is not trained again, so it can be done in pieces. Prints the table in Markdown.
+what is there is not trained again, so it can be done in pieces. A change is known by its name alone: when
+the recipe changes, give the rows in FILE other names first, such as `2e-4: as it is`; they are kept and not
+printed. Prints the table in Markdown.
 
 What regularises shows only where each picture is seen often, as in the recipe's own 60 epochs: hence few
 pictures and many epochs. They are 2,370 steps; after many fewer, averages with a decay of 0.999 would still
