@@ -32,6 +32,8 @@ class TrainConfig:
       zoom: Largest relative change of size either way; 0.05 is 5 %.
       shift_px: Largest shift along either axis, in pixels.
       brightness: Largest change of brightness either way, on the scale of [0, 1].
+      mixup: Alpha of mixup: another image of the batch, and its label, is laid over each with the
+        smaller of two shares drawn from Beta(alpha, alpha); 0 leaves it out.
       class_weight_power: The loss of a class is weighted by the inverse of its share to this power, in
         [0, 1]: 0 leaves every image equal, 1 every class, and 0.5 is half-way.
       averaging_decay: Decay a step of the exponential moving average of the weights that is
@@ -58,6 +60,7 @@ class TrainConfig:
     zoom: float = 0.0
     shift_px: float = 0.0
     brightness: float = 0.0
+    mixup: float = 0.0
     class_weight_power: float = 0.0
     averaging_decay: float = 0.0
     early_stopping_patience: int = 0
@@ -79,6 +82,7 @@ class TrainConfig:
             self.class_weight_power,
             "in [0, 1]",
         )
+        check(self.mixup >= 0, "train.mixup", self.mixup, "at least 0")
         check_fraction("train.label_smoothing", self.label_smoothing)
         check_fraction("train.averaging_decay", self.averaging_decay)
         check_fraction("train.batch_norm_momentum", self.batch_norm_momentum)

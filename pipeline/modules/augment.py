@@ -41,6 +41,35 @@ def augment(pixels: tf.Tensor, config: TrainConfig, seed: tf.Tensor) -> tf.Tenso
     return pixels
 
 
+def mix(
+    pixels: tf.Tensor, one_hot: tf.Tensor, alpha: float, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lays a little of another image of the batch over each, and of its label: mixup, arXiv:1710.09412.
+
+    Args:
+      pixels: `[N, 48, 48, 1]` float32.
+      one_hot: `[N, C]` float32.
+      alpha: The shares are of the distribution Beta(alpha, alpha); an image keeps the larger of the
+        two, so that its class stays the first of its label.
+      seed: `[2]` int32; the same seed gives the same result.
+
+    Returns:
+      Mixed pixels and labels, of the same shapes.
+    """
+    seeds = tf.random.split(seed, 2)
+    shape = [tf.shape(pixels)[0]]
+    one, other = (tf.random.stateless_gamma(shape, part, alpha) for part in tf.unstack(seeds))
+    # Of a small alpha both are often as good as zero, too near for float32 to say which is larger.
+    sum_of_both = one + other
+    share = tf.where(sum_of_both > 1e-30, tf.minimum(one, other) / sum_of_both, 0.0)
+    over_pixels = share[:, None, None, None]
+    over_labels = share[:, None]
+    return (
+        pixels + over_pixels * (tf.roll(pixels, 1, axis=0) - pixels),
+        one_hot + over_labels * (tf.roll(one_hot, 1, axis=0) - one_hot),
+    )
+
+
 def _affine(pixels, angle, scale, shift_x, shift_y):
     """Rotates and scales about the centre, then shifts; the border is the nearest pixel's value.
 

@@ -9,9 +9,10 @@ import tensorflow_transform as tft
 
 from components.features import COPY_INDEX_KEY, IMAGE_KEY, LABEL_KEY, PATH_KEY, transformed_key
 from pipeline.configs import TrainConfig
-from pipeline.modules.augment import augment
+from pipeline.modules.augment import augment, mix
 
 _DECODE_BATCH = 512
+_MIX = 1  # Keeps the draws of the mixing apart from those of the augmentation.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,14 +120,18 @@ class EpochBatches:
         return -(-len(self._labels) // self._config.batch_size)
 
     def epoch(self, number: int) -> tf.data.Dataset:
-        """Returns the `(pixels, one_hot)` batches of one epoch, counted from 0."""
+        """Returns the `(pixels, labels)` batches of one epoch, counted from 0; `[B, C]` labels sum to 1."""
         order = np.random.default_rng([self._seed, number]).permutation(len(self._labels))
 
         def prepare(step, indices):
             pixels = tf.cast(tf.gather(self._pixels, indices), tf.float32) / 255.0
             seed = tf.stack([self._seed, number * self.steps + tf.cast(step, tf.int32)])
             pixels = augment(pixels, self._config, seed)
-            return pixels, tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+            one_hot = tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+            if not self._config.mixup:
+                return pixels, one_hot
+            mix_seed = tf.random.experimental.stateless_fold_in(seed, _MIX)
+            return mix(pixels, one_hot, self._config.mixup, mix_seed)
 
         batches = tf.data.Dataset.from_tensor_slices(order).batch(self._config.batch_size)
         return batches.enumerate().map(prepare, tf.data.AUTOTUNE).prefetch(4)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from components.class_balancer.translate import translate
 from pipeline.configs import TrainConfig
-from pipeline.modules.augment import _affine, augment
+from pipeline.modules.augment import _affine, augment, mix
 
 _PIXELS = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
 _ALL = TrainConfig(flip=True, rotation_degrees=5, zoom=0.05, shift_px=3, brightness=0.2)
@@ -62,3 +62,37 @@ def test_affine_of_a_quarter_turn_is_exact():
     ).numpy()
     # The output point (x, y) is read from (47 - y, x): a turn against the clock.
     np.testing.assert_allclose(moved[0], np.rot90(_PIXELS[0], 1), atol=1e-3)
+
+
+def test_mix_lays_the_same_share_of_one_neighbour_over_image_and_label():
+    labels = np.eye(8, dtype=np.float32)
+    pixels, mixed = (part.numpy() for part in mix(_PIXELS, labels, 0.4, tf.constant([1, 2])))
+    assert mixed.argmax(axis=1).tolist() == list(range(8)), "the image's own class stays the first"
+    own = mixed.max(axis=1)
+    assert own.min() < 0.9
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+    for number, share in enumerate(own):
+        assert mixed[number, number - 1] == pytest.approx(1 - share, abs=1e-6)
+        expected = share * _PIXELS[number] + (1 - share) * _PIXELS[number - 1]
+        np.testing.assert_allclose(pixels[number], expected, atol=1e-6)
+
+
+def test_mix_is_of_the_larger_share_of_a_beta_distribution():
+    count, alpha = 4000, 0.5
+    labels = tf.one_hot(np.arange(count) % 7, 7)
+    _, mixed = mix(tf.zeros([count, 2, 2, 1]), labels, alpha, tf.constant([1, 2]))
+    drawn = np.random.default_rng(0).beta(alpha, alpha, count)
+    expected = np.maximum(drawn, 1 - drawn)
+    quartiles = [25, 50, 75]
+    np.testing.assert_allclose(
+        np.percentile(mixed.numpy().max(axis=1), quartiles),
+        np.percentile(expected, quartiles),
+        atol=0.02,
+    )
+
+
+def test_mix_of_hardly_any_alpha_changes_nothing_and_stays_finite():
+    labels = np.eye(8, dtype=np.float32)
+    pixels, mixed = mix(_PIXELS, labels, 1e-4, tf.constant([1, 2]))
+    np.testing.assert_allclose(pixels, _PIXELS)
+    np.testing.assert_allclose(mixed, labels)

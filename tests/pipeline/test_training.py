@@ -285,6 +285,24 @@ def test_batches_of_an_epoch_hold_every_image_once_in_an_order_of_its_own():
     assert order(1, 0) != order(2, 0)
 
 
+def test_batches_are_mixed_where_that_is_asked_for():
+    split = Split(
+        pixels=np.zeros((7, 4, 4, 1), np.uint8),
+        labels=np.arange(7, dtype=np.int64) % 3,
+        is_copy=np.zeros(7, bool),
+    )
+
+    def labels(epoch, **settings):
+        batches = EpochBatches(split, 3, TrainConfig(batch_size=7, **settings), seed=1)
+        return next(iter(batches.epoch(epoch)))[1].numpy()
+
+    mixed = labels(0, mixup=1.0)
+    np.testing.assert_array_equal(mixed.argmax(axis=1), labels(0).argmax(axis=1))
+    assert mixed.max(axis=1).min() < 0.9
+    np.testing.assert_array_equal(labels(0, mixup=1.0), mixed)
+    assert (labels(1, mixup=1.0) != mixed).any()
+
+
 def test_checkpoints_ignore_a_half_written_epoch_and_drop_finished_trainings(tmp_path):
     variable = tf.Module()
     variable.value = tf.Variable(1.0)
