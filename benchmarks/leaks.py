@@ -23,6 +23,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import numpy as np
 
+from benchmarks.compare_models import compare
 from benchmarks.run_outcome import latest_components
 
 BY_HEART = {
@@ -37,7 +38,6 @@ DEFAULT_ARGUMENTS = ["--recipe", "best", "--epochs", "10"] + [
 ]
 RUNS = {"dropped": [], "kept": ["--keep-leaks"]}
 KINDS = ("cross_split_copies", "cross_split_near_copies")
-RESAMPLES = 10_000
 
 
 def main() -> int:
@@ -57,7 +57,7 @@ def main() -> int:
     paths, is_leaked = eval_pictures(options.work / "dropped")
     is_right = {name: ~np.isin(paths, wrong_pictures(options.work / name)) for name in RUNS}
     found = {
-        part: compare(is_right["dropped"][chosen], is_right["kept"][chosen])
+        part: compare({name: right[chosen] for name, right in is_right.items()})
         for part, chosen in {
             "all": np.ones_like(is_leaked),
             "also in train": is_leaked,
@@ -101,23 +101,6 @@ def wrong_pictures(root: pathlib.Path) -> list[str]:
     examples = output(run, "ClassBalancer", "balanced_examples").uri
     pattern = f"{examples}/Split-{EVAL_SPLIT}/*"
     return [mistake.path for mistake in predict(model_dir, pattern, sys.maxsize).most_wrong]
-
-
-def compare(dropped: np.ndarray, kept: np.ndarray) -> dict:
-    """Returns the accuracies of two models on the same pictures, and the interval of the difference."""
-    total = len(kept)
-    difference = kept.astype(int) - dropped
-    # How often -1, 0 and 1 are drawn, as components/run_report/intervals.py draws its counts.
-    shares = np.bincount(difference + 1, minlength=3) / total
-    draws = np.random.default_rng(1).multinomial(total, shares, size=RESAMPLES)
-    low, high = np.percentile((draws[:, 2] - draws[:, 0]) / total, [2.5, 97.5])
-    return {
-        "pictures": total,
-        "dropped": round(float(dropped.mean()), 4),
-        "kept": round(float(kept.mean()), 4),
-        "kept less dropped": round(float(difference.mean()), 4),
-        "interval": [round(float(low), 4), round(float(high), 4)],
-    }
 
 
 if __name__ == "__main__":
