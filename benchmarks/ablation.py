@@ -5,9 +5,8 @@
 ROOT is that of a finished `emotion run --recipe best`; its Examples and its transform graph are used.
 Every training learns from the same IMAGES pictures for a seed and is measured on the whole eval split,
 with the weights of its best epoch there. A line of JSON goes to FILE for each training that ended, and
-what is there is not trained again, so it can be done in pieces. A change is known by its name alone: when
-the recipe changes, give the rows in FILE other names first, such as `2e-4: as it is`; they are kept and not
-printed. Prints the table in Markdown.
+what is there is not trained again, so it can be done in pieces. A line holds the settings that it was trained
+with, and these, not its name, say whether it is one of today's recipe. Prints those in Markdown.
 
 What regularises shows only where each picture is seen often, as in the recipe's own 60 epochs: hence few
 pictures and many epochs. They are 2,370 steps; after many fewer, averages with a decay of 0.999 would still
@@ -25,6 +24,8 @@ import numpy as np
 
 from benchmarks.run_outcome import latest_components
 from components.progress import LOGGER_NAME
+from pipeline.configs import RECIPES, TrainConfig
+from pipeline.settings import with_overrides
 
 AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
 CHANGES: dict[str, dict] = {
@@ -36,6 +37,13 @@ CHANGES: dict[str, dict] = {
     "dropout early": {
         "dropout_steps": [[0, 0.0], [0.03, 0.1], [0.08, 0.2], [0.3, 0.3], [0.7, 0.4], [0.93, 0.5]]
     },
+    "more augmentation": {
+        "rotation_degrees": 15.0,
+        "zoom": 0.18,
+        "shift_px": 5.0,
+        "brightness": 0.1,
+    },
+    "mixup 0.3": {"mixup": 0.3},
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "learning rate 5e-4": {"learning_rate": 5e-4},
     "learning rate 2e-3": {"learning_rate": 2e-3},
@@ -65,21 +73,42 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
-    rows = _read(options.out)
     size = {"epochs": options.epochs, "images": options.images}
-    wanted = [
-        {"change": change, "seed": seed, **size}
+    rows = [row for row in _read(options.out) if size.items() <= row.items()]
+    missing = [
+        (change, seed)
         for seed in options.seeds
         for change in options.changes
+        if not any(row["seed"] == seed for row in rows_of(change, rows))
     ]
-    missing = [one for one in wanted if not any(one.items() <= row.items() for row in rows)]
     if missing:
         splits = load_splits(options.root)
-        for one in missing:
-            row = {**one, **measure_change(*splits, **one)}
+        for change, seed in missing:
+            print(f"{change}, seed {seed}", flush=True)
+            train = settings(change)
+            measures = train_and_measure(*splits, train, seed, **size)
+            row = {"change": change, "seed": seed, **size, "train": train, **measures}
+            rows.append(row)
             with open(options.out, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-    print(table([row for row in _read(options.out) if size.items() <= row.items()]))
+    print(table(rows))
+
+
+def settings(change: str) -> dict:
+    """Returns the settings of `train` of a change to today's recipe, but for the number of epochs."""
+    train = {**RECIPES["best"]["train"], **CHANGES[change]}
+    del train["epochs"]
+    return train
+
+
+def rows_of(change: str, rows: list[dict]) -> list[dict]:
+    """Returns the rows that were trained as a change to today's recipe says, whatever their name."""
+    wanted = _config(settings(change))
+    return [row for row in rows if "train" in row and _config(row["train"]) == wanted]
+
+
+def _config(train: dict) -> TrainConfig:
+    return with_overrides(TrainConfig(), train)
 
 
 def load_splits(root: pathlib.Path):
@@ -98,25 +127,23 @@ def load_splits(root: pathlib.Path):
     return train.originals(), evaluation
 
 
-def measure_change(train_split, eval_split, change: str, seed: int, epochs: int, images: int):
-    """Trains with one change and returns the measures on the eval split."""
+def train_and_measure(
+    train_split, eval_split, train_settings: dict, seed: int, epochs: int, images: int
+) -> dict:
+    """Trains with some settings and returns the measures on the eval split."""
     import tensorflow as tf
 
     from components.constants import LABELS
     from components.model_metrics import per_class
-    from pipeline.configs import RECIPES, PipelineConfig
     from pipeline.modules.model import build_model
     from pipeline.modules.precision import choose_policy
     from pipeline.modules.trainer_module import count_confusion, measure, predict
     from pipeline.modules.training import train
     from pipeline.modules.training_data import Split
-    from pipeline.settings import with_overrides
 
-    best = with_overrides(PipelineConfig(), RECIPES["best"]).train
-    config = with_overrides(best, {"epochs": epochs, **CHANGES[change]})
+    config = _config({**train_settings, "epochs": epochs})
     chosen = np.sort(np.random.default_rng(seed).permutation(len(train_split))[:images])
     part = Split(*(column[chosen] for column in vars(train_split).values()))
-    print(f"{change}, seed {seed}", flush=True)
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(seed)
     model = build_model(
@@ -149,7 +176,7 @@ def table(rows: list[dict]) -> str:
         "|---" * (2 + len(MEASURES)) + "|",
     ]
     for change in CHANGES:
-        found = [row for row in rows if row["change"] == change]
+        found = rows_of(change, rows)
         if not found:
             continue
         cells = []
