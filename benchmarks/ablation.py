@@ -6,7 +6,8 @@ ROOT is that of a finished `emotion run --recipe best`; its Examples and its tra
 Every training learns from the same IMAGES pictures for a seed and is measured on the whole eval split,
 with the weights of its best epoch there. A line of JSON goes to FILE for each training that ended, and
 what is there is not trained again, so it can be done in pieces. A line holds the settings that it was trained
-with, and these, not its name, say whether it is one of today's recipe. Prints those in Markdown.
+with, and these, not its name, say whether it is one of today's recipe; those are printed in Markdown, and the
+others (the oldest hold no settings) are kept.
 
 What regularises shows only where each picture is seen often, as in the recipe's own 60 epochs: hence few
 pictures and many epochs. They are 2,370 steps; after many fewer, averages with a decay of 0.999 would still
