@@ -35,6 +35,8 @@ def main() -> int:
     parser.add_argument("--root", required=True, type=pathlib.Path)
     options = parser.parse_args()
     first, second = (answers(options.root, name) for name in (options.first, options.second))
+    if first.class_names != second.class_names:
+        parser.error(f"SECOND: has classes {second.class_names}, FIRST has {first.class_names}")
     both = (first.probabilities + second.probabilities) / 2
     found = {
         **compare({"first": first.correct, "second": second.correct}),
@@ -45,8 +47,14 @@ def main() -> int:
     return 0
 
 
-def answers(root: pathlib.Path, name: str):
-    """Returns the Predictions of a model, `shipped` or that of a run, on the eval pictures of a run."""
+def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
+    """Returns the Predictions of a model on the eval pictures of a run.
+
+    Args:
+      root: Of the run that has the pictures.
+      name: `shipped`, or the root of the run that has the model.
+      **options: Of `components.run_report.predictions.predict`.
+    """
     from tfx.utils import path_utils
 
     from components.constants import EVAL_SPLIT
@@ -58,9 +66,9 @@ def answers(root: pathlib.Path, name: str):
     pattern = f"{examples}/Split-{EVAL_SPLIT}/*"
     if name != SHIPPED:
         model = output(latest_components(pathlib.Path(name)), "Trainer", "model").uri
-        return predict(path_utils.serving_model_path(model), pattern)
+        return predict(path_utils.serving_model_path(model), pattern, **options)
     with tempfile.TemporaryDirectory() as scratch:
-        return predict(str(export_model(pathlib.Path(scratch))), pattern)
+        return predict(str(export_model(pathlib.Path(scratch))), pattern, **options)
 
 
 def compare(is_right: dict[str, np.ndarray]) -> dict:

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import numpy as np
 
-from benchmarks.compare_models import compare
+from benchmarks.compare_models import answers, compare
 from benchmarks.run_outcome import latest_components
 
 BY_HEART = {
@@ -90,17 +90,7 @@ def eval_pictures(root: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
 def wrong_pictures(root: pathlib.Path) -> list[str]:
     """Returns the paths of the eval pictures whose label the model of a run does not give."""
-    from tfx.utils import path_utils
-
-    from components.constants import EVAL_SPLIT
-    from components.run_records import output
-    from components.run_report.predictions import predict
-
-    run = latest_components(root)
-    model_dir = path_utils.serving_model_path(output(run, "Trainer", "model").uri)
-    examples = output(run, "ClassBalancer", "balanced_examples").uri
-    pattern = f"{examples}/Split-{EVAL_SPLIT}/*"
-    return [mistake.path for mistake in predict(model_dir, pattern, sys.maxsize).most_wrong]
+    return [mistake.path for mistake in answers(root, root, num_wrong=sys.maxsize).most_wrong]
 
 
 if __name__ == "__main__":
