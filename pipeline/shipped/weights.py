@@ -43,7 +43,8 @@ def pack(weights: dict[str, np.ndarray], facts: Facts) -> bytes:
     """
     arrays = {}
     for name, value in weights.items():
-        packed = value.astype(np.float16 if value.ndim > 1 else np.float32)
+        with np.errstate(over="ignore"):  # Refused by name below.
+            packed = value.astype(np.float16 if value.ndim > 1 else np.float32)
         if not np.isfinite(packed).all():
             raise ValueError(f"{name}: holds a value that {packed.dtype} cannot hold")
         arrays[name] = packed
