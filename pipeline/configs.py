@@ -1,6 +1,7 @@
 """Every setting of a run, with its default."""
 
 import dataclasses
+import math
 import pathlib
 from typing import Any
 
@@ -29,9 +30,9 @@ class TrainConfig:
         hundred steps before the statistics are those of the data; small data wants less.
       flip: Whether images are mirrored at random.
       rotation_degrees: Largest rotation either way.
-      zoom: Largest relative change of size either way; 0.05 is 5 %.
+      zoom: Largest relative change of size either way, in [0, 1); 0.05 is 5 %.
       shift_px: Largest shift along either axis, in pixels.
-      brightness: Largest change of brightness either way, on the scale of [0, 1].
+      brightness: Largest change of brightness either way, on the scale of the pixels, in [0, 1).
       mixup: Alpha of mixup: another image of the batch, and its label, is laid over each with the
         smaller of two shares drawn from Beta(alpha, alpha); 0 leaves it out.
       class_weight_power: The loss of a class is weighted by the inverse of its share to this power, in
@@ -72,7 +73,8 @@ class TrainConfig:
         """Checks ranges; raises UserError."""
         check(self.epochs >= 1, "train.epochs", self.epochs, "at least 1")
         check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
-        check(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "above 0")
+        rate = self.learning_rate
+        check(0 < rate < math.inf, "train.learning_rate", rate, "above 0, and finite")
         check_choice("train.schedule", self.schedule, ("constant", "cosine"))
         check_choice("train.precision", self.precision, ("auto", "float32", "bfloat16"))
         check_choice("train.distribution", self.distribution, ("auto", "one", "mirrored"))
@@ -82,10 +84,24 @@ class TrainConfig:
             self.class_weight_power,
             "in [0, 1]",
         )
-        check(self.mixup >= 0, "train.mixup", self.mixup, "at least 0")
-        check_fraction("train.label_smoothing", self.label_smoothing)
-        check_fraction("train.averaging_decay", self.averaging_decay)
-        check_fraction("train.batch_norm_momentum", self.batch_norm_momentum)
+        for name in (
+            "warmup_epochs",
+            "weight_decay",
+            "rotation_degrees",
+            "shift_px",
+            "mixup",
+            "early_stopping_patience",
+        ):
+            value = getattr(self, name)
+            check(0 <= value < math.inf, f"train.{name}", value, "at least 0, and finite")
+        for name in (
+            "label_smoothing",
+            "zoom",
+            "brightness",
+            "averaging_decay",
+            "batch_norm_momentum",
+        ):
+            check_fraction(f"train.{name}", getattr(self, name))
         check(
             bool(self.dropout_steps)
             and self.dropout_steps[0][0] == 0

@@ -88,6 +88,18 @@ def test_refuses_a_bad_assignment(text, message):
         ({"thresholds": {"accuracy": 1.5}}, r"^thresholds\.accuracy: must be in \[0, 1\], got 1.5"),
         ({"train": {"epochs": 0}}, r"^train\.epochs: must be at least 1, got 0"),
         ({"train": {"learning_rate": "fast"}}, r"^train\.learning_rate: expected float, got 'fast"),
+        ({"train": {"learning_rate": 0}}, r"^train\.learning_rate: must be above 0, and finite"),
+        ({"train": {"zoom": 12}}, r"^train\.zoom: must be in \[0, 1\), got 12.0"),
+        ({"train": {"brightness": -0.1}}, r"^train\.brightness: must be in \[0, 1\), got -0.1"),
+        (
+            {"train": {"early_stopping_patience": -1}},
+            r"^train\.early_stopping_patience: must be at least 0, and finite, got -1",
+        ),
+        ({"train": {"rotation_degrees": ".nan"}}, r"^train\.rotation_degrees: expected float"),
+        (
+            {"train": {"weight_decay": float("nan")}},
+            r"^train\.weight_decay: must be at least 0, and finite, got nan",
+        ),
         ({"train": {"schedule": "step"}}, r"^train\.schedule: must be one of constant, cosine"),
         ({"train": {"dropout_steps": [[1, 0.5]]}}, r"^train\.dropout_steps: must be \[share, rate"),
         ({"train": {"dropout_steps": [[0, 1.0]]}}, r"^train\.dropout_steps: must be \[share, rate"),
