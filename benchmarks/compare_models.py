@@ -10,11 +10,13 @@ of the pictures that both give the same class, and the accuracy of the mean of t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
@@ -55,20 +57,29 @@ def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
       name: `shipped`, or the root of the run that has the model.
       **options: Of `components.run_report.predictions.predict`.
     """
-    from tfx.utils import path_utils
-
     from components.constants import EVAL_SPLIT
     from components.run_records import output
     from components.run_report.predictions import predict
-    from pipeline.shipped.export import export_model
 
     examples = output(latest_components(root), "ClassBalancer", "balanced_examples").uri
-    pattern = f"{examples}/Split-{EVAL_SPLIT}/*"
+    with model_dir(name) as folder:
+        return predict(folder, f"{examples}/Split-{EVAL_SPLIT}/*", **options)
+
+
+@contextlib.contextmanager
+def model_dir(name: str | pathlib.Path) -> Iterator[str]:
+    """Gives the folder of a SavedModel: of the run with root `name`, or `shipped`."""
+    from tfx.utils import path_utils
+
+    from components.run_records import output
+    from pipeline.shipped.export import export_model
+
     if name != SHIPPED:
         model = output(latest_components(pathlib.Path(name)), "Trainer", "model").uri
-        return predict(path_utils.serving_model_path(model), pattern, **options)
+        yield path_utils.serving_model_path(model)
+        return
     with tempfile.TemporaryDirectory() as scratch:
-        return predict(str(export_model(pathlib.Path(scratch))), pattern, **options)
+        yield str(export_model(pathlib.Path(scratch)))
 
 
 def compare(is_right: dict[str, np.ndarray]) -> dict:
