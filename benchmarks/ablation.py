@@ -23,7 +23,8 @@ import tempfile
 
 import numpy as np
 
-from benchmarks.run_outcome import latest_components
+from benchmarks.run_outcome import split_of
+from components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from components.progress import LOGGER_NAME
 from pipeline.configs import RECIPES, TrainConfig
 from pipeline.settings import with_overrides
@@ -83,11 +84,12 @@ def main() -> None:
         if not any(row["seed"] == seed for row in rows_of(change, rows))
     ]
     if missing:
-        splits = load_splits(options.root)
+        train_split = split_of(options.root, TRAIN_SPLIT).originals()
+        eval_split = split_of(options.root, EVAL_SPLIT)
         for change, seed in missing:
             print(f"{change}, seed {seed}", flush=True)
             train = settings(change)
-            measures = train_and_measure(*splits, train, seed, **size)
+            measures = train_and_measure(train_split, eval_split, train, seed, **size)
             row = {"change": change, "seed": seed, **size, "train": train, **measures}
             rows.append(row)
             with open(options.out, "a", encoding="utf-8") as file:
@@ -110,22 +112,6 @@ def rows_of(change: str, rows: list[dict]) -> list[dict]:
 
 def _config(train: dict) -> TrainConfig:
     return with_overrides(TrainConfig(), train)
-
-
-def load_splits(root: pathlib.Path):
-    """Returns the train split without translated copies, and the eval split, of a run."""
-    import tensorflow_transform as tft
-
-    from components.run_records import output
-    from pipeline.modules.training_data import load_split
-
-    run = latest_components(root)
-    examples = output(run, "ClassBalancer", "balanced_examples").uri
-    transform = tft.TFTransformOutput(output(run, "Transform", "transform_graph").uri)
-    train, evaluation = (
-        load_split([f"{examples}/Split-{name}/*"], transform) for name in ("train", "eval")
-    )
-    return train.originals(), evaluation
 
 
 def train_and_measure(

@@ -64,6 +64,19 @@ def latest_components(root: pathlib.Path) -> list:
     return latest_run(metadata_connection(root), PIPELINE_NAME)
 
 
+def split_of(root: pathlib.Path, name: str):
+    """Returns a split of the latest run under a root as its Trainer read it, a Split."""
+    import tensorflow_transform as tft
+
+    from components.run_records import output
+    from pipeline.modules.training_data import load_split
+
+    run = latest_components(root)
+    examples = output(run, "ClassBalancer", "balanced_examples").uri
+    graph = output(run, "Transform", "transform_graph").uri
+    return load_split([f"{examples}/Split-{name}/*"], tft.TFTransformOutput(graph))
+
+
 def _digests(examples_dir: pathlib.Path) -> dict[str, str]:
     import tensorflow as tf
 

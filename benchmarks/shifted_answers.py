@@ -3,7 +3,8 @@
     python -m benchmarks.shifted_answers MODEL --root ROOT
 
 MODEL is the root of a finished `emotion run`, whose Trainer's model is taken, or `shipped`. It answers for the eval
-pictures of ROOT, a run too, as they are and shifted along an axis, the border repeated; the probabilities are averaged.
+pictures of ROOT, a run too, as they are and shifted by some pixels, the border repeated; the
+probabilities are averaged.
 
 Prints as JSON, for each set of shifts, both accuracies and their difference with its 95 % interval by bootstrap over
 the pictures.
@@ -20,7 +21,8 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 import numpy as np
 
 from benchmarks.compare_models import compare, model_dir
-from benchmarks.run_outcome import latest_components
+from benchmarks.run_outcome import split_of
+from components.constants import EVAL_SPLIT
 
 BATCH = 256
 SETS = {
@@ -41,7 +43,7 @@ def main() -> int:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--root", required=True, type=pathlib.Path)
     options = parser.parse_args()
-    split = eval_split(options.root)
+    split = split_of(options.root, EVAL_SPLIT)
     with model_dir(options.model) as folder:
         answer = answerer(folder)
         as_it_is = answer(split.pixels)
@@ -59,20 +61,6 @@ def main() -> int:
         found[name] = compare(is_right)
     print(json.dumps(found, indent=1))
     return 0
-
-
-def eval_split(root: pathlib.Path):
-    """Returns the eval pictures of a run as its Trainer read them, a Split."""
-    import tensorflow_transform as tft
-
-    from components.constants import EVAL_SPLIT
-    from components.run_records import output
-    from pipeline.modules.training_data import load_split
-
-    run = latest_components(root)
-    examples = output(run, "ClassBalancer", "balanced_examples").uri
-    graph = output(run, "Transform", "transform_graph").uri
-    return load_split([f"{examples}/Split-{EVAL_SPLIT}/*"], tft.TFTransformOutput(graph))
 
 
 def answerer(folder: str):
