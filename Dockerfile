@@ -21,6 +21,7 @@ COPY setup.py README.md ./
 COPY pipeline pipeline
 COPY components components
 COPY serving serving
+COPY src src
 RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/emotion . \
  && /opt/venv/bin/python -m compileall -q /opt/emotion
 

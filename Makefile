@@ -9,7 +9,7 @@ setup:
 	@sh requirements/setup_env.sh
 
 run: setup
-	@$(PYTHON) -m pipeline.demo --root $(ROOT)
+	@$(PYTHON) -m emotion_pipeline.demo --root $(ROOT)
 
 # Most of the suite's time is processes that start and wait, so several tests run at once. A file's tests
 # stay together, for its fixtures' sake, and the files keep their order, since the long ones come early.

@@ -34,11 +34,14 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=setuptools.find_packages(include=["pipeline*", "components*", "serving*"]),
+    # `src/` holds links: what is `pipeline/`, `components/` and `serving/` here is installed, and
+    # imported everywhere, under names of its own.
+    package_dir={"": "src"},
+    packages=setuptools.find_packages("src"),
     package_data={
-        "pipeline": ["schema/*.pbtxt", "deploy/*/*", "shipped/*.npz", "shipped/*.md"],
-        "components": ["*/templates/*"],
-        "serving": ["deploy/*", "web/static/*"],
+        "emotion_pipeline": ["schema/*.pbtxt", "deploy/*/*", "shipped/*.npz", "shipped/*.md"],
+        "emotion_pipeline.components": ["*/templates/*"],
+        "emotion_faces": ["deploy/*", "web/static/*"],
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
@@ -67,5 +70,5 @@ setuptools.setup(
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},
-    entry_points={"console_scripts": ["emotion=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["emotion=emotion_pipeline.cli:main"]},
 )

@@ -24,10 +24,10 @@ import tempfile
 import numpy as np
 
 from benchmarks.run_outcome import split_of
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.progress import LOGGER_NAME
-from pipeline.configs import RECIPES, TrainConfig
-from pipeline.settings import with_overrides
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.progress import LOGGER_NAME
+from emotion_pipeline.configs import RECIPES, TrainConfig
+from emotion_pipeline.settings import with_overrides
 
 AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
 CHANGES: dict[str, dict] = {
@@ -120,13 +120,13 @@ def train_and_measure(
     """Trains with some settings and returns the measures on the eval split."""
     import tensorflow as tf
 
-    from components.constants import LABELS
-    from components.model_metrics import per_class
-    from pipeline.modules.model import build_model
-    from pipeline.modules.precision import choose_policy
-    from pipeline.modules.trainer_module import count_confusion, measure, predict
-    from pipeline.modules.training import train
-    from pipeline.modules.training_data import Split
+    from emotion_pipeline.components.constants import LABELS
+    from emotion_pipeline.components.model_metrics import per_class
+    from emotion_pipeline.modules.model import build_model
+    from emotion_pipeline.modules.precision import choose_policy
+    from emotion_pipeline.modules.trainer_module import count_confusion, measure, predict
+    from emotion_pipeline.modules.training import train
+    from emotion_pipeline.modules.training_data import Split
 
     config = _config({**train_settings, "epochs": epochs})
     chosen = np.sort(np.random.default_rng(seed).permutation(len(train_split))[:images])

@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from serving.annotate import run
-from serving.annotate.film import find_ffmpeg
+from emotion_faces.annotate import run
+from emotion_faces.annotate.film import find_ffmpeg
 
 FPS = 25
 TURN_SECS = 10

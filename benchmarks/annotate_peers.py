@@ -67,9 +67,9 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 def measure_ours(frames: list[np.ndarray], model_dir: str) -> dict[str, float]:
     sys.path.insert(0, str(ROOT))
-    from serving import local_server
-    from serving.annotate.faces import Shot, ask_model, find_emotions
-    from serving.faces.detector import CenterFace
+    from emotion_faces import local_server
+    from emotion_faces.annotate.faces import Shot, ask_model, find_emotions
+    from emotion_faces.faces.detector import CenterFace
 
     with local_server.connect(model_dir=pathlib.Path(model_dir)) as client:
         ask_model(client)

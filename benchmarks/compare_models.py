@@ -55,11 +55,11 @@ def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
     Args:
       root: Of the run that has the pictures.
       name: `shipped`, or the root of the run that has the model.
-      **options: Of `components.run_report.predictions.predict`.
+      **options: Of `emotion_pipeline.components.run_report.predictions.predict`.
     """
-    from components.constants import EVAL_SPLIT
-    from components.run_records import output
-    from components.run_report.predictions import predict
+    from emotion_pipeline.components.constants import EVAL_SPLIT
+    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.components.run_report.predictions import predict
 
     examples = output(latest_components(root), "ClassBalancer", "balanced_examples").uri
     with model_dir(name) as folder:
@@ -71,8 +71,8 @@ def model_dir(name: str | pathlib.Path) -> Iterator[str]:
     """Gives the folder of a SavedModel: of the run with root `name`, or `shipped`."""
     from tfx.utils import path_utils
 
-    from components.run_records import output
-    from pipeline.shipped.export import export_model
+    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.shipped.export import export_model
 
     if name != SHIPPED:
         model = output(latest_components(pathlib.Path(name)), "Trainer", "model").uri

@@ -251,7 +251,7 @@ def serve(
     docker: list[str], tag: str, model_dir: pathlib.Path, picture: pathlib.Path | None
 ) -> list[str]:
     """Serves a model from a read-only root file system and asks it."""
-    from serving.client import EmotionClient
+    from emotion_faces.client import EmotionClient
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -66,7 +66,7 @@ def pipeline_path(data: pathlib.Path, out: pathlib.Path) -> dict:
     Returns:
       `components`: what each of them took, by id.
     """
-    from pipeline.configs import FindingsConfig, PipelineConfig, ThresholdConfig
+    from emotion_pipeline.configs import FindingsConfig, PipelineConfig, ThresholdConfig
 
     config = PipelineConfig(
         data=str(data),

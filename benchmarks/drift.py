@@ -24,16 +24,16 @@ import tensorflow_data_validation as tfdv
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.drift_validator import drift
-from components.drift_validator.histograms import QUANTILES
-from components.image_findings.findings import audit
-from components.image_findings.near_copies import load_pixels
-from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import kept_rows
-from components.image_ingest.measure import measure_pixels
-from pipeline.configs import PipelineConfig
-from pipeline.schemas import load_schema
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.drift_validator import drift
+from emotion_pipeline.components.drift_validator.histograms import QUANTILES
+from emotion_pipeline.components.image_findings.findings import audit
+from emotion_pipeline.components.image_findings.near_copies import load_pixels
+from emotion_pipeline.components.image_ingest.ingest import ingest
+from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.image_ingest.measure import measure_pixels
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.schemas import load_schema
 
 FEATURES = ("label", "brightness", "contrast", "sharpness", "entropy", "size_bytes")
 NUMBERS = ("brightness", "contrast", "sharpness", "entropy")

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from serving import local_server
-from serving.faces.crop import crop_faces
-from serving.faces.detector import CenterFace
+from emotion_faces import local_server
+from emotion_faces.faces.crop import crop_faces
+from emotion_faces.faces.detector import CenterFace
 
 SIDE_PX = 192
 MARGIN_PX = 96

@@ -35,11 +35,11 @@ from collections.abc import Iterator
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from pipeline.commands.terminal import FAILED_STATUS
-from pipeline.configs import BeamConfig
-from pipeline.engines import cluster
-from pipeline.engines.arguments import beam_args
-from pipeline.engines.cluster import Cluster
+from emotion_pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines import cluster
+from emotion_pipeline.engines.arguments import beam_args
+from emotion_pipeline.engines.cluster import Cluster
 
 # The plumbing is under test and not the network: one epoch, and thresholds that any model reaches.
 SHORT = [
@@ -72,7 +72,7 @@ def main() -> int:
         "kill": kill,
         "times": times,
     }
-    program = "benchmarks.untrained" if options.untrained else "pipeline.cli"
+    program = "benchmarks.untrained" if options.untrained else "emotion_pipeline.cli"
     command = [sys.executable, "-m", program, "run", "--data", options.data, *SHORT]
     if options.engine != "flink" and options.phases != "same":
         parser.error(f"--engine {options.engine}: has the phase `same` alone")
@@ -183,9 +183,9 @@ def repeat_steps(root: pathlib.Path, config: BeamConfig) -> dict[str, float]:
     from tfx.orchestration import metadata
     from tfx.orchestration.portable.mlmd import execution_lib
 
-    from pipeline.configs import PipelineConfig
-    from pipeline.local_runner import metadata_connection
-    from pipeline.pipeline import create_pipeline
+    from emotion_pipeline.configs import PipelineConfig
+    from emotion_pipeline.local_runner import metadata_connection
+    from emotion_pipeline.pipeline import create_pipeline
 
     graph = create_pipeline(PipelineConfig(root=str(root)))
     found: dict[str, float] = {}

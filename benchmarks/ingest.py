@@ -37,9 +37,9 @@ def run_plain(folder: pathlib.Path) -> str:
 
 
 def run_project(folder: pathlib.Path) -> str:
-    from components.image_findings.findings import audit
-    from components.image_findings.near_copies import load_pixels
-    from components.image_ingest.ingest import ingest
+    from emotion_pipeline.components.image_findings.findings import audit
+    from emotion_pipeline.components.image_findings.near_copies import load_pixels
+    from emotion_pipeline.components.image_ingest.ingest import ingest
 
     began = time.perf_counter()
     table = ingest(folder)

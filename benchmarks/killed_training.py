@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENTS", default=DEFAULT_ARGUMENTS)
     options = parser.parse_args()
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--data", options.data]
+    command = [sys.executable, "-m", "emotion_pipeline.cli", "run", "--data", options.data]
     command += [*COMMON, *options.arguments, "--root"]
     undisturbed, killed = (options.work.resolve() / name for name in ("undisturbed", "killed"))
     for root in (undisturbed, killed):

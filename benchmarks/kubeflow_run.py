@@ -25,8 +25,8 @@ from typing import Any
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from components.image_ingest.manifest import counts_by_split, read_manifest  # noqa: E402
-from pipeline.configs import PipelineConfig  # noqa: E402
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest  # noqa: E402
+from emotion_pipeline.configs import PipelineConfig  # noqa: E402
 from tests.kubeflow.kfp_stand_in import Run  # noqa: E402
 from tests.kubeflow.pods import Containers, Processes, Starter  # noqa: E402
 
@@ -93,7 +93,7 @@ def run_compiled(args: argparse.Namespace) -> dict[str, Any]:
         for task in run.tasks.values():
             print(f"{task.name:20} {task.seconds:7.1f} s")
         print(f"{'all, in parallel':20} {time.monotonic() - start:7.1f} s")
-    from pipeline.summary import evaluation_metrics
+    from emotion_pipeline.summary import evaluation_metrics
 
     balanced = run.tasks["ClassBalancer"].outputs["balanced_examples"]["metadata"]
     blessing = run.tasks["Evaluator"].outputs["blessing"]["metadata"]
@@ -136,7 +136,9 @@ def overall(metrics: dict[str, Any]) -> dict[str, float]:
 
 
 def emotion(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pipeline.cli", *arguments], cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "emotion_pipeline.cli", *arguments], cwd=ROOT, check=False
+    )
     # 3: the model was not blessed, which is an outcome.
     if done.returncode not in (0, 3):
         sys.exit(f"emotion {' '.join(arguments)} ended with status {done.returncode}")

@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--work", required=True, type=pathlib.Path)
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENTS", default=DEFAULT_ARGUMENTS)
     options = parser.parse_args()
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--data", options.data]
+    command = [sys.executable, "-m", "emotion_pipeline.cli", "run", "--data", options.data]
     command += options.arguments
     for name, flags in RUNS.items():
         root = options.work / name
@@ -70,10 +70,10 @@ def main() -> int:
 
 def eval_pictures(root: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     """Returns the paths of a run's eval pictures, and of each whether train has it too."""
-    from components.constants import EVAL_SPLIT
-    from components.image_findings.findings import read_findings
-    from components.image_ingest.manifest import kept_rows, read_manifest
-    from components.run_records import output
+    from emotion_pipeline.components.constants import EVAL_SPLIT
+    from emotion_pipeline.components.image_findings.findings import read_findings
+    from emotion_pipeline.components.image_ingest.manifest import kept_rows, read_manifest
+    from emotion_pipeline.components.run_records import output
 
     run = latest_components(root)
     table = kept_rows(read_manifest(output(run, "ImageAudit", "audited_manifest").uri).table)

@@ -19,12 +19,12 @@ import pandas as pd
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.image_findings.findings import audit
-from components.image_findings.near_copies import Correlation, load_pixels
-from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import kept_rows
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.image_findings.findings import audit
+from emotion_pipeline.components.image_findings.near_copies import Correlation, load_pixels
+from emotion_pipeline.components.image_ingest.ingest import ingest
+from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 PAIRS_PER_SHEET = 25
 COLUMNS = 5

@@ -29,8 +29,8 @@ def outcome(root: pathlib.Path) -> dict:
       files' rows but for measured numbers), `balanced_examples` (by split the number of Examples and
       a digest of them in any order), `verdict` (status and blessing), `metrics` and `seconds`.
     """
-    from components.image_ingest.manifest import read_manifest
-    from components.run_records import output
+    from emotion_pipeline.components.image_ingest.manifest import read_manifest
+    from emotion_pipeline.components.run_records import output
 
     summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
     components = latest_components(root)
@@ -57,9 +57,9 @@ def outcome(root: pathlib.Path) -> dict:
 
 def latest_components(root: pathlib.Path) -> list:
     """Returns the `ComponentRun`s of the latest run under a root."""
-    from components.run_records import latest_run
-    from pipeline.local_runner import metadata_connection
-    from pipeline.pipeline import PIPELINE_NAME
+    from emotion_pipeline.components.run_records import latest_run
+    from emotion_pipeline.local_runner import metadata_connection
+    from emotion_pipeline.pipeline import PIPELINE_NAME
 
     return latest_run(metadata_connection(root), PIPELINE_NAME)
 
@@ -68,8 +68,8 @@ def split_of(root: pathlib.Path, name: str):
     """Returns a split of the latest run under a root as its Trainer read it, a Split."""
     import tensorflow_transform as tft
 
-    from components.run_records import output
-    from pipeline.modules.training_data import load_split
+    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.modules.training_data import load_split
 
     run = latest_components(root)
     examples = output(run, "ClassBalancer", "balanced_examples").uri

@@ -22,7 +22,7 @@ _WHOLE = "whole process"
 
 def run(data: pathlib.Path, root: pathlib.Path) -> dict:
     """Runs the pipeline in this process; returns what each component took, by id."""
-    from pipeline.configs import PipelineConfig, ThresholdConfig
+    from emotion_pipeline.configs import PipelineConfig, ThresholdConfig
 
     config = PipelineConfig(
         data=str(data), root=str(root), thresholds=ThresholdConfig(accuracy=0.0, macro_f1=0.0)

@@ -124,7 +124,7 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
 
 def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[dict]:
     """Returns the fields of a Load for each number of threads that call a loaded version directly."""
-    from serving.model_server import batching, servable, server
+    from emotion_faces.model_server import batching, servable, server
 
     sys.setswitchinterval(server.SWITCH_INTERVAL_SECS)
     model = servable.Servable(version_dir, "emotion", 1, batching.BatchingOptions())

@@ -35,7 +35,7 @@ class Protocol:
 
 
 def _encode_grpc(image: bytes) -> bytes:
-    from serving import protos
+    from emotion_faces import protos
 
     request = protos.predict_pb2.PredictRequest()
     request.model_spec.name = "emotion"
@@ -56,7 +56,7 @@ def _connect_grpc(port: int) -> Callable[[bytes], bytes]:
 
 
 def _decode_grpc(answer: bytes) -> Any:
-    from serving import protos
+    from emotion_faces import protos
 
     response = protos.predict_pb2.PredictResponse.FromString(answer)
     return response.outputs["probabilities"].float_val

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.compare_models import compare, model_dir
 from benchmarks.run_outcome import split_of
-from components.constants import EVAL_SPLIT
+from emotion_pipeline.components.constants import EVAL_SPLIT
 
 BATCH = 256
 SETS = {

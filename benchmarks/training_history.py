@@ -55,8 +55,8 @@ def record(root: pathlib.Path) -> dict:
 
 def latest_training(root: pathlib.Path) -> dict:
     """Returns what the Trainer of the latest run under a root told."""
-    from components.run_records import output
-    from components.training_record import read_training
+    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.components.training_record import read_training
 
     return read_training(output(latest_components(root), "Trainer", "model_run").uri)
 

@@ -25,10 +25,10 @@ def export_untrained(fn_args) -> None:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from components.training_record import write_training
-    from pipeline.modules.export import export
-    from pipeline.modules.model import build_model
-    from pipeline.modules.precision import choose_policy
+    from emotion_pipeline.components.training_record import write_training
+    from emotion_pipeline.modules.export import export
+    from emotion_pipeline.modules.model import build_model
+    from emotion_pipeline.modules.precision import choose_policy
 
     labels = list(fn_args.custom_config["labels"])
     policy, _ = choose_policy("auto")
@@ -49,7 +49,7 @@ def export_untrained(fn_args) -> None:
 
 def create_untrained_pipeline(config, last: str | None = None, **pipeline_args):
     """Builds the pipeline up to a component, Pusher at the latest, with such a Trainer."""
-    from pipeline.pipeline import create_pipeline
+    from emotion_pipeline.pipeline import create_pipeline
 
     graph = create_pipeline(config, last or LAST, **pipeline_args)
     for node in graph.components:
@@ -71,9 +71,9 @@ def run_measured(config) -> dict[str, dict]:
     """
     from tfx.orchestration.portable import launcher
 
-    from components.run_records import latest_run
-    from pipeline import local_runner
-    from pipeline.pipeline import PIPELINE_NAME
+    from emotion_pipeline import local_runner
+    from emotion_pipeline.components.run_records import latest_run
+    from emotion_pipeline.pipeline import PIPELINE_NAME
 
     connection = local_runner.metadata_connection(pathlib.Path(config.root))
     graph = create_untrained_pipeline(config, metadata_connection_config=connection)
@@ -99,7 +99,7 @@ def run_measured(config) -> dict[str, dict]:
 
 def main() -> int:
     """Is the command."""
-    from pipeline import cli, local_runner
+    from emotion_pipeline import cli, local_runner
 
     local_runner.create_pipeline = create_untrained_pipeline
     return cli.main()

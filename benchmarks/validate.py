@@ -57,7 +57,7 @@ def compare(folder: pathlib.Path, name: str) -> None:
         outcome = pathlib.Path(root) / "validation.json"
         secs, mib, status = measure(
             [
-                *(sys.executable, "-m", "pipeline.cli", "validate", str(folder)),
+                *(sys.executable, "-m", "emotion_pipeline.cli", "validate", str(folder)),
                 *("--root", root, "--json", str(outcome)),
             ],
             expected_status=(0, 4),

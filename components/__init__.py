@@ -1,14 +1,1 @@
 """Custom TFX components; each folder holds its interface, its executor and its pure functions."""
-
-import importlib
-
-
-def __getattr__(name: str):
-    """Finds an artifact's class by its type name, such as `components.ImageManifest`.
-
-    Kubeflow hands type names around, and TFX imports the classes by them. Nothing is imported before
-    that.
-    """
-    if name[:1].isupper():
-        return getattr(importlib.import_module("components.artifacts"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

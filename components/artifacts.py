@@ -11,31 +11,31 @@ class ImageManifest(Artifact):
     """A table of every file found in the data set, and where the files are.
 
     `manifest.parquet` holds one row a file and `source.json` the folder that `path` is relative to;
-    `components.image_ingest.manifest` reads and writes both.
+    `emotion_pipeline.components.image_ingest.manifest` reads and writes both.
     """
 
-    TYPE_NAME = "components.ImageManifest"
+    TYPE_NAME = "emotion_pipeline.ImageManifest"
 
 
 class ImageFindings(Artifact):
     """What is wrong with the pictures of a manifest: `findings.json`.
 
-    `components.image_findings.findings` reads and writes it.
+    `emotion_pipeline.components.image_findings.findings` reads and writes it.
     """
 
-    TYPE_NAME = "components.ImageFindings"
+    TYPE_NAME = "emotion_pipeline.ImageFindings"
 
 
 class DataDrift(Artifact):
     """How far the distributions of two splits are apart, feature by feature: `drift.json`.
 
-    `components.drift_validator.drift` reads and writes it.
+    `emotion_pipeline.components.drift_validator.drift` reads and writes it.
     """
 
-    TYPE_NAME = "components.DataDrift"
+    TYPE_NAME = "emotion_pipeline.DataDrift"
 
 
 class HtmlReport(Artifact):
-    """A page to look at: `report.html`, which needs no other file; see `components.run_report`."""
+    """A page to look at: `report.html`, which needs no other file; see `emotion_pipeline.components.run_report`."""
 
-    TYPE_NAME = "components.HtmlReport"
+    TYPE_NAME = "emotion_pipeline.HtmlReport"

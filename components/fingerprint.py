@@ -12,7 +12,7 @@ def code_fingerprint(*names: str) -> str:
     that carries this hash as a property runs again when its code was edited.
 
     Args:
-      *names: Dotted names, such as `components.class_balancer`; none of them is imported.
+      *names: Dotted names, such as `emotion_pipeline.components.class_balancer`; none of them is imported.
 
     Returns:
       16 hex digits, the same on every machine with the same sources.

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from components.constants import IMAGE_SIZE_PX, LABELS
-from components.errors import UserError
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX, LABELS
+from emotion_pipeline.components.errors import UserError
 
 DEFAULT_IMAGES = 1100
 

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from components.constants import SPLITS
+from emotion_pipeline.components.constants import SPLITS
 
 _STATISTICS = "artifacts/StatisticsGen/statistics"
 

@@ -10,8 +10,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from components.errors import UserError
-from pipeline.commands import (
+from emotion_faces.errors import UserError as ServingUserError
+from emotion_pipeline.commands import (
     annotate,
     cluster,
     kubeflow,
@@ -23,8 +23,8 @@ from pipeline.commands import (
     validate,
     web,
 )
-from pipeline.commands.terminal import FAILED_STATUS, add_verbose
-from serving.errors import UserError as ServingUserError
+from emotion_pipeline.commands.terminal import FAILED_STATUS, add_verbose
+from emotion_pipeline.components.errors import UserError
 
 _COMMANDS = {
     "run": run,

@@ -5,9 +5,14 @@ import math
 import pathlib
 from typing import Any
 
-from components.constants import LABELS
-from components.image_findings.policies import DEFAULT_POLICIES, FAIL, POLICIES, REPORT
-from pipeline.settings import check, check_choice, check_fraction
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.image_findings.policies import (
+    DEFAULT_POLICIES,
+    FAIL,
+    POLICIES,
+    REPORT,
+)
+from emotion_pipeline.settings import check, check_choice, check_fraction
 
 _PACKAGE_DIR = pathlib.Path(__file__).parent
 

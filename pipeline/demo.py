@@ -6,9 +6,9 @@ import socket
 import subprocess
 import sys
 
-from pipeline.cli import main as emotion
-from serving.client import EmotionClient
-from serving.errors import UserError
+from emotion_faces.client import EmotionClient
+from emotion_faces.errors import UserError
+from emotion_pipeline.cli import main as emotion
 
 READY_TIMEOUT_SECS = 60.0
 
@@ -28,7 +28,14 @@ def main() -> int:
     with open(server_log, "wb") as log:
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "pipeline.cli", "serve", "--model-dir", str(push_dir)),
+                *(
+                    sys.executable,
+                    "-m",
+                    "emotion_pipeline.cli",
+                    "serve",
+                    "--model-dir",
+                    str(push_dir),
+                ),
                 *("--engine", "embedded", "--port", str(port), "--rest-port", str(rest_port)),
             ],
             stdout=log,

@@ -3,9 +3,9 @@
 # The messages where they are defined: TFMA 0.52 no longer hands them on.
 from tensorflow_model_analysis.proto import config_pb2 as tfma
 
-from components.features import LABEL_KEY, transformed_key
-from components.model_metrics import MACRO_F1_NAME, TOP_CLASS_THRESHOLD
-from pipeline.configs import ThresholdConfig
+from emotion_pipeline.components.features import LABEL_KEY, transformed_key
+from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, TOP_CLASS_THRESHOLD
+from emotion_pipeline.configs import ThresholdConfig
 
 ACCURACY_NAME = "accuracy"
 LOSS_NAME = "loss"
@@ -56,7 +56,7 @@ def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
                     ),
                     tfma.MetricConfig(
                         class_name="MacroF1",
-                        module="components.model_metrics",
+                        module="emotion_pipeline.components.model_metrics",
                         config=f'"name": "{MACRO_F1_NAME}"',
                         per_slice_thresholds=[_overall(macro_f1)],
                     ),

@@ -13,23 +13,23 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from components.anomaly_gate.component import AnomalyGate
-from components.class_balancer.component import ClassBalancer
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.drift_validator.component import DriftValidator
-from components.drift_validator.histograms import QUANTILES
-from components.fingerprint import code_fingerprint
-from components.image_example_gen.component import ImageExampleGen
-from components.image_findings.component import ImageAudit
-from components.image_ingest.component import ImageIngest
-from components.model_pusher.component import AtomicPusher
-from components.run_report.component import RunReport
-from components.sources.resolve import fingerprint_source
-from pipeline.baseline import find_statistics
-from pipeline.configs import PipelineConfig
-from pipeline.engines.arguments import beam_args
-from pipeline.evaluation import make_eval_config
-from pipeline.settings import to_dict
+from emotion_pipeline.baseline import find_statistics
+from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
+from emotion_pipeline.components.class_balancer.component import ClassBalancer
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.drift_validator.component import DriftValidator
+from emotion_pipeline.components.drift_validator.histograms import QUANTILES
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
+from emotion_pipeline.components.image_findings.component import ImageAudit
+from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.model_pusher.component import AtomicPusher
+from emotion_pipeline.components.run_report.component import RunReport
+from emotion_pipeline.components.sources.resolve import fingerprint_source
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.engines.arguments import beam_args
+from emotion_pipeline.evaluation import make_eval_config
+from emotion_pipeline.settings import to_dict
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
@@ -41,10 +41,10 @@ STATISTICS_END = "StatisticsGen"
 """The component after which the statistics are there."""
 
 _MODULE_CODE = (
-    "pipeline.modules",
-    "components.constants",
-    "components.features",
-    "components.training_record",
+    "emotion_pipeline.modules",
+    "emotion_pipeline.components.constants",
+    "emotion_pipeline.components.features",
+    "emotion_pipeline.components.training_record",
 )
 
 
@@ -152,7 +152,7 @@ def create_pipeline(
     transform = Transform(
         examples=balanced_examples,
         schema=schema,
-        preprocessing_fn="pipeline.modules.transform_module.preprocessing_fn",
+        preprocessing_fn="emotion_pipeline.modules.transform_module.preprocessing_fn",
         materialize=False,
         disable_statistics=True,
         custom_config={
@@ -166,7 +166,7 @@ def create_pipeline(
         examples=balanced_examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        run_fn="pipeline.modules.trainer_module.run_fn",
+        run_fn="emotion_pipeline.modules.trainer_module.run_fn",
         train_args=trainer_pb2.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=trainer_pb2.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={

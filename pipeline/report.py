@@ -5,15 +5,15 @@ import logging
 import os
 import pathlib
 
-from components.anomaly_gate.anomalies import AnomaliesError
-from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from components.run_records import ComponentRun, output
-from components.run_report.content import DataContent, ReportContent, RunContent
-from components.run_report.gather import component_times, read_data, versions
-from components.run_report.page import REPORT_FILE, copy_report, write_report
-from pipeline.configs import PipelineConfig
-from pipeline.settings import to_dict
-from pipeline.summary import data_artifacts
+from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
+from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.run_records import ComponentRun, output
+from emotion_pipeline.components.run_report.content import DataContent, ReportContent, RunContent
+from emotion_pipeline.components.run_report.gather import component_times, read_data, versions
+from emotion_pipeline.components.run_report.page import REPORT_FILE, copy_report, write_report
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.settings import to_dict
+from emotion_pipeline.summary import data_artifacts
 
 
 def leave_report(

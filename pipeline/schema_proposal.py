@@ -9,9 +9,9 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import (
     FeatureNameStatistics,
 )
 
-from components import features
-from components.constants import TRAIN_SPLIT
-from components.drift_validator.statistics import count_images
+from emotion_pipeline.components import features
+from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.drift_validator.statistics import count_images
 
 _MAX_LABELS = 1000
 

@@ -5,8 +5,8 @@ import pathlib
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components import features
-from components.errors import UserError
+from emotion_pipeline.components import features
+from emotion_pipeline.components.errors import UserError
 
 _CURATED = "Start from pipeline/schema/schema.pbtxt, or from what `emotion schema infer` proposes."
 

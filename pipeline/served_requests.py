@@ -14,15 +14,19 @@ from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components import features
-from components.constants import IMAGE_SIZE_PX, TRAIN_SPLIT
-from components.drift_validator.drift import Comparison, compare_skew
-from components.drift_validator.histograms import QUANTILES
-from components.drift_validator.statistics import check_comparable, load_statistics
-from components.errors import UserError
-from components.image_ingest.find_files import find_files
-from components.image_ingest.measure import MAX_IMAGE_BYTES, measure_image, measure_pixels
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components import features
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX, TRAIN_SPLIT
+from emotion_pipeline.components.drift_validator.drift import Comparison, compare_skew
+from emotion_pipeline.components.drift_validator.histograms import QUANTILES
+from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest.find_files import find_files
+from emotion_pipeline.components.image_ingest.measure import (
+    MAX_IMAGE_BYTES,
+    measure_image,
+    measure_pixels,
+)
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 COMPARISON = "train_vs_requests"
 IMAGE_INPUT = "image_bytes"

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 ConfigT = typing.TypeVar("ConfigT")
 

@@ -9,19 +9,19 @@ import pandas as pd
 import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.anomaly_gate.anomalies import AnomaliesError, to_dicts
-from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from components.drift_validator.drift import read_drift
-from components.errors import DataRejectedError
-from components.image_findings.findings import read_findings
-from components.image_ingest.manifest import counts_by_split, read_manifest
-from components.model_metrics import MACRO_F1_NAME, per_class
-from components.progress import format_secs
-from components.run_records import ComponentRun, output
-from components.training_record import read_training
-from pipeline.configs import PipelineConfig
-from pipeline.data_lines import drift_lines, finding_lines, image_lines
-from pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
+from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.drift_validator.drift import read_drift
+from emotion_pipeline.components.errors import DataRejectedError
+from emotion_pipeline.components.image_findings.findings import read_findings
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest
+from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, per_class
+from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.run_records import ComponentRun, output
+from emotion_pipeline.components.training_record import read_training
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
+from emotion_pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
 
 _DATA_OUTPUTS = {
     "manifest": ("ImageAudit", "audited_manifest"),

@@ -8,32 +8,32 @@ from typing import Any
 
 import pandas as pd
 
-from components.anomaly_gate.anomalies import (
+from emotion_pipeline.baseline import find_statistics
+from emotion_pipeline.components.anomaly_gate.anomalies import (
     AnomaliesError,
     Anomaly,
     describe,
     exceeded_drift,
     to_dicts,
 )
-from components.constants import SPLITS
-from components.drift_validator.statistics import load_statistics
-from components.errors import DataRejectedError, UserError
-from components.image_findings.policies import FAIL
-from components.image_ingest.manifest import counts_by_split, kept_rows
-from components.progress import format_secs
-from components.run_records import output
-from components.run_report.content import ReportContent
-from components.run_report.gather import read_data
-from components.run_report.page import write_report
-from pipeline.baseline import find_statistics
-from pipeline.configs import PipelineConfig
-from pipeline.data_lines import drift_lines, finding_lines, image_lines
-from pipeline.local_runner import Outcome, run_until
-from pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from pipeline.schema_proposal import format_proposal, propose_schema
-from pipeline.schemas import load_schema
-from pipeline.served_requests import compare_requests, measure_requests, read_requests
-from pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
+from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.drift_validator.statistics import load_statistics
+from emotion_pipeline.components.errors import DataRejectedError, UserError
+from emotion_pipeline.components.image_findings.policies import FAIL
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.run_records import output
+from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.run_report.gather import read_data
+from emotion_pipeline.components.run_report.page import write_report
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
+from emotion_pipeline.local_runner import Outcome, run_until
+from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
+from emotion_pipeline.schema_proposal import format_proposal, propose_schema
+from emotion_pipeline.schemas import load_schema
+from emotion_pipeline.served_requests import compare_requests, measure_requests, read_requests
+from emotion_pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Validation:
       status: `clean`, `anomalies` or `failed`.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
       class_counts: Per class the images kept in each split.
-      findings: What the audit found, as in `components.image_findings`, each file listed.
-      drift: The distances between splits, as in `components.drift_validator`.
+      findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
+      drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
       anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
         of each.
       artifacts: Folders of the artifacts `manifest` (audited, where it came so far), `findings`,

@@ -1,6 +1,6 @@
 """EmotionClient: typed predictions over gRPC, from this project's server or TensorFlow Serving.
 
-Importing it does not import TensorFlow (see `serving.protos`). Class names and model version come
+Importing it does not import TensorFlow (see `emotion_faces.protos`). Class names and model version come
 from the server's answers.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 import grpc
 import numpy as np
 
-from serving import tensors
-from serving.errors import UserError
-from serving.protos import (
+from emotion_faces import tensors
+from emotion_faces.errors import UserError
+from emotion_faces.protos import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,

@@ -7,10 +7,10 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
-from serving.cache import cache_dir
-from serving.client import DEFAULT_MODEL_NAME, DEFAULT_SERVER, EmotionClient
-from serving.errors import UserError
-from serving.stderr_log import stderr_to
+from emotion_faces.cache import cache_dir
+from emotion_faces.client import DEFAULT_MODEL_NAME, DEFAULT_SERVER, EmotionClient
+from emotion_faces.errors import UserError
+from emotion_faces.stderr_log import stderr_to
 
 
 @contextlib.contextmanager
@@ -52,9 +52,9 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
     log_file = cache_dir() / "local-server.log"
     with stderr_to(log_file):
         # Half a minute of imports, with much to say, comes after the cheap checks.
-        from serving.model_server import flags
-        from serving.model_server.server import ModelServer
-        from serving.model_server.status import StatusError
+        from emotion_faces.model_server import flags
+        from emotion_faces.model_server.server import ModelServer
+        from emotion_faces.model_server.status import StatusError
 
     with tempfile.TemporaryDirectory(prefix="emotion-") as base:
         # The server takes a folder of versions; this one holds the chosen version alone.

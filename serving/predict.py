@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from serving import client
-from serving.errors import UserError
+from emotion_faces import client
+from emotion_faces.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png"})
 """What a folder is searched for; a file that is named outright is sent whatever its name."""

@@ -15,7 +15,7 @@ import sys
 import types
 from collections.abc import Iterator
 
-from serving.errors import UserError
+from emotion_faces.errors import UserError
 
 _PARENT = "tensorflow"
 

@@ -8,11 +8,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from serving import tfserving
-from serving.client import DEFAULT_MODEL_NAME
-from serving.errors import UserError
-from serving.model_server import flags, source
-from serving.stderr_log import stderr_to
+from emotion_faces import tfserving
+from emotion_faces.client import DEFAULT_MODEL_NAME
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import flags, source
+from emotion_faces.stderr_log import stderr_to
 
 ENGINES = ("auto", "embedded", "tfserving")
 
@@ -90,7 +90,7 @@ def _run_embedded(settings: ServeSettings, values: dict[str, Any]) -> int:
 
 def _run_server(settings: ServeSettings, options: flags.Options) -> int:
     flags.set_up_logging()
-    from serving.model_server import server
+    from emotion_faces.model_server import server
 
     def announce(running: server.ModelServer) -> None:
         rest = f", REST on {settings.host}:{running.rest_port}" if running.rest_port else ""

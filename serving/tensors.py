@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from serving.protos import tensor_pb2, tensor_shape_pb2, types_pb2
+from emotion_faces.protos import tensor_pb2, tensor_shape_pb2, types_pb2
 
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024
 """Largest array made from fewer values than its shape has elements, its strings counted.

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from serving.model_server import flags
+from emotion_faces.model_server import flags
 
 BINARY = "tensorflow_model_server"
 CONTAINER_IMAGE = "tensorflow/serving:2.16.1"

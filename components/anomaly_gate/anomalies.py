@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import pandas as pd
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from components import features
-from components.drift_validator.drift import Comparison
-from components.errors import DataRejectedError
-from components.image_findings.findings import Finding
-from components.image_findings.policies import DROP, FAIL, REPORT
-from components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components import features
+from emotion_pipeline.components.drift_validator.drift import Comparison
+from emotion_pipeline.components.errors import DataRejectedError
+from emotion_pipeline.components.image_findings.findings import Finding
+from emotion_pipeline.components.image_findings.policies import DROP, FAIL, REPORT
+from emotion_pipeline.components.image_ingest.manifest import kept_rows
 
 MAX_FILES_NAMED = 5
 

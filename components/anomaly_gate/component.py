@@ -5,11 +5,11 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.anomaly_gate import executor
-from components.artifacts import DataDrift, ImageFindings, ImageManifest
-from components.fingerprint import code_fingerprint
-from components.image_findings.policies import FAIL, REPORT
-from components.wiring import check_channel
+from emotion_pipeline.components.anomaly_gate import executor
+from emotion_pipeline.components.artifacts import DataDrift, ImageFindings, ImageManifest
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.image_findings.policies import FAIL, REPORT
+from emotion_pipeline.components.wiring import check_channel
 
 
 class AnomalyGateSpec(ComponentSpec):
@@ -80,6 +80,6 @@ class AnomalyGate(base_component.BaseComponent):
                 findings=findings,
                 drift=drift,
                 drift_policy=drift_policy,
-                code_fingerprint=code_fingerprint("components.anomaly_gate"),
+                code_fingerprint=code_fingerprint("emotion_pipeline.components.anomaly_gate"),
             )
         )

@@ -9,18 +9,18 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.anomaly_gate.anomalies import (
+from emotion_pipeline.components.anomaly_gate.anomalies import (
     AnomaliesError,
     exceeded_drift,
     find_anomalies,
     forbidden_findings,
     has_anomalies,
 )
-from components.drift_validator.drift import read_drift
-from components.image_findings.findings import read_findings
-from components.image_findings.policies import FAIL
-from components.image_ingest.manifest import read_manifest
-from components.wiring import read_schema
+from emotion_pipeline.components.drift_validator.drift import read_drift
+from emotion_pipeline.components.image_findings.findings import read_findings
+from emotion_pipeline.components.image_findings.policies import FAIL
+from emotion_pipeline.components.image_ingest.manifest import read_manifest
+from emotion_pipeline.components.wiring import read_schema
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
 

@@ -5,10 +5,10 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.class_balancer import executor
-from components.class_balancer.plan import METHODS
-from components.constants import IMAGE_SIZE_PX
-from components.fingerprint import code_fingerprint
+from emotion_pipeline.components.class_balancer import executor
+from emotion_pipeline.components.class_balancer.plan import METHODS
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX
+from emotion_pipeline.components.fingerprint import code_fingerprint
 
 
 class ClassBalancerSpec(ComponentSpec):
@@ -68,7 +68,9 @@ class ClassBalancer(base_beam_component.BaseBeamComponent):
                 max_shift_px=max_shift_px,
                 seed=seed,
                 code_fingerprint=code_fingerprint(
-                    "components.class_balancer", "components.examples", "components.features"
+                    "emotion_pipeline.components.class_balancer",
+                    "emotion_pipeline.components.examples",
+                    "emotion_pipeline.components.features",
                 ),
             )
         )

@@ -11,10 +11,15 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.class_balancer.plan import ClassPlan
-from components.class_balancer.transforms import PlanCopies, example_and_copies
-from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
-from components.examples import describe_examples, read_split, split_pattern, write_split
+from emotion_pipeline.components.class_balancer.plan import ClassPlan
+from emotion_pipeline.components.class_balancer.transforms import PlanCopies, example_and_copies
+from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.examples import (
+    describe_examples,
+    read_split,
+    split_pattern,
+    write_split,
+)
 
 CLASS_COUNTS_PROPERTY = "class_counts"
 """Custom property of the output: `{"<label>": {"before": int, "after": int}}` as JSON text."""

@@ -5,9 +5,14 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import tensorflow as tf
 
-from components import features
-from components.class_balancer.plan import ClassPlan, image_key, plan_class, shift_of_copy
-from components.class_balancer.translate import mark_copy, translated_copies
+from emotion_pipeline.components import features
+from emotion_pipeline.components.class_balancer.plan import (
+    ClassPlan,
+    image_key,
+    plan_class,
+    shift_of_copy,
+)
+from emotion_pipeline.components.class_balancer.translate import mark_copy, translated_copies
 
 
 def label_and_key(serialized: bytes) -> tuple[str, bytes]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from components import features
+from emotion_pipeline.components import features
 
 _PNG_FLAGS = (cv2.IMWRITE_PNG_COMPRESSION, 0)
 """Photographs of 48x48 pixels lose a seventh of their bytes to compression, for twice the time."""

@@ -5,11 +5,11 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import DataDrift
-from components.drift_validator import executor
-from components.drift_validator.statistics import fingerprint_statistics
-from components.fingerprint import code_fingerprint
-from components.wiring import check_channel
+from emotion_pipeline.components.artifacts import DataDrift
+from emotion_pipeline.components.drift_validator import executor
+from emotion_pipeline.components.drift_validator.statistics import fingerprint_statistics
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.wiring import check_channel
 
 
 class DriftValidatorSpec(ComponentSpec):
@@ -63,7 +63,7 @@ class DriftValidator(base_component.BaseComponent):
                 schema=schema,
                 baseline=baseline,
                 baseline_fingerprint=fingerprint_statistics(baseline) if baseline else "",
-                code_fingerprint=code_fingerprint("components.drift_validator"),
+                code_fingerprint=code_fingerprint("emotion_pipeline.components.drift_validator"),
                 drift=types.Channel(type=DataDrift),
             )
         )

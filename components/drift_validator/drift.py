@@ -10,9 +10,9 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 
-from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
-from components.drift_validator.histograms import align_histograms
-from components.drift_validator.statistics import count_images
+from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.drift_validator.histograms import align_histograms
+from emotion_pipeline.components.drift_validator.statistics import count_images
 
 DRIFT_FILE = "drift.json"
 

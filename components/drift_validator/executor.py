@@ -7,9 +7,9 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.drift_validator.drift import compare_splits, write_drift
-from components.drift_validator.statistics import load_statistics
-from components.wiring import read_schema
+from emotion_pipeline.components.drift_validator.drift import compare_splits, write_drift
+from emotion_pipeline.components.drift_validator.statistics import load_statistics
+from emotion_pipeline.components.wiring import read_schema
 
 
 class Executor(base_executor.BaseExecutor):

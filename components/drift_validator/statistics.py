@@ -7,8 +7,8 @@ import pathlib
 import google.protobuf.message
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from components.constants import SPLITS, TRAIN_SPLIT
-from components.errors import UserError
+from emotion_pipeline.components.constants import SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.errors import UserError
 
 STATISTICS_FILE = "FeatureStats.pb"
 

@@ -5,9 +5,9 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import ImageManifest
-from components.fingerprint import code_fingerprint
-from components.image_example_gen import executor
+from emotion_pipeline.components.artifacts import ImageManifest
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.image_example_gen import executor
 
 
 class ImageExampleGenSpec(ComponentSpec):
@@ -42,10 +42,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 manifest=manifest,
                 examples=types.Channel(type=standard_artifacts.Examples),
                 code_fingerprint=code_fingerprint(
-                    "components.image_example_gen",
-                    "components.example_proto",
-                    "components.examples",
-                    "components.features",
+                    "emotion_pipeline.components.image_example_gen",
+                    "emotion_pipeline.components.example_proto",
+                    "emotion_pipeline.components.examples",
+                    "emotion_pipeline.components.features",
                 ),
             )
         )

@@ -9,11 +9,11 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
-from components.constants import SPLITS
-from components.errors import UserError
-from components.examples import describe_examples, write_split
-from components.image_example_gen.transforms import CHANGED_TAG, ManifestToExamples
-from components.image_ingest.manifest import MANIFEST_FILE, read_source
+from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.examples import describe_examples, write_split
+from emotion_pipeline.components.image_example_gen.transforms import CHANGED_TAG, ManifestToExamples
+from emotion_pipeline.components.image_ingest.manifest import MANIFEST_FILE, read_source
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -8,10 +8,10 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from components import features
-from components.constants import SPLITS
-from components.example_proto import make_example
-from components.image_ingest.manifest import KEPT
+from emotion_pipeline.components import features
+from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.image_ingest.manifest import KEPT
 
 CHANGED_TAG = "changed"
 

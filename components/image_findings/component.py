@@ -7,10 +7,10 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
-from components import artifacts
-from components.fingerprint import code_fingerprint
-from components.image_findings import executor
-from components.image_findings.policies import check_policies
+from emotion_pipeline.components import artifacts
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.image_findings import executor
+from emotion_pipeline.components.image_findings.policies import check_policies
 
 
 class ImageAuditSpec(component_spec.ComponentSpec):
@@ -60,7 +60,7 @@ class ImageAudit(base_component.BaseComponent):
             ImageAuditSpec(
                 manifest=manifest,
                 policies=json.dumps(check_policies(policies or {}), sort_keys=True),
-                code_fingerprint=code_fingerprint("components.image_findings"),
+                code_fingerprint=code_fingerprint("emotion_pipeline.components.image_findings"),
                 audited_manifest=channel.Channel(type=artifacts.ImageManifest),
                 findings=channel.Channel(type=artifacts.ImageFindings),
             )

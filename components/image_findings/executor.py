@@ -9,9 +9,14 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.image_findings.findings import audit, write_findings
-from components.image_findings.near_copies import load_pixels
-from components.image_ingest.manifest import Manifest, kept_rows, read_manifest, write_manifest
+from emotion_pipeline.components.image_findings.findings import audit, write_findings
+from emotion_pipeline.components.image_findings.near_copies import load_pixels
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    kept_rows,
+    read_manifest,
+    write_manifest,
+)
 
 
 class Executor(base_executor.BaseExecutor):

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from components.constants import TRAIN_SPLIT
-from components.image_findings.near_copies import LoadPixels, find_near_copies
-from components.image_findings.policies import DROP, check_policies
-from components.image_findings.uninformative import find_uninformative
-from components.image_ingest.manifest import kept_rows, prune
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.image_findings.near_copies import LoadPixels, find_near_copies
+from emotion_pipeline.components.image_findings.policies import DROP, check_policies
+from emotion_pipeline.components.image_findings.uninformative import find_uninformative
+from emotion_pipeline.components.image_ingest.manifest import kept_rows, prune
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 FINDINGS_FILE = "findings.json"
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from components.constants import IMAGE_SIZE_PX
-from components.errors import UserError
-from components.image_findings.uninformative import MIN_CONTRAST
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings.uninformative import MIN_CONTRAST
 
 MAX_DISTANCE_BITS = 6
 """Hashes of more different bits than this are not compared further.

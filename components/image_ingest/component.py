@@ -3,9 +3,9 @@
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
-from components import artifacts
-from components.fingerprint import code_fingerprint
-from components.image_ingest import executor
+from emotion_pipeline.components import artifacts
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.image_ingest import executor
 
 
 class ImageIngestSpec(component_spec.ComponentSpec):
@@ -71,7 +71,9 @@ class ImageIngest(base_component.BaseComponent):
                 max_pruned_fraction=max_pruned_fraction,
                 source_fingerprint=source_fingerprint,
                 code_fingerprint=code_fingerprint(
-                    "components.image_ingest", "components.sources", "components.sample_data"
+                    "emotion_pipeline.components.image_ingest",
+                    "emotion_pipeline.components.sources",
+                    "emotion_pipeline.components.sample_data",
                 ),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )

@@ -8,9 +8,9 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.image_ingest.ingest import check_pruned_fraction, ingest
-from components.image_ingest.manifest import Manifest, kept_rows, write_manifest
-from components.sources.resolve import resolve_source
+from emotion_pipeline.components.image_ingest.ingest import check_pruned_fraction, ingest
+from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, write_manifest
+from emotion_pipeline.components.sources.resolve import resolve_source
 
 
 class Executor(base_executor.BaseExecutor):

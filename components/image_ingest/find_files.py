@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from components.image_ingest.prune_reason import PruneReason
-from components.sources.layout import is_hidden
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.sources.layout import is_hidden
 
 
 class FoundFile(NamedTuple):

@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.errors import UserError
-from components.image_ingest import measure
-from components.image_ingest.find_files import FoundFile, find_files
-from components.image_ingest.manifest import (
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest import measure
+from emotion_pipeline.components.image_ingest.find_files import FoundFile, find_files
+from emotion_pipeline.components.image_ingest.manifest import (
     COLUMNS,
     KEPT,
     PRUNED,
     kept_rows,
     make_table,
 )
-from components.image_ingest.prune_reason import PruneReason
-from components.image_ingest.workers import map_in_order
-from components.sources.layout import EXPECTED, Layout, find_layout
-from components.sources.redundant import RemovedFile
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.image_ingest.workers import map_in_order
+from emotion_pipeline.components.sources.layout import EXPECTED, Layout, find_layout
+from emotion_pipeline.components.sources.redundant import RemovedFile
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all."""

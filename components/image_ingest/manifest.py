@@ -9,8 +9,8 @@ import pathlib
 import pandas as pd
 from tfx.dsl.io import fileio
 
-from components.constants import SPLITS
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
 SOURCE_FILE = "source.json"

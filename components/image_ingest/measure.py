@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MAX_IMAGE_BYTES = 32 * 2**20
 """A file of more bytes than this is not read."""

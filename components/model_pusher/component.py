@@ -3,7 +3,7 @@
 from tfx.components import Pusher
 from tfx.dsl.components.base import executor_spec
 
-from components.model_pusher import executor
+from emotion_pipeline.components.model_pusher import executor
 
 
 class AtomicPusher(Pusher):

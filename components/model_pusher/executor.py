@@ -9,7 +9,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, proto_utils
 
-from components.model_pusher.push import push_version
+from emotion_pipeline.components.model_pusher.push import push_version
 
 
 class Executor(tfx_executor.Executor):

@@ -6,8 +6,8 @@ import time
 
 from tfx.dsl.io import fileio
 
-from components.model_pusher.push_stored import push_stored
-from components.sources.addresses import is_stored
+from emotion_pipeline.components.model_pusher.push_stored import push_stored
+from emotion_pipeline.components.sources.addresses import is_stored
 
 _PART_SUFFIX = ".part"
 

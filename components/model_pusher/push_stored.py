@@ -7,7 +7,7 @@ import time
 from apache_beam.io.filesystems import FileSystems
 from tfx.dsl.io import fileio
 
-from components.sources.object_store import list_stored
+from emotion_pipeline.components.sources.object_store import list_stored
 
 _GRAPH_FILE = "saved_model.pb"
 

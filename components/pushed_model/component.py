@@ -5,8 +5,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.fingerprint import code_fingerprint
-from components.pushed_model import executor
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.pushed_model import executor
 
 
 class PushedModelSpec(ComponentSpec):
@@ -45,7 +45,7 @@ class PushedModel(base_component.BaseComponent):
         super().__init__(
             PushedModelSpec(
                 push_dir=push_dir,
-                code_fingerprint=code_fingerprint("components.pushed_model"),
+                code_fingerprint=code_fingerprint("emotion_pipeline.components.pushed_model"),
                 model=types.Channel(type=standard_artifacts.Model),
             )
         )

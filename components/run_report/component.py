@@ -9,9 +9,14 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import DataDrift, HtmlReport, ImageFindings, ImageManifest
-from components.fingerprint import code_fingerprint
-from components.run_report import executor
+from emotion_pipeline.components.artifacts import (
+    DataDrift,
+    HtmlReport,
+    ImageFindings,
+    ImageManifest,
+)
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.run_report import executor
 
 _INPUT_TYPES = {
     "manifest": ImageManifest,
@@ -113,6 +118,6 @@ class RunReport(base_component.BaseComponent):
                 settings=json.dumps(settings),
                 seed=seed,
                 metadata_path=metadata_path,
-                code_fingerprint=code_fingerprint("components.run_report"),
+                code_fingerprint=code_fingerprint("emotion_pipeline.components.run_report"),
             )
         )

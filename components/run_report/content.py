@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.anomaly_gate.anomalies import Anomaly
-from components.image_findings.findings import Finding
-from components.image_ingest.manifest import Manifest
-from components.run_report.evaluation import ThresholdCheck
-from components.run_report.pictures import TranslatedCopies
-from components.run_report.predictions import Predictions
-from components.run_report.statistics import SplitStatistics
+from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
+from emotion_pipeline.components.image_findings.findings import Finding
+from emotion_pipeline.components.image_ingest.manifest import Manifest
+from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
+from emotion_pipeline.components.run_report.pictures import TranslatedCopies
+from emotion_pipeline.components.run_report.predictions import Predictions
+from emotion_pipeline.components.run_report.statistics import SplitStatistics
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from components.anomaly_gate.anomalies import Anomaly
-from components.constants import SPLITS, TRAIN_SPLIT
-from components.image_findings.findings import Finding, Kind
-from components.image_ingest.manifest import (
+from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
+from emotion_pipeline.components.constants import SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.image_findings.findings import Finding, Kind
+from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
     kept_rows,
 )
-from components.image_ingest.prune_reason import PruneReason
-from components.run_report.charts import class_counts_chart, feature_chart
-from components.run_report.content import DataContent
-from components.run_report.pictures import Picture, read_picture, sample_rows
-from components.run_report.statistics import SplitStatistics
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.run_report.charts import class_counts_chart, feature_chart
+from emotion_pipeline.components.run_report.content import DataContent
+from emotion_pipeline.components.run_report.pictures import Picture, read_picture, sample_rows
+from emotion_pipeline.components.run_report.statistics import SplitStatistics
 
 MAX_CLASSES = 40
 """Classes that have a row and a contact sheet; further ones are told by their number."""

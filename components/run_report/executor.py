@@ -9,11 +9,16 @@ from tfx.dsl.components.base import base_executor
 from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
-from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from components.run_records import latest_run
-from components.run_report.content import ComponentTime, ReportContent, RunContent
-from components.run_report.gather import component_times, read_data, read_model, versions
-from components.run_report.page import REPORT_FILE, RUN_TITLE, write_report
+from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.run_records import latest_run
+from emotion_pipeline.components.run_report.content import ComponentTime, ReportContent, RunContent
+from emotion_pipeline.components.run_report.gather import (
+    component_times,
+    read_data,
+    read_model,
+    versions,
+)
+from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE, write_report
 
 
 class Executor(base_executor.BaseExecutor):

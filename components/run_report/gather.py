@@ -11,17 +11,21 @@ import cv2
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
-from components.anomaly_gate.anomalies import Anomaly
-from components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
-from components.image_findings.findings import read_findings
-from components.image_ingest.manifest import Manifest, kept_rows, read_manifest
-from components.run_records import ComponentRun
-from components.run_report.content import ComponentTime, DataContent, ModelContent
-from components.run_report.evaluation import read_checks
-from components.run_report.pictures import TranslatedCopies, find_translated_copies, sample_rows
-from components.run_report.predictions import predict
-from components.run_report.statistics import read_statistics
-from components.training_record import read_training
+from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
+from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.image_findings.findings import read_findings
+from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, read_manifest
+from emotion_pipeline.components.run_records import ComponentRun
+from emotion_pipeline.components.run_report.content import ComponentTime, DataContent, ModelContent
+from emotion_pipeline.components.run_report.evaluation import read_checks
+from emotion_pipeline.components.run_report.pictures import (
+    TranslatedCopies,
+    find_translated_copies,
+    sample_rows,
+)
+from emotion_pipeline.components.run_report.predictions import predict
+from emotion_pipeline.components.run_report.statistics import read_statistics
+from emotion_pipeline.components.training_record import read_training
 
 DRIFT_FILE = "drift.json"
 

@@ -5,17 +5,21 @@ import dataclasses
 import numpy as np
 from markupsafe import Markup
 
-from components.model_metrics import macro_f1, per_class
-from components.run_report.calibration import (
+from emotion_pipeline.components.model_metrics import macro_f1, per_class
+from emotion_pipeline.components.run_report.calibration import (
     ReliabilityBin,
     expected_calibration_error,
     reliability,
 )
-from components.run_report.charts import learning_curve, recall_chart, reliability_diagram
-from components.run_report.content import ModelContent
-from components.run_report.evaluation import ThresholdCheck
-from components.run_report.intervals import Interval, bootstrap, wilson
-from components.run_report.pictures import Picture, data_uri
+from emotion_pipeline.components.run_report.charts import (
+    learning_curve,
+    recall_chart,
+    reliability_diagram,
+)
+from emotion_pipeline.components.run_report.content import ModelContent
+from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
+from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
+from emotion_pipeline.components.run_report.pictures import Picture, data_uri
 
 _MAX_CLASSES_DRAWN = 40
 

@@ -9,11 +9,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from components.progress import format_secs
-from components.run_report.content import ReportContent
-from components.run_report.data_view import make_data_view
-from components.run_report.model_view import make_model_view
-from components.run_report.text import visible
+from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.run_report.data_view import make_data_view
+from emotion_pipeline.components.run_report.model_view import make_model_view
+from emotion_pipeline.components.run_report.text import visible
 
 REPORT_FILE = "report.html"
 RUN_TITLE = "Emotion pipeline: report of a run"

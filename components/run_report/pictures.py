@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from components import features
+from emotion_pipeline.components import features
 
 MAX_SIDE_PX = 72
 _JPEG_QUALITY = 80

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from components import features
+from emotion_pipeline.components import features
 
 CLASSIFY_SIGNATURE = "classify"
 _BATCH = 256

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.run_report.text import visible
+from emotion_pipeline.components.run_report.text import visible
 
 INK = "#010201"
 LINE = "#010301"

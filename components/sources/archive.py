@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 MAX_MEMBERS = 2_000_000
 MAX_INFLATED_BYTES = 64 * 2**30

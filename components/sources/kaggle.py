@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 _REFERENCE = re.compile(
     r"(?:kaggle:|(?:https?://)?(?:www\.)?kaggle\.com/(?:datasets/)?)"
@@ -87,7 +87,7 @@ def fetch_dataset(
             json.dumps({"username": credentials.username, "key": credentials.key}), "utf-8"
         )
         result_file = pathlib.Path(private, "result.json")
-        module = "components.sources.kaggle_client"
+        module = "emotion_pipeline.components.sources.kaggle_client"
         finished = subprocess.run(
             [sys.executable, "-m", module, url, folder.resolve(), result_file],
             cwd=private,

@@ -1,6 +1,6 @@
 """Fetches one Kaggle data set with `opendatasets`; a program of its own, run by `kaggle`.
 
-    python -m components.sources.kaggle_client URL FOLDER RESULT
+    python -m emotion_pipeline.components.sources.kaggle_client URL FOLDER RESULT
 
 Reads the key from kaggle.json in the working folder and writes RESULT, a JSON object with `status`
 (an HTTP status, or 0) and `error` ('' when all went well).

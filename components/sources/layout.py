@@ -6,8 +6,8 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from components.constants import EVAL_SPLIT, TRAIN_SPLIT
-from components.errors import UserError
+from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.errors import UserError
 
 TRAIN_FOLDER = "train"
 EVAL_FOLDERS: tuple[str, ...] = ("validation", "eval", "val", "test")

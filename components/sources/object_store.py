@@ -13,7 +13,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 _PARALLEL_FETCHES = 16
 """A fetch of a small object is all waiting."""

@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import NamedTuple
 
-from components.sources.layout import Layout
+from emotion_pipeline.components.sources.layout import Layout
 
 
 class RemovedFile(NamedTuple):

@@ -11,11 +11,11 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
-from components import sample_data
-from components.errors import UserError
-from components.progress import Throttle, report
-from components.sources import addresses, archive, kaggle, object_store, redundant
-from components.sources.layout import find_layout
+from emotion_pipeline.components import sample_data
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import Throttle, report
+from emotion_pipeline.components.sources import addresses, archive, kaggle, object_store, redundant
+from emotion_pipeline.components.sources.layout import find_layout
 
 SAMPLE = "sample"
 """The source that is drawn; a folder of that name is given as ./sample."""

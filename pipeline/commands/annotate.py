@@ -6,8 +6,8 @@ import pathlib
 import sys
 from typing import Any
 
-from pipeline.commands.model_choice import add_model_arguments, choose_model
-from pipeline.commands.terminal import USAGE_STATUS
+from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
+from emotion_pipeline.commands.terminal import USAGE_STATUS
 
 HELP = "Mark the faces of pictures and films with their emotions."
 
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Marks pictures and films; returns the exit status."""
-    from serving.annotate.camera import annotate_camera
-    from serving.annotate.run import DEFAULT_SETTINGS, annotate
+    from emotion_faces.annotate.camera import annotate_camera
+    from emotion_faces.annotate.run import DEFAULT_SETTINGS, annotate
 
     if bool(options.paths) == (options.camera is not None):
         print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)

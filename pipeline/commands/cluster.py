@@ -3,8 +3,8 @@
 import argparse
 import pathlib
 
-from components.errors import UserError
-from pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.components.errors import UserError
 
 HELP = "Start, look at or end a Flink or Spark on this machine, with all that Beam needs."
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Does what was asked; `status` ends with 1 where a process is gone."""
-    from pipeline.engines import cluster
+    from emotion_pipeline.engines import cluster
 
     if options.action == "up":
         for key in ("workers", "slots"):

@@ -4,10 +4,10 @@ import argparse
 import pathlib
 from typing import Any
 
-from components.errors import UserError
-from components.sources.addresses import is_stored
-from pipeline.configs import PipelineConfig
-from pipeline.settings import load_file, parse_assignment, with_overrides
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.sources.addresses import is_stored
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,10 @@ import pathlib
 import sys
 from typing import Any
 
-from components.errors import UserError
-from pipeline.commands.configure import read_settings
-from pipeline.commands.run import add_run_settings, run_settings
-from pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.configure import read_settings
+from emotion_pipeline.commands.run import add_run_settings, run_settings
+from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.components.errors import UserError
 
 HELP = "Compile the pipeline for Kubeflow Pipelines, and submit it."
 
@@ -93,7 +93,7 @@ def _add_submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _compile(options: argparse.Namespace) -> int:
     """Write the pipeline as a package for Kubeflow Pipelines: settings as of `emotion run`."""
-    from pipeline.kubeflow.config import check_paths, kubeflow_defaults
+    from emotion_pipeline.kubeflow.config import check_paths, kubeflow_defaults
 
     try:
         config = run_settings(options, kubeflow_defaults(), read_settings)
@@ -103,7 +103,7 @@ def _compile(options: argparse.Namespace) -> int:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
     with quiet(pathlib.Path(os.devnull), options.verbose) as terminal:
-        from pipeline.kubeflow.compile import compile_pipeline, write_package
+        from emotion_pipeline.kubeflow.compile import compile_pipeline, write_package
 
         documents = compile_pipeline(config, kubeflow)
         write_package(documents, options.out)
@@ -114,7 +114,7 @@ def _compile(options: argparse.Namespace) -> int:
 
 
 def _kubeflow_config(options: argparse.Namespace):
-    from pipeline.kubeflow.config import KubeflowConfig, parse_resources
+    from emotion_pipeline.kubeflow.config import KubeflowConfig, parse_resources
 
     names = ("image", "pipeline_root", "data_claim", "models_claim", "kaggle_secret", "gpu_type")
     given: dict[str, Any] = {"data_claim": "", "models_claim": ""} if options.vertex else {}
@@ -136,7 +136,7 @@ def _kubeflow_config(options: argparse.Namespace):
 
 def _submit(options: argparse.Namespace) -> int:
     """Upload a package to Kubeflow Pipelines and start a run of it."""
-    from pipeline.kubeflow.submit import submit
+    from emotion_pipeline.kubeflow.submit import submit
 
     parameters = {}
     for assignment in options.assignments:

@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from serving.client import DEFAULT_SERVER
+from emotion_faces.client import DEFAULT_SERVER
 
 _CONNECT_TIMEOUT_SECS = 1.0
 
@@ -23,7 +23,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def shipped_model() -> pathlib.Path:
     """Returns the folder of the model that comes with the project, and tells the user of it."""
-    from pipeline.shipped.location import CARD_FILE, shipped_model_dir
+    from emotion_pipeline.shipped.location import CARD_FILE, shipped_model_dir
 
     print(f"using the model that comes with the project ({CARD_FILE})", file=sys.stderr, flush=True)
     return shipped_model_dir()
@@ -43,7 +43,7 @@ def choose_model(
 
     Returns:
       A server and None, or None and a model folder; both, where the user named both, which
-      `serving.local_server.reach` refuses.
+      `emotion_faces.local_server.reach` refuses.
     """
     if options.server or options.model_dir:
         return options.server, options.model_dir

@@ -4,8 +4,8 @@ import argparse
 import json
 import pathlib
 
-from pipeline.commands.model_choice import add_model_arguments, choose_model
-from pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
+from emotion_pipeline.commands.terminal import FAILED_STATUS
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Asks a server about pictures; returns the exit status."""
-    from serving.local_server import reach
-    from serving.predict import format_table, predict_paths
+    from emotion_faces.local_server import reach
+    from emotion_faces.predict import format_table, predict_paths
 
     with reach(*choose_model(options)) as address:
         answers = predict_paths(options.paths, address, options.model_name, options.timeout_secs)

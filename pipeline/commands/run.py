@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from components.errors import UserError
-from components.image_findings.policies import REPORT
-from pipeline.commands.configure import add_settings_arguments, configure
-from pipeline.commands.terminal import USAGE_STATUS, quiet
-from pipeline.configs import RECIPES, RUNNERS, PipelineConfig
-from pipeline.settings import with_overrides
+from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
+from emotion_pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
 
@@ -129,8 +129,8 @@ def execute(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "run.log"
     with quiet(log, options.verbose) as terminal:
-        from pipeline.local_runner import run
-        from pipeline.summary import format_summary
+        from emotion_pipeline.local_runner import run
+        from emotion_pipeline.summary import format_summary
 
         summary = run(config)
         text = summary.to_json()

@@ -4,11 +4,11 @@ import argparse
 import pathlib
 import sys
 
-from components.errors import UserError
-from pipeline.commands.configure import add_settings_arguments, configure
-from pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
-from pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
-from pipeline.configs import PipelineConfig
+from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Propose a schema from data, or compare two schemas."
 
@@ -57,7 +57,7 @@ def _infer(options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.
     with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
-        from pipeline.validation import infer_schema
+        from emotion_pipeline.validation import infer_schema
 
         text = infer_schema(config)
         if options.out is None:
@@ -70,8 +70,8 @@ def _infer(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from pipeline.schema_diff import diff_schemas
-    from pipeline.schemas import load_schema
+    from emotion_pipeline.schema_diff import diff_schemas
+    from emotion_pipeline.schemas import load_schema
 
     lines = diff_schemas(load_schema(str(options.one)), load_schema(str(options.other)))
     print("\n".join(lines) if lines else "no difference")

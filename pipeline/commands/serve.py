@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from pipeline.commands.model_choice import shipped_model
+from emotion_pipeline.commands.model_choice import shipped_model
 
 HELP = "Serve what was pushed, over gRPC and REST."
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Serves a model until it is stopped; returns the exit status."""
-    from serving.serve import ServeSettings, serve
+    from emotion_faces.serve import ServeSettings, serve
 
     settings = ServeSettings(
         model_dir=options.model_dir or shipped_model(),

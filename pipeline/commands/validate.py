@@ -4,10 +4,10 @@ import argparse
 import pathlib
 import sys
 
-from components.errors import UserError
-from pipeline.commands.configure import add_settings_arguments, configure
-from pipeline.commands.terminal import USAGE_STATUS, quiet
-from pipeline.configs import PipelineConfig
+from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
@@ -58,7 +58,7 @@ def execute(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
-        from pipeline.validation import (
+        from emotion_pipeline.validation import (
             format_validation,
             validate,
             validate_requests,

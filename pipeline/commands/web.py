@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipeline.commands.model_choice import add_model_arguments, choose_model
+from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
 
 HELP = "Serve a page that marks faces, for this computer's browser."
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Serves the page until it is stopped; returns the exit status."""
-    from serving.web.app import serve
+    from emotion_faces.web.app import serve
 
     server, model_dir = choose_model(options)
     serve(server, model_dir, options.host, options.port)

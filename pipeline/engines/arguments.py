@@ -1,6 +1,6 @@
 """Which arguments Beam's pipelines get on each runner: pure functions."""
 
-from pipeline.configs import BeamConfig
+from emotion_pipeline.configs import BeamConfig
 
 # Without any image TFX packs its own installation anew for each Beam step. Nobody looks at the name:
 # here no worker runs in a container, and external ones have everything installed.

@@ -9,7 +9,7 @@ from google.protobuf import message
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
 from tfx.proto.orchestration import executable_spec_pb2
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 # As Beam's PortableRunner ends, on every engine.
 _JOB_FAILED = re.compile(r"Pipeline \S+ failed in state (?P<state>\w+): (?P<trace>.*)", re.DOTALL)

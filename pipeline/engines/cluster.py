@@ -8,12 +8,12 @@ import shutil
 import time
 import urllib.request
 
-from components.errors import UserError
-from pipeline.engines import network
-from pipeline.engines.flink import flink_services
-from pipeline.engines.job_server import answers, free_port
-from pipeline.engines.services import Service, start, stop
-from pipeline.engines.spark import spark_services
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.engines import network
+from emotion_pipeline.engines.flink import flink_services
+from emotion_pipeline.engines.job_server import answers, free_port
+from emotion_pipeline.engines.services import Service, start, stop
+from emotion_pipeline.engines.spark import spark_services
 
 START_TIMEOUT_SECS = 240.0
 """A part that ends is noticed at once; this is for a machine so busy that all of them are slow."""

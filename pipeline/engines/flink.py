@@ -6,11 +6,11 @@ Flink's PyPI package has no shell scripts; what they usually compute is computed
 import pathlib
 import sys
 
-from pipeline.engines.jars import engine_package, find_program, job_server_jars
-from pipeline.engines.job_server import job_server_command, opened_packages
-from pipeline.engines.network import Host
-from pipeline.engines.services import ServiceSpec
-from pipeline.engines.worker_pool import DEFAULT_PORT
+from emotion_pipeline.engines.jars import engine_package, find_program, job_server_jars
+from emotion_pipeline.engines.job_server import job_server_command, opened_packages
+from emotion_pipeline.engines.network import Host
+from emotion_pipeline.engines.services import ServiceSpec
+from emotion_pipeline.engines.worker_pool import DEFAULT_PORT
 
 _JOB_MANAGER_CLASS = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER_CLASS = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -137,7 +137,13 @@ def flink_services(
 
 def worker_pool_service(number: int, host: Host) -> ServiceSpec:
     """Returns the worker pool beside an engine's worker."""
-    pool = [sys.executable, "-m", "pipeline.engines.worker_pool", "--port", str(DEFAULT_PORT)]
+    pool = [
+        sys.executable,
+        "-m",
+        "emotion_pipeline.engines.worker_pool",
+        "--port",
+        str(DEFAULT_PORT),
+    ]
     return ServiceSpec(f"pool-{number}", host.command(pool))
 
 

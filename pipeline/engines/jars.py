@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 
-from components.errors import UserError
-from components.progress import report
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import report
 
 FLINK_VERSION = "1.19.1"
 SPARK_VERSION = "3.5.5"

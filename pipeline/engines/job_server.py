@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import grpc
 
-from components.errors import UserError
-from pipeline.engines.jars import (
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.engines.jars import (
     JOB_SERVER_CLASSES,
     engine_package,
     find_program,

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 _SPACE = ipaddress.IPv4Network("10.213.0.0/16")
 

@@ -10,11 +10,11 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from components.errors import UserError
-from components.progress import report
-from pipeline.configs import BeamConfig
-from pipeline.engines.arguments import beam_args, option_of
-from pipeline.engines.jars import FLINK_VERSION
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import report
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines.arguments import beam_args, option_of
+from emotion_pipeline.engines.jars import FLINK_VERSION
 
 _REST_TIMEOUT_SECS = 10.0
 _ENDPOINT_TIMEOUT_SECS = 5.0
@@ -50,8 +50,8 @@ def ready_engine(
     if config.runner == "flink":
         parallelism = check_flink(config, flink_overview(config.flink_master))
         config = dataclasses.replace(config, parallelism=parallelism)
-    from pipeline.engines.job_server import answers, running_job_server
-    from pipeline.engines.probe import probe_workers
+    from emotion_pipeline.engines.job_server import answers, running_job_server
+    from emotion_pipeline.engines.probe import probe_workers
 
     with contextlib.ExitStack() as stack:
         if not config.job_endpoint:

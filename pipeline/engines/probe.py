@@ -15,11 +15,11 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from components.errors import UserError
-from components.fingerprint import code_fingerprint
-from pipeline.engines.arguments import option_of
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.engines.arguments import option_of
 
-_PACKAGES = ("components", "pipeline")
+_PACKAGES = ("emotion_pipeline", "emotion_pipeline.components")
 _MARK = "[probe]"
 _TASKS = 32
 
@@ -154,7 +154,7 @@ def _run(args: list[str], expected: Expected, timeout_secs: float) -> None:
             f"the job server at {endpoint} took a small job, and it did not end in "
             f"{timeout_secs:.0f} s. Look for these: no free slot; no worker pool at "
             f"{option_of(args, 'environment_config')} beside a TaskManager (python -m "
-            "pipeline.engines.worker_pool); two TaskManagers that share one pool; a pool that cannot "
+            "emotion_pipeline.engines.worker_pool); two TaskManagers that share one pool; a pool that cannot "
             "start Python; machines so busy that workers start slowly (--set beam.check_secs=N gives "
             "them longer). The engine's and the pool's logs say more."
         )
@@ -175,7 +175,7 @@ def explain_failure(text: str, args: list[str]) -> str:
     if pool and f":{port}" in text and ("Connection refused" in text or "UNAVAILABLE" in text):
         return (
             f"the engine's workers get no answer from a worker pool at {pool}: start one beside each "
-            "of them (python -m pipeline.engines.worker_pool), on the same localhost"
+            "of them (python -m emotion_pipeline.engines.worker_pool), on the same localhost"
         )
     # Of a Java trace the last cause says most, of a short text the whole.
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -2,11 +2,11 @@
 
 import pathlib
 
-from pipeline.engines.flink import worker_pool_service
-from pipeline.engines.jars import engine_package, find_program
-from pipeline.engines.job_server import job_server_command, opened_packages
-from pipeline.engines.network import Host
-from pipeline.engines.services import ServiceSpec
+from emotion_pipeline.engines.flink import worker_pool_service
+from emotion_pipeline.engines.jars import engine_package, find_program
+from emotion_pipeline.engines.job_server import job_server_command, opened_packages
+from emotion_pipeline.engines.network import Host
+from emotion_pipeline.engines.services import ServiceSpec
 
 _MASTER_CLASS = "org.apache.spark.deploy.master.Master"
 _WORKER_CLASS = "org.apache.spark.deploy.worker.Worker"

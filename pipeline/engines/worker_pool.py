@@ -1,6 +1,6 @@
 """Beam's worker pool: starts a Python worker on this machine whenever an engine asks for one.
 
-    python -m pipeline.engines.worker_pool --port 50000
+    python -m emotion_pipeline.engines.worker_pool --port 50000
 
 It stands beside each TaskManager of Flink or worker of Spark, on the same `localhost`, in an
 environment in which this project is installed. Two TaskManagers must not share one: they use the same

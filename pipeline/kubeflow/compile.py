@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from components.errors import UserError
-from pipeline.configs import PipelineConfig
-from pipeline.kubeflow.config import KubeflowConfig
-from pipeline.kubeflow.graph import create_kubeflow_pipeline
-from pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
-from pipeline.kubeflow.platform import platform_spec
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.kubeflow.config import KubeflowConfig
+from emotion_pipeline.kubeflow.graph import create_kubeflow_pipeline
+from emotion_pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
+from emotion_pipeline.kubeflow.platform import platform_spec
 
-ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint", "--node")
+ENTRYPOINT = ("python", "-m", "emotion_pipeline.kubeflow.entrypoint", "--node")
 
 
 def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import UserError
-from pipeline.configs import PipelineConfig
-from pipeline.settings import check
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.settings import check
 
 DATA_DIR = "/mnt/data"
 """Where the data volume is mounted: the pictures, and the pipeline's own copies and checkpoints."""

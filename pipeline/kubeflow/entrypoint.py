@@ -3,13 +3,13 @@
 TFX has an entrypoint of its own, made for Vertex AI. It does the work here too, after this one has made
 what the launcher of open-source Kubeflow Pipelines hands over look as TFX expects it:
 
-- execution properties come from the graph of the run's settings (`pipeline.kubeflow.parameters`);
+- execution properties come from the graph of the run's settings (`emotion_pipeline.kubeflow.parameters`);
 - input artifacts arrive without a type; it is filled in from the component's input spec, which is
   among TFX's own arguments;
 - the output `executor-logs` is the launcher's and unknown to TFX: it is left out;
 - `minio://`, `s3://` and `gs://` are read and written as the copies that the launcher keeps under
   `/minio`, `/s3` and `/gcs`, and named as before in the output file;
-- an input artifact that is marked as absent is left out (`components.pushed_model`);
+- an input artifact that is marked as absent is left out (`emotion_pipeline.components.pushed_model`);
 - the process ends without Python's finalisation, in which gRPC threads abort.
 """
 
@@ -22,8 +22,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from components.errors import UserError
-from components.progress import LOGGER_NAME
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import LOGGER_NAME
 
 LOCAL_ROOT_VARIABLE = "EMOTION_LAUNCHER_ROOT"
 """Environment variable: the folder in which the launcher's copies lie, for tests; else `/`."""
@@ -95,8 +95,8 @@ def execution_properties(node_id: str, parameters: dict[str, Any]) -> dict[str, 
     from google.protobuf import json_format
     from tfx.orchestration.kubeflow.v2 import compiler_utils
 
-    from pipeline.kubeflow.graph import create_kubeflow_pipeline
-    from pipeline.kubeflow.parameters import apply_parameters
+    from emotion_pipeline.kubeflow.graph import create_kubeflow_pipeline
+    from emotion_pipeline.kubeflow.parameters import apply_parameters
 
     nodes = {
         node.id: node for node in create_kubeflow_pipeline(apply_parameters(parameters)).components

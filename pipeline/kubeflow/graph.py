@@ -4,9 +4,9 @@ import dataclasses
 
 from tfx.orchestration.pipeline import Pipeline
 
-from components.pushed_model.component import PushedModel
-from pipeline.configs import PipelineConfig
-from pipeline.pipeline import create_pipeline
+from emotion_pipeline.components.pushed_model.component import PushedModel
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.pipeline import create_pipeline
 
 
 def create_kubeflow_pipeline(config: PipelineConfig) -> Pipeline:

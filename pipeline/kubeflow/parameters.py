@@ -3,7 +3,7 @@
 A runtime parameter is a setting by another name: `train.epochs` becomes `train_epochs`. One more,
 `settings`, holds all settings as they were compiled, in JSON. Each task is given them all; it puts
 them together and takes its execution properties from the graph that they make
-(`pipeline.kubeflow.entrypoint`). So a parameter reaches whatever the setting reaches, also within the
+(`emotion_pipeline.kubeflow.entrypoint`). So a parameter reaches whatever the setting reaches, also within the
 Evaluator's configuration and the Trainer's, where TFX's own RuntimeParameter cannot go.
 """
 
@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.errors import UserError
-from pipeline.configs import PipelineConfig
-from pipeline.settings import to_dict, with_overrides
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.settings import to_dict, with_overrides
 
 SETTINGS_KEY = "settings"
 """The parameter that holds all settings as they were compiled."""

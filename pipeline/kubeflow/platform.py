@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.kubeflow.config import DATA_DIR, MODELS_DIR, KubeflowConfig
+from emotion_pipeline.kubeflow.config import DATA_DIR, MODELS_DIR, KubeflowConfig
 
 _KAGGLE_KEYS = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from components.errors import UserError
+from emotion_pipeline.components.errors import UserError
 
 _END_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 POLL_SECS = 10.0

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from pipeline.configs import TrainConfig
+from emotion_pipeline.configs import TrainConfig
 
 
 def augment(pixels: tf.Tensor, config: TrainConfig, seed: tf.Tensor) -> tf.Tensor:

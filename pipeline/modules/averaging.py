@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from pipeline.modules.model import set_dropout_rate
-from pipeline.modules.training_data import Split
+from emotion_pipeline.modules.model import set_dropout_rate
+from emotion_pipeline.modules.training_data import Split
 
 _SAMPLE_IMAGES = 2048
 _SAMPLE_BATCH = 256

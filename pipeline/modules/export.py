@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.modules.signatures import ServedModel, save
 
 ASSETS_EXTRA_DIR = "assets.extra"
 LABELS_FILE = "labels.txt"

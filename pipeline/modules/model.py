@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from components.constants import IMAGE_SIZE_PX, LABELS
-from pipeline.modules.dropout import Dropout
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX, LABELS
+from emotion_pipeline.modules.dropout import Dropout
 
 INPUT_NAME = "image_xf"
 DROPOUT_RATE = 0.5

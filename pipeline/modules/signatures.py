@@ -6,9 +6,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from components.constants import IMAGE_SIZE_PX
-from components.features import IMAGE_KEY, LABEL_KEY, transformed_key
-from pipeline.modules.transform_module import decode_image
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX
+from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
+from emotion_pipeline.modules.transform_module import decode_image
 
 CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
 

@@ -10,16 +10,16 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.progress import report
-from components.training_record import write_training
-from pipeline.configs import TrainConfig
-from pipeline.modules.distribution import choose_strategy
-from pipeline.modules.export import export
-from pipeline.modules.model import build_model
-from pipeline.modules.precision import choose_policy
-from pipeline.modules.training import train
-from pipeline.modules.training_data import Split, load_split
-from pipeline.settings import with_overrides
+from emotion_pipeline.components.progress import report
+from emotion_pipeline.components.training_record import write_training
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.distribution import choose_strategy
+from emotion_pipeline.modules.export import export
+from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.precision import choose_policy
+from emotion_pipeline.modules.training import train
+from emotion_pipeline.modules.training_data import Split, load_split
+from emotion_pipeline.settings import with_overrides
 
 
 def run_fn(fn_args: FnArgs) -> None:

@@ -6,14 +6,14 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from components.errors import UserError
-from components.progress import Throttle, format_secs, report
-from pipeline.configs import TrainConfig
-from pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
-from pipeline.modules.checkpoints import Checkpoints, TrainState
-from pipeline.modules.distribution import merge_statistics
-from pipeline.modules.model import set_dropout_rate
-from pipeline.modules.training_data import EpochBatches, Split, eval_batches
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import Throttle, format_secs, report
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
+from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
+from emotion_pipeline.modules.distribution import merge_statistics
+from emotion_pipeline.modules.model import set_dropout_rate
+from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_batches
 
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int):

@@ -7,9 +7,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.features import COPY_INDEX_KEY, IMAGE_KEY, LABEL_KEY, PATH_KEY, transformed_key
-from pipeline.configs import TrainConfig
-from pipeline.modules.augment import augment, mix
+from emotion_pipeline.components.features import (
+    COPY_INDEX_KEY,
+    IMAGE_KEY,
+    LABEL_KEY,
+    PATH_KEY,
+    transformed_key,
+)
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.augment import augment, mix
 
 _DECODE_BATCH = 512
 _MIX = 1  # Keeps the draws of the mixing apart from those of the augmentation.

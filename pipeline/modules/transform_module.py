@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from components.constants import IMAGE_SIZE_PX
-from components.features import IMAGE_KEY, LABEL_KEY, transformed_key
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX
+from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:

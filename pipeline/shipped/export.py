@@ -1,4 +1,4 @@
-"""Makes the SavedModel of the shipped weights: `python -m pipeline.shipped.export DIR`."""
+"""Makes the SavedModel of the shipped weights: `python -m emotion_pipeline.shipped.export DIR`."""
 
 import json
 import os
@@ -9,12 +9,12 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from pipeline.modules.export import write_extras
-from pipeline.modules.model import build_model
-from pipeline.modules.precision import choose_policy
-from pipeline.modules.signatures import ServedModel, save
-from pipeline.shipped.location import WEIGHTS_FILE
-from pipeline.shipped.weights import unpack
+from emotion_pipeline.modules.export import write_extras
+from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.precision import choose_policy
+from emotion_pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.shipped.location import WEIGHTS_FILE
+from emotion_pipeline.shipped.weights import unpack
 
 
 def fresh_network(num_classes: int, dtype_policy: str = "float32") -> tf.keras.Model:

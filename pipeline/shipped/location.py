@@ -6,9 +6,9 @@ import pathlib
 import subprocess
 import sys
 
-from components.errors import UserError
-from components.fingerprint import code_fingerprint
-from serving.cache import cache_dir
+from emotion_faces.cache import cache_dir
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.fingerprint import code_fingerprint
 
 WEIGHTS_FILE = pathlib.Path(__file__).parent / "weights.npz"
 CARD_FILE = WEIGHTS_FILE.with_name("MODEL_CARD.md")
@@ -30,7 +30,7 @@ def shipped_model_dir() -> pathlib.Path:
         # In a process of its own: its imports and its chatter are not the caller's.
         with log.open("wb") as file:
             made = subprocess.run(
-                [sys.executable, "-m", "pipeline.shipped.export", str(base_dir)],
+                [sys.executable, "-m", "emotion_pipeline.shipped.export", str(base_dir)],
                 env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -43,5 +43,5 @@ def shipped_model_dir() -> pathlib.Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256(WEIGHTS_FILE.read_bytes())
-    digest.update(code_fingerprint("pipeline.modules", "pipeline.shipped").encode())
+    digest.update(code_fingerprint("emotion_pipeline.modules", "emotion_pipeline.shipped").encode())
     return digest.hexdigest()[:16]

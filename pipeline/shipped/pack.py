@@ -1,4 +1,4 @@
-"""Packs a trained model: `python -m pipeline.shipped.pack ROOT --version N --out weights.npz`."""
+"""Packs a trained model: `python -m emotion_pipeline.shipped.pack ROOT --version N --out weights.npz`."""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ import pathlib
 
 import tensorflow as tf
 
-from pipeline.shipped.export import fresh_network, weights_by_name
-from pipeline.shipped.weights import Facts, pack
-from serving.local_server import newest_version
+from emotion_faces.local_server import newest_version
+from emotion_pipeline.shipped.export import fresh_network, weights_by_name
+from emotion_pipeline.shipped.weights import Facts, pack
 
 _NETWORK = "_network"
 

@@ -1,6 +1,6 @@
 """Emotions in pictures and films: faces found, asked about, marked and listed."""
 
-from serving.annotate.faces import FaceEmotion
-from serving.annotate.image import AnnotatedImage, annotate_image
+from emotion_faces.annotate.faces import FaceEmotion
+from emotion_faces.annotate.image import AnnotatedImage, annotate_image
 
 __all__ = ["AnnotatedImage", "FaceEmotion", "annotate_image"]

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from serving import local_server
-from serving.annotate.draw import draw_faces
-from serving.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
-from serving.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
-from serving.annotate.table import FaceTable
-from serving.annotate.track import Tracker
-from serving.errors import UserError
-from serving.faces.detector import CenterFace
+from emotion_faces import local_server
+from emotion_faces.annotate.draw import draw_faces
+from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
+from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import CenterFace
 
 WINDOW = "emotion (q closes)"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from serving.annotate.faces import FaceEmotion
-from serving.faces.detector import FaceBox
+from emotion_faces.annotate.faces import FaceEmotion
+from emotion_faces.faces.detector import FaceBox
 
 Colour = tuple[int, int, int]
 Area = tuple[int, int, int, int]

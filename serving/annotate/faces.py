@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from serving.client import Prediction
-from serving.faces.crop import FACE_SIZE_PX, crop_faces
-from serving.faces.detector import FaceBox, FaceDetector
+from emotion_faces.client import Prediction
+from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
+from emotion_faces.faces.detector import FaceBox, FaceDetector
 
 MAX_CHUNK_SHOTS = 32
 MAX_CHUNK_BYTES = 128 * 1024 * 1024
@@ -18,7 +18,7 @@ MAX_CHUNK_BYTES = 128 * 1024 * 1024
 
 
 class Classifier(Protocol):
-    """The part of `serving.client.EmotionClient` that is used here."""
+    """The part of `emotion_faces.client.EmotionClient` that is used here."""
 
     def predict_pixels(self, pixels: np.ndarray) -> list[Prediction]:
         """Classifies float32 [N, 48, 48, 1] in [0, 1]."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from serving.annotate.faces import Shot
-from serving.errors import UserError
-from serving.faces.pictures import MAX_PIXELS
+from emotion_faces.annotate.faces import Shot
+from emotion_faces.errors import UserError
+from emotion_faces.faces.pictures import MAX_PIXELS
 
 _DEFAULT_FPS = 25.0
 _MAX_FPS = 240.0  # some containers state their clock's rate (1,000 or 90,000) and not the film's

@@ -8,11 +8,11 @@ import pathlib
 
 import numpy as np
 
-from serving.annotate.draw import draw_faces
-from serving.annotate.faces import Classifier, FaceEmotion, Shot, find_emotions
-from serving.errors import UserError
-from serving.faces.detector import CenterFace, FaceDetector
-from serving.faces.pictures import decode_picture
+from emotion_faces.annotate.draw import draw_faces
+from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, find_emotions
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import CenterFace, FaceDetector
+from emotion_faces.faces.pictures import decode_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +33,8 @@ def annotate_image(
     Args:
       image: uint8 RGB [height, width, 3], which is not changed; or an encoded picture's bytes; or
         the path of a picture file.
-      client: a `serving.client.EmotionClient`.
-      detector: what finds faces; None for a new `serving.faces.detector.CenterFace()`. Make one
+      client: a `emotion_faces.client.EmotionClient`.
+      detector: what finds faces; None for a new `emotion_faces.faces.detector.CenterFace()`. Make one
         and pass it when there are many pictures.
 
     Raises:

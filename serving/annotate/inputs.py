@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from serving.errors import UserError
+from emotion_faces.errors import UserError
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 FILM_SUFFIXES = frozenset(

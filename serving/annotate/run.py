@@ -11,18 +11,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from serving import local_server
-from serving.annotate import inputs
-from serving.annotate.draw import draw_faces
-from serving.annotate.faces import Classifier, Shot, ask_model, find_emotions
-from serving.annotate.film import FilmReader, FilmWriter
-from serving.annotate.image import read_picture
-from serving.annotate.progress import Progress
-from serving.annotate.table import FaceTable
-from serving.annotate.timeline import Timeline
-from serving.annotate.track import Tracker
-from serving.errors import UserError
-from serving.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces import local_server
+from emotion_faces.annotate import inputs
+from emotion_faces.annotate.draw import draw_faces
+from emotion_faces.annotate.faces import Classifier, Shot, ask_model, find_emotions
+from emotion_faces.annotate.film import FilmReader, FilmWriter
+from emotion_faces.annotate.image import read_picture
+from emotion_faces.annotate.progress import Progress
+from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.timeline import Timeline
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 

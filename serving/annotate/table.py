@@ -9,8 +9,8 @@ import types
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from serving.annotate.faces import Shot
-from serving.errors import UserError
+from emotion_faces.annotate.faces import Shot
+from emotion_faces.errors import UserError
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 _ROW_GROUP = 10_000

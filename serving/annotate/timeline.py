@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from serving.annotate.draw import colour_of
-from serving.annotate.faces import FaceEmotion
+from emotion_faces.annotate.draw import colour_of
+from emotion_faces.annotate.faces import FaceEmotion
 
 _MAX_POINTS = 300
 

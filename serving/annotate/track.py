@@ -6,8 +6,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from serving.annotate.faces import FaceEmotion
-from serving.faces.detector import FaceBox
+from emotion_faces.annotate.faces import FaceEmotion
+from emotion_faces.faces.detector import FaceBox
 
 MAX_GAP_SECS = 1.0
 """A face that comes back to its place within this is the same face."""

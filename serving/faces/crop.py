@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from serving.faces.detector import FaceBox
+from emotion_faces.faces.detector import FaceBox
 
 FACE_SIZE_PX = 48
 """Width and height of what the network takes."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from serving.errors import UserError
+from emotion_faces.errors import UserError
 
 DEFAULT_MIN_SCORE = 0.5
 DEFAULT_MIN_FACE_PX = 16

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from serving.errors import UserError
+from emotion_faces.errors import UserError
 
 MAX_PIXELS = 64_000_000
 """A picture with more is refused before its pixels are decoded (they would take 200 MB)."""

@@ -1,12 +1,12 @@
-"""`python -m serving.model_server`: the server by tensorflow_model_server's flags."""
+"""`python -m emotion_faces.model_server`: the server by tensorflow_model_server's flags."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from serving.errors import UserError
-from serving.model_server import flags
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import flags
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         print(flags.usage())
         return 0
     flags.set_up_logging()
-    from serving.model_server import server  # imports TensorFlow
+    from emotion_faces.model_server import server  # imports TensorFlow
 
     try:
         return server.run(options)

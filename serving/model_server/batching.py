@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Sequence
 import grpc
 import numpy as np
 
-from serving.model_server import status
+from emotion_faces.model_server import status
 
 Arrays = Sequence[np.ndarray]
 RunFn = Callable[[Arrays, float | None], list[np.ndarray]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server import (
+from emotion_faces.model_server import (
     core,
     image_guard,
     inference,
@@ -20,7 +20,7 @@ from serving.model_server import (
     predict,
     status,
 )
-from serving.protos import (
+from emotion_faces.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from serving.errors import UserError
-from serving.model_server import batching
-from serving.protos import model_server_config_pb2
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import batching
+from emotion_faces.protos import model_server_config_pb2
 
 _PACKAGE = "emotion.serving"
 _Field = descriptor_pb2.FieldDescriptorProto

@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from serving.model_server import model_config, servable, source, status, versions
-from serving.protos import model_pb2, model_server_config_pb2
+from emotion_faces.model_server import model_config, servable, source, status, versions
+from emotion_faces.protos import model_pb2, model_server_config_pb2
 
 _LONGEST_LOAD_SECS = 24 * 3600.0
 

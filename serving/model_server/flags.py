@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.errors import UserError
+from emotion_faces.errors import UserError
 
 _THREADS = max(64, 4 * (os.cpu_count() or 1))
 _THREADS_NOTE = "(TensorFlow Serving: 4 x CPUs; here waiting calls hold one each)"
@@ -148,7 +148,7 @@ def _value(name: str, kind: type, text: str | None) -> Any:
     raise UserError(f"--{name} takes a {kind.__name__}; found {text!r}")
 
 
-def usage(program: str = "python -m serving.model_server") -> str:
+def usage(program: str = "python -m emotion_faces.model_server") -> str:
     """The text of --help."""
     lines = [f"usage: {program} --flag=value ...", "Flags:"]
     for field in dataclasses.fields(Options):

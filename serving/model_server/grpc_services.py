@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from serving.model_server import calls, core, model_config, status
-from serving.protos import (
+from emotion_faces.model_server import calls, core, model_config, status
+from emotion_faces.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,

@@ -19,8 +19,8 @@ import tornado.ioloop
 import tornado.iostream
 import tornado.netutil
 
-from serving.errors import UserError
-from serving.model_server import rest
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import rest
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 

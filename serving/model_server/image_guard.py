@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from google.protobuf import message
 
-from serving.model_server import status
-from serving.protos import example_pb2
+from emotion_faces.model_server import status
+from emotion_faces.protos import example_pb2
 
 _JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from serving import tensors
-from serving.model_server import image_guard, predict, servable, status
-from serving.protos import (
+from emotion_faces import tensors
+from emotion_faces.model_server import image_guard, predict, servable, status
+from emotion_faces.protos import (
     classification_pb2,
     inference_pb2,
     input_pb2,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from serving import tensors
-from serving.model_server import image_guard, servable, status
+from emotion_faces import tensors
+from emotion_faces.model_server import image_guard, servable, status
 
 _log = logging.getLogger(__name__)
 

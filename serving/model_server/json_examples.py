@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serving.model_server import json_response, json_values, status
-from serving.protos import classification_pb2, example_pb2, input_pb2, regression_pb2
+from emotion_faces.model_server import json_response, json_values, status
+from emotion_faces.protos import classification_pb2, example_pb2, input_pb2, regression_pb2
 
 _RESULTS = "results"
 _LARGEST_FLOAT = 3.4028234663852886e38

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.model_server import inputs, json_values, servable, status
+from emotion_faces.model_server import inputs, json_values, servable, status
 
 ROW_FORMAT = "instances"
 COLUMN_FORMAT = "inputs"

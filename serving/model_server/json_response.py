@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 import orjson
 
-from serving.model_server import json_request, status
+from emotion_faces.model_server import json_request, status
 
 _BYTES_SUFFIX = "_bytes"
 

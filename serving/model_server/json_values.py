@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from serving import tensors
-from serving.model_server import status
-from serving.protos import types_pb2
+from emotion_faces import tensors
+from emotion_faces.model_server import status
+from emotion_faces.protos import types_pb2
 
 _LONGEST_ECHO = 256
 _MOST_DIMENSIONS = 32  # of an array in NumPy 1; NumPy 2 takes 64, and both are to answer the same

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serving.model_server import servable, status, versions
-from serving.protos import get_model_metadata_pb2, get_model_status_pb2, model_pb2
+from emotion_faces.model_server import servable, status, versions
+from emotion_faces.protos import get_model_metadata_pb2, get_model_status_pb2, model_pb2
 
 SIGNATURE_DEF = "signature_def"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from serving.model_server import status
-from serving.protos import model_server_config_pb2
+from emotion_faces.model_server import status
+from emotion_faces.protos import model_server_config_pb2
 
 PLATFORM = "tensorflow"
 

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import numpy as np
 
-from serving import tensors
-from serving.model_server import image_guard, inputs, servable, status
-from serving.protos import predict_pb2
+from emotion_faces import tensors
+from emotion_faces.model_server import image_guard, inputs, servable, status
+from emotion_faces.protos import predict_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
 

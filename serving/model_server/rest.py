@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf import json_format
 
-from serving.model_server import (
+from emotion_faces.model_server import (
     calls,
     json_examples,
     json_request,
@@ -24,7 +24,7 @@ from serving.model_server import (
     metrics,
     status,
 )
-from serving.protos import (
+from emotion_faces.protos import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,

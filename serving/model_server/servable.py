@@ -14,9 +14,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session as tf_session
 
-from serving import tensors
-from serving.model_server import batching, status
-from serving.protos import meta_graph_pb2, types_pb2
+from emotion_faces import tensors
+from emotion_faces.model_server import batching, status
+from emotion_faces.protos import meta_graph_pb2, types_pb2
 
 SERVE_TAG = "serve"
 INIT_OP_SIGNATURE = "__saved_model_init_op"

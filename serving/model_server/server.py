@@ -13,8 +13,8 @@ from typing import Any
 
 import grpc
 
-from serving.errors import UserError
-from serving.model_server import (
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import (
     calls,
     config_files,
     core,

@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 from tensorflow.core.protobuf import config_pb2
 
-from serving.errors import UserError
-from serving.model_server import batching, config_files, flags, model_config
-from serving.protos import model_server_config_pb2
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import batching, config_files, flags, model_config
+from emotion_faces.protos import model_server_config_pb2
 
 
 def server_config(options: flags.Options) -> Any:

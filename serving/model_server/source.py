@@ -6,7 +6,7 @@ import logging
 import pathlib
 from typing import Any
 
-from serving.model_server import status
+from emotion_faces.model_server import status
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from serving.model_server import servable, status
+from emotion_faces.model_server import servable, status
 
 LoadFn = Callable[[int, str], servable.Servable]
 

@@ -8,8 +8,8 @@ import time
 import grpc
 import tensorflow as tf
 
-from serving.model_server import image_guard, inference, predict, servable, status
-from serving.protos import prediction_log_pb2
+from emotion_faces.model_server import image_guard, inference, predict, servable, status
+from emotion_faces.protos import prediction_log_pb2
 
 REQUESTS_FILE = "assets.extra/tf_serving_warmup_requests"
 """TFRecords of PredictionLog, within the version's folder."""

@@ -1,4 +1,4 @@
-"""`python -m serving.web`: the page without the project's command line."""
+"""`python -m emotion_faces.web`: the page without the project's command line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import argparse
 import pathlib
 import sys
 
-from serving.errors import UserError
-from serving.web import app
+from emotion_faces.errors import UserError
+from emotion_faces.web import app
 
 
 def main() -> int:
     """Serves the page; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="serving.web", description="Serves the emotion page.")
+    parser = argparse.ArgumentParser(
+        prog="emotion_faces.web", description="Serves the emotion page."
+    )
     parser.add_argument("--server", metavar="HOST:PORT")
     parser.add_argument("--model-dir", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--host", default="127.0.0.1")

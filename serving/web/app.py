@@ -22,13 +22,13 @@ import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
-from serving import local_server
-from serving.annotate.draw import colour_of
-from serving.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
-from serving.annotate.track import Tracker
-from serving.errors import UserError
-from serving.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
-from serving.faces.pictures import decode_picture
+from emotion_faces import local_server
+from emotion_faces.annotate.draw import colour_of
+from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces.faces.pictures import decode_picture
 
 DEFAULT_PORT = 8600
 MAX_UPLOAD_BYTES = 32 * 1024 * 1024
@@ -228,7 +228,7 @@ class _Worker:
 
 
 def _server_error() -> type[UserError]:
-    from serving.client import CallError
+    from emotion_faces.client import CallError
 
     return CallError
 

@@ -6,11 +6,11 @@ import tensorflow as tf
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
-from components import features
-from components.example_proto import make_example
-from components.examples import describe_examples
-from pipeline.configs import BeamConfig
-from pipeline.engines.arguments import beam_args as pipeline_beam_args
+from emotion_pipeline.components import features
+from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.examples import describe_examples
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines.arguments import beam_args as pipeline_beam_args
 from tests.components.pictures import encode, noise
 
 BEAM_ARGS = pipeline_beam_args(BeamConfig())

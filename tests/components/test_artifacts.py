@@ -5,8 +5,8 @@ import inspect
 import pytest
 from tfx.types.artifact import Artifact
 
-import components
-from components import artifacts
+import emotion_pipeline
+from emotion_pipeline.components import artifacts
 
 CLASSES = [
     one
@@ -19,10 +19,12 @@ def test_kubeflow_takes_every_type_name_and_tfx_finds_the_class_by_it():
     assert artifacts.ImageManifest in CLASSES
     for one in CLASSES:
         namespace, _, name = one.TYPE_NAME.partition(".")
-        assert namespace == "components", f"{one.__name__}: TYPE_NAME is not components.NAME"
-        assert getattr(components, name) is one
+        assert namespace == "emotion_pipeline", (
+            f"{one.__name__}: TYPE_NAME is not emotion_pipeline.NAME"
+        )
+        assert getattr(emotion_pipeline, name) is one
 
 
 def test_other_names_are_not_found():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        components.nonsense  # noqa: B018
+        emotion_pipeline.nonsense  # noqa: B018

@@ -1,6 +1,6 @@
 import pytest
 
-from components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import code_fingerprint
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def test_changes_with_any_source_of_a_package(package):
 
 
 def test_a_module_is_its_own_file_alone(package):
-    before = code_fingerprint("components.features")
-    assert before == code_fingerprint("components.features")
-    assert before != code_fingerprint("components.constants")
+    before = code_fingerprint("emotion_pipeline.components.features")
+    assert before == code_fingerprint("emotion_pipeline.components.features")
+    assert before != code_fingerprint("emotion_pipeline.components.constants")
 
 
 def test_names_a_module_that_is_not_there():

@@ -3,11 +3,11 @@ import collections
 import numpy as np
 import pytest
 
-from components import sample_data
-from components.constants import LABELS
-from components.errors import UserError
-from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components import sample_data
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest.ingest import ingest
+from emotion_pipeline.components.image_ingest.manifest import kept_rows
 from tests.components.pictures import snapshot
 
 

@@ -1,6 +1,6 @@
 import json
 
-from components.training_record import read_training, write_training
+from emotion_pipeline.components.training_record import read_training, write_training
 
 TRAINING = {"epochs": 1, "history": [{"loss": 1.5}], "resumed_at": []}
 

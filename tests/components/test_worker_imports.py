@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-TRANSFORMS = ("components.class_balancer.transforms", "components.image_example_gen.transforms")
+TRANSFORMS = (
+    "emotion_pipeline.components.class_balancer.transforms",
+    "emotion_pipeline.components.image_example_gen.transforms",
+)
 
 
 @pytest.mark.slow

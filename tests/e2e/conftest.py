@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.sample_data import draw_sample
+from emotion_pipeline.components.sample_data import draw_sample
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "pipeline.cli"]
+COMMAND = [sys.executable, "-m", "emotion_pipeline.cli"]
 TIMEOUT_SECS = 600
 
 # One short epoch: these runs show the plumbing, and not what the network can learn.

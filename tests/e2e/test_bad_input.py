@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from pipeline.cli import main
+from emotion_pipeline.cli import main
 from tests.components.pictures import encode, noise, snapshot, write_data_set, write_picture
 
 pytestmark = pytest.mark.slow

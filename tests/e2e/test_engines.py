@@ -13,12 +13,14 @@ from collections.abc import Iterator
 import pytest
 from tfx.types import standard_artifacts
 
-from components.artifacts import ImageManifest
-from components.class_balancer.executor import Executor as ClassBalancerExecutor
-from components.image_example_gen.executor import Executor as ImageExampleGenExecutor
-from pipeline.configs import BeamConfig
-from pipeline.engines.job_server import free_port
-from pipeline.engines.preflight import ready_engine
+from emotion_pipeline.components.artifacts import ImageManifest
+from emotion_pipeline.components.class_balancer.executor import Executor as ClassBalancerExecutor
+from emotion_pipeline.components.image_example_gen.executor import (
+    Executor as ImageExampleGenExecutor,
+)
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines.job_server import free_port
+from emotion_pipeline.engines.preflight import ready_engine
 from tests.components.example_artifacts import beam_context, read_records
 from tests.e2e.conftest import REPOSITORY, SHORT, run_pipeline
 
@@ -40,9 +42,12 @@ def workers_python(tmp_path_factory) -> pathlib.Path:
     source.mkdir()
     for name in ("setup.py", "README.md", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, source)
-    for name in ("pipeline", "components", "serving"):
+    for name in ("pipeline", "components", "serving", "src"):
         shutil.copytree(
-            REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+            REPOSITORY / name,
+            source / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
@@ -62,7 +67,7 @@ def workers_python(tmp_path_factory) -> pathlib.Path:
         [
             python,
             "-c",
-            "import components, pipeline; print(components.__file__, pipeline.__file__)",
+            "import emotion_pipeline, emotion_faces; print(emotion_pipeline.__file__, emotion_faces.__file__)",
         ],
         capture_output=True,
         text=True,
@@ -81,7 +86,7 @@ def engine(workers_python, tmp_path_factory) -> Iterator[tuple[list[str], pathli
     with open(pool_log, "wb") as pool_file, open(folder / "service.log", "wb") as service_file:
         processes = [
             subprocess.Popen(
-                [workers_python, "-m", "pipeline.engines.worker_pool", "--port", "0"],
+                [workers_python, "-m", "emotion_pipeline.engines.worker_pool", "--port", "0"],
                 cwd=folder,
                 stderr=pool_file,
             ),

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from tfx.types import standard_artifacts
 
-from components.class_balancer.executor import Executor
-from components.errors import UserError
-from pipeline.configs import BeamConfig
-from pipeline.engines import cluster, network
-from pipeline.engines.arguments import beam_args
-from pipeline.engines.cluster import Cluster
-from pipeline.engines.jars import engine_package, find_program, job_server_jars
+from emotion_pipeline.components.class_balancer.executor import Executor
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines import cluster, network
+from emotion_pipeline.engines.arguments import beam_args
+from emotion_pipeline.engines.cluster import Cluster
+from emotion_pipeline.engines.jars import engine_package, find_program, job_server_jars
 from tests.components.example_artifacts import (
     beam_context,
     examples_of,

@@ -9,7 +9,7 @@ from tests.e2e.conftest import REPOSITORY
 
 PROGRAM = """
 import sys
-from pipeline.cli import main
+from emotion_pipeline.cli import main
 try:
     main(sys.argv[1:])
 except SystemExit as done:

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from components.constants import LABELS
-from serving.client import EmotionClient
+from emotion_faces.client import EmotionClient
+from emotion_pipeline.components.constants import LABELS
 from tests.e2e.conftest import SHORT, emotion, kill_when, run_pipeline
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,11 @@ from typing import Any, Protocol
 
 _LOCAL_DIRS = {"minio": "minio", "s3": "s3", "gs": "gcs"}
 # What every task imports: the graph, and with it TFX and TensorFlow.
-_PRELOADED = ("pipeline.kubeflow.graph", "tensorflow_model_analysis", "tensorflow_transform")
+_PRELOADED = (
+    "emotion_pipeline.kubeflow.graph",
+    "tensorflow_model_analysis",
+    "tensorflow_transform",
+)
 
 
 @dataclasses.dataclass(frozen=True)

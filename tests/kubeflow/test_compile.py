@@ -7,17 +7,22 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from components.errors import UserError
-from pipeline.cli import main
-from pipeline.kubeflow.config import KubeflowConfig, Resources, kubeflow_defaults, parse_resources
-from pipeline.kubeflow.parameters import (
+from emotion_pipeline.cli import main
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.kubeflow.config import (
+    KubeflowConfig,
+    Resources,
+    kubeflow_defaults,
+    parse_resources,
+)
+from emotion_pipeline.kubeflow.parameters import (
     DEFAULT_PARAMETERS,
     apply_parameters,
     flatten,
     parameter_name,
     parameter_specs,
 )
-from pipeline.settings import to_dict, with_overrides
+from emotion_pipeline.settings import to_dict, with_overrides
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def documents():
     """A package with all that it can have."""
-    from pipeline.kubeflow.compile import compile_pipeline
+    from emotion_pipeline.kubeflow.compile import compile_pipeline
 
     kubeflow = KubeflowConfig(
         image="registry.example/emotion:7",
@@ -110,7 +115,7 @@ def test_every_step_runs_our_entrypoint_in_the_image(documents):
         container = executors(spec)[component["executorLabel"]]["container"]
         assert container["image"] == "registry.example/emotion:7"
         assert container["command"] == [
-            "python", "-m", "pipeline.kubeflow.entrypoint", "--node", node,
+            "python", "-m", "emotion_pipeline.kubeflow.entrypoint", "--node", node,
         ]  # fmt: skip
         assert "{{$}}" in container["args"]
         if node == "Trainer":
@@ -211,7 +216,7 @@ REACHES = {
 
 
 def test_changing_a_parameter_changes_what_the_task_gets(documents):
-    from pipeline.kubeflow.entrypoint import execution_properties
+    from emotion_pipeline.kubeflow.entrypoint import execution_properties
 
     assert set(CHANGED) == set(map(parameter_name, DEFAULT_PARAMETERS))
     spec = documents[0]
@@ -302,7 +307,7 @@ def test_names_that_images_may_have(image):
 
 
 def test_resources_of_an_unknown_step():
-    from pipeline.kubeflow.compile import compile_pipeline
+    from emotion_pipeline.kubeflow.compile import compile_pipeline
 
     kubeflow = KubeflowConfig(step_resources=dict([parse_resources("Trainr=cpus:2,memory:4")]))
     with pytest.raises(UserError, match=r"--resources Trainr: there is no such step; .*Trainer"):
@@ -310,7 +315,7 @@ def test_resources_of_an_unknown_step():
 
 
 def test_the_file_must_be_named_as_kfp_wants_it(tmp_path):
-    from pipeline.kubeflow.compile import write_package
+    from emotion_pipeline.kubeflow.compile import write_package
 
     with pytest.raises(UserError, match=r"must end in \.yaml"):
         write_package([{}], tmp_path / "pipeline.json")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.errors import UserError
-from pipeline.kubeflow.entrypoint import adapt_invocation, local_path, remote_uri
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.kubeflow.entrypoint import adapt_invocation, local_path, remote_uri
 
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 SPEC = {"artifacts": {"model": {"artifactType": MODEL}, "baseline": {"artifactType": MODEL}}}
@@ -76,9 +76,9 @@ def test_local_path_and_back(uri, path):
 def test_a_step_that_the_image_does_not_know():
     import json
 
-    from pipeline.kubeflow.config import kubeflow_defaults
-    from pipeline.kubeflow.entrypoint import execution_properties
-    from pipeline.settings import to_dict
+    from emotion_pipeline.kubeflow.config import kubeflow_defaults
+    from emotion_pipeline.kubeflow.entrypoint import execution_properties
+    from emotion_pipeline.settings import to_dict
 
     parameters = {"settings": json.dumps(to_dict(kubeflow_defaults()))}
     with pytest.raises(UserError, match="no such step in this image, which knows ImageIngest"):

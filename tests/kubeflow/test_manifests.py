@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline.kubeflow.config import KubeflowConfig
+from emotion_pipeline.kubeflow.config import KubeflowConfig
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "serving" / "deploy"

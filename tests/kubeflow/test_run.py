@@ -7,11 +7,11 @@ import pathlib
 import pytest
 import yaml
 
-from components.constants import LABELS
-from components.image_ingest.manifest import counts_by_split, read_manifest
-from pipeline.configs import PipelineConfig
-from pipeline.kubeflow.config import KubeflowConfig
-from pipeline.kubeflow.parameters import apply_parameters
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.kubeflow.config import KubeflowConfig
+from emotion_pipeline.kubeflow.parameters import apply_parameters
 from tests.kubeflow.conftest import PARAMETERS
 from tests.kubeflow.kfp_stand_in import LOGS_OUTPUT, TYPED, VERTEX, Run, RunError
 from tests.kubeflow.pods import Forks, Processes
@@ -95,7 +95,7 @@ def config(compiled) -> PipelineConfig:
 
 
 def test_vertex_way_runs_the_first_tasks_of_a_job(config, tmp_path):
-    from pipeline.kubeflow.compile import compile_pipeline, write_package
+    from emotion_pipeline.kubeflow.compile import compile_pipeline, write_package
 
     kubeflow = KubeflowConfig(
         vertex=True, pipeline_root="gs://bucket/emotion", data_claim="", models_claim=""
@@ -112,7 +112,7 @@ def test_vertex_way_runs_the_first_tasks_of_a_job(config, tmp_path):
 @pytest.fixture(scope="module")
 def plain_package(config, tmp_path_factory) -> pathlib.Path:
     """The package as TFX compiles it, for TFX's own entrypoint."""
-    from pipeline.kubeflow.compile import tfx_spec
+    from emotion_pipeline.kubeflow.compile import tfx_spec
 
     plain = tfx_spec(config, KubeflowConfig())
     plain["defaultPipelineRoot"] = KubeflowConfig().pipeline_root

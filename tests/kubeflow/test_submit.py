@@ -7,8 +7,8 @@ import threading
 import pytest
 import yaml
 
-from pipeline.cli import main
-from pipeline.kubeflow import submit as submit_module
+from emotion_pipeline.cli import main
+from emotion_pipeline.kubeflow import submit as submit_module
 from tests.kubeflow.fake_api import serve_api
 
 SPEC = {

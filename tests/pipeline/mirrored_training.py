@@ -14,12 +14,12 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 import tensorflow as tf
 
-from pipeline.configs import TrainConfig
-from pipeline.modules import training
-from pipeline.modules.distribution import choose_strategy
-from pipeline.modules.model import build_model
-from pipeline.modules.signatures import ServedModel, save
-from pipeline.modules.training_data import Split
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules import training
+from emotion_pipeline.modules.distribution import choose_strategy
+from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.modules.training_data import Split
 
 CONFIG = TrainConfig(
     epochs=3,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.class_balancer.translate import translate
-from pipeline.configs import TrainConfig
-from pipeline.modules.augment import _affine, augment, mix
+from emotion_pipeline.components.class_balancer.translate import translate
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.augment import _affine, augment, mix
 
 _PIXELS = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
 _ALL = TrainConfig(flip=True, rotation_degrees=5, zoom=0.05, shift_px=3, brightness=0.2)

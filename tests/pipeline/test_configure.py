@@ -2,10 +2,10 @@ import argparse
 
 import pytest
 
-from components.errors import UserError
-from components.image_findings.policies import DEFAULT_POLICIES
-from pipeline.commands import run, validate
-from pipeline.configs import FindingsConfig
+from emotion_pipeline.commands import run, validate
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
+from emotion_pipeline.configs import FindingsConfig
 
 
 def config_of(command, *arguments):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.modules.distribution import choose_strategy
+from emotion_pipeline.modules.distribution import choose_strategy
 from tests.pipeline.mirrored_training import make_split
 
 REPOSITORY = pathlib.Path(__file__).parents[2]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.modules.dropout import Dropout
+from emotion_pipeline.modules.dropout import Dropout
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])

@@ -1,5 +1,5 @@
-from pipeline.configs import ThresholdConfig
-from pipeline.evaluation import make_eval_config
+from emotion_pipeline.configs import ThresholdConfig
+from emotion_pipeline.evaluation import make_eval_config
 
 
 def config():

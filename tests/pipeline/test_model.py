@@ -1,8 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from pipeline.modules.dropout import Dropout
-from pipeline.modules.model import build_model, set_dropout_rate
+from emotion_pipeline.modules.dropout import Dropout
+from emotion_pipeline.modules.model import build_model, set_dropout_rate
 
 
 @pytest.fixture(scope="module")

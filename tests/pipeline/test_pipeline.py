@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.configs import PipelineConfig
-from pipeline.pipeline import STATISTICS_END, VALIDATION_END, create_pipeline
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END, create_pipeline
 
 
 def ids(last=None):

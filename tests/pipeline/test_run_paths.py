@@ -2,9 +2,9 @@ import pathlib
 
 import pytest
 
-from components.errors import UserError
-from pipeline.cli import _parser
-from pipeline.commands.run import make_config
+from emotion_pipeline.cli import _parser
+from emotion_pipeline.commands.run import make_config
+from emotion_pipeline.components.errors import UserError
 
 
 def config_of(*arguments: str):

@@ -3,11 +3,11 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import UserError
-from pipeline.configs import PipelineConfig
-from pipeline.schema_diff import diff_schemas
-from pipeline.schema_proposal import format_proposal, propose_schema
-from pipeline.schemas import load_schema
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.schema_diff import diff_schemas
+from emotion_pipeline.schema_proposal import format_proposal, propose_schema
+from emotion_pipeline.schemas import load_schema
 from tests.components.drift_validator.numbers import statistics_of
 
 

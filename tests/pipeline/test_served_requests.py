@@ -4,14 +4,14 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from components import sample_data
-from components.drift_validator.histograms import QUANTILES
-from components.errors import UserError
-from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import kept_rows
-from pipeline.configs import PipelineConfig
-from pipeline.schemas import load_schema
-from pipeline.served_requests import compare_requests, measure_requests, read_requests
+from emotion_pipeline.components import sample_data
+from emotion_pipeline.components.drift_validator.histograms import QUANTILES
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest.ingest import ingest
+from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.schemas import load_schema
+from emotion_pipeline.served_requests import compare_requests, measure_requests, read_requests
 from tests.components.pictures import encode
 
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from components.errors import UserError
-from pipeline.configs import RECIPES, PipelineConfig, TrainConfig
-from pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import RECIPES, PipelineConfig, TrainConfig
+from emotion_pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
 
 
 def test_defaults_are_the_method_as_published():

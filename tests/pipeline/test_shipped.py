@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.constants import LABELS
-from pipeline.modules.model import build_model
-from pipeline.shipped.export import export_model, fresh_network, load_network, weights_by_name
-from pipeline.shipped.pack import read_weights
-from pipeline.shipped.weights import Facts, pack, unpack
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.shipped.export import (
+    export_model,
+    fresh_network,
+    load_network,
+    weights_by_name,
+)
+from emotion_pipeline.shipped.pack import read_weights
+from emotion_pipeline.shipped.weights import Facts, pack, unpack
 
 FACTS = Facts(
     version=20260102, labels=list(LABELS), flip=True, metrics={"accuracy": 0.5}, provenance={}

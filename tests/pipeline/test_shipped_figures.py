@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.shipped.export import export_model
-from pipeline.shipped.location import CARD_FILE, WEIGHTS_FILE
-from pipeline.shipped.weights import unpack
+from emotion_pipeline.shipped.export import export_model
+from emotion_pipeline.shipped.location import CARD_FILE, WEIGHTS_FILE
+from emotion_pipeline.shipped.weights import unpack
 
 _BATCH = 256
 

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.constants import LABELS
-from pipeline.modules.signatures import ServedModel, save
-from pipeline.modules.trainer_module import predict
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.modules.trainer_module import predict
 from tests.components.example_artifacts import example
 from tests.components.pictures import encode, noise
 

@@ -6,14 +6,14 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
-from components.errors import UserError
-from pipeline.configs import TrainConfig
-from pipeline.modules import training
-from pipeline.modules.averaging import averaged_weights
-from pipeline.modules.checkpoints import Checkpoints, TrainState
-from pipeline.modules.dropout import Dropout
-from pipeline.modules.model import build_model
-from pipeline.modules.training_data import EpochBatches, Split
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules import training
+from emotion_pipeline.modules.averaging import averaged_weights
+from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
+from emotion_pipeline.modules.dropout import Dropout
+from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.training_data import EpochBatches, Split
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.modules.transform_module import decode_image, decode_images, preprocessing_fn
+from emotion_pipeline.modules.transform_module import decode_image, decode_images, preprocessing_fn
 from tests.components.pictures import encode, noise
 
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from components.constants import LABELS
-from components.sample_data import draw_sample
-from pipeline.cli import main
+from emotion_pipeline.cli import main
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.sample_data import draw_sample
 from tests.components.image_findings.planted import plant
 from tests.components.pictures import encode, snapshot
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from serving import client
+from emotion_faces import client
 from tests.serving import models
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -40,7 +40,7 @@ def emotion_server(models_dir, tmp_path_factory):
             [
                 sys.executable,
                 "-m",
-                "serving.model_server",
+                "emotion_faces.model_server",
                 "--model_name=emotion",
                 f"--model_base_path={models_dir / 'emotion'}",
                 f"--port={port}",

@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from serving.annotate import annotate_image, camera, inputs, run, timeline
-from serving.annotate.faces import FaceEmotion, Shot
-from serving.annotate.film import FilmReader, find_ffmpeg
-from serving.annotate.progress import Progress
-from serving.annotate.table import FaceTable
-from serving.annotate.track import Tracker
-from serving.client import Prediction
-from serving.errors import UserError
-from serving.faces.detector import FaceBox
+from emotion_faces.annotate import annotate_image, camera, inputs, run, timeline
+from emotion_faces.annotate.faces import FaceEmotion, Shot
+from emotion_faces.annotate.film import FilmReader, find_ffmpeg
+from emotion_faces.annotate.progress import Progress
+from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.client import Prediction
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import FaceBox
 from tests.serving import models
 
 LABELS = models.LABELS
@@ -227,7 +227,7 @@ def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astro
     write_film(film, [astronaut] * 400)
     program = (
         "import pathlib, contextlib\n"
-        "from serving.annotate import run\n"
+        "from emotion_faces.annotate import run\n"
         "from tests.serving.test_annotate import BrightnessClassifier\n"
         "fake = contextlib.nullcontext(BrightnessClassifier())\n"
         "run.local_server.connect = lambda server, model_dir: fake\n"

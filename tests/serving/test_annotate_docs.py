@@ -8,7 +8,7 @@ import re
 import cv2
 import pytest
 
-from serving import local_server
+from emotion_faces import local_server
 from tests.serving import models
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "annotate.md"

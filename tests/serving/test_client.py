@@ -4,8 +4,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving import client, tensors
-from serving.protos import (
+from emotion_faces import client, tensors
+from emotion_faces.protos import (
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,

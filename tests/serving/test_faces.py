@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.errors import UserError
-from serving.faces import crop, detector, pictures
-from serving.faces.detector import FaceBox
+from emotion_faces.errors import UserError
+from emotion_faces.faces import crop, detector, pictures
+from emotion_faces.faces.detector import FaceBox
 
 
 @pytest.fixture(scope="module")

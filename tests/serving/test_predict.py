@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import predict
-from serving.errors import UserError
+from emotion_faces import predict
+from emotion_faces.errors import UserError
 
 
 def write_image(path, value=128, size=48):

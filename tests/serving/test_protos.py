@@ -7,7 +7,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIRST_THE_STUBS = """
 import sys
-from serving import client, protos
+from emotion_faces import client, protos
 assert "tensorflow" not in sys.modules
 assert "numpy" in sys.modules
 """

@@ -2,9 +2,9 @@ import pathlib
 
 import pytest
 
-from serving import serve, tfserving
-from serving.errors import UserError
-from serving.model_server import config_files
+from emotion_faces import serve, tfserving
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import config_files
 
 DEPLOY = pathlib.Path(serve.__file__).parent / "deploy"
 

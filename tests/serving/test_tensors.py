@@ -2,8 +2,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from serving import tensors
-from serving.protos import tensor_pb2, types_pb2
+from emotion_faces import tensors
+from emotion_faces.protos import tensor_pb2, types_pb2
 
 
 @pytest.mark.parametrize("as_content", [False, True])

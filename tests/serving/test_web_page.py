@@ -49,7 +49,7 @@ def astronaut_bgr():
 @contextlib.contextmanager
 def page_server(*flags):
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving.web", "--port=0", *flags],
+        [sys.executable, "-m", "emotion_faces.web", "--port=0", *flags],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,8 +8,8 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils, standard_artifacts
 
-import pipeline
-from components.anomaly_gate.anomalies import (
+import emotion_pipeline
+from emotion_pipeline.components.anomaly_gate.anomalies import (
     AnomaliesError,
     Anomaly,
     describe,
@@ -17,15 +17,15 @@ from components.anomaly_gate.anomalies import (
     find_anomalies,
     forbidden_findings,
 )
-from components.anomaly_gate.component import AnomalyGate
-from components.anomaly_gate.executor import Executor
-from components.artifacts import DataDrift, ImageFindings, ImageManifest
-from components.constants import LABELS
-from components.drift_validator.drift import Comparison, Measurement, write_drift
-from components.image_findings.findings import Finding, write_findings
-from components.image_ingest.manifest import Manifest, make_table, write_manifest
+from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
+from emotion_pipeline.components.anomaly_gate.executor import Executor
+from emotion_pipeline.components.artifacts import DataDrift, ImageFindings, ImageManifest
+from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.drift_validator.drift import Comparison, Measurement, write_drift
+from emotion_pipeline.components.image_findings.findings import Finding, write_findings
+from emotion_pipeline.components.image_ingest.manifest import Manifest, make_table, write_manifest
 
-_SCHEMA_PATH = pathlib.Path(pipeline.__file__).parent / "schema" / "schema.pbtxt"
+_SCHEMA_PATH = pathlib.Path(emotion_pipeline.__file__).parent / "schema" / "schema.pbtxt"
 
 
 @pytest.fixture(scope="module")
@@ -244,9 +244,9 @@ def gate_channels():
     [
         ("anomalies", "anomalies must be a channel of ExampleAnomalies, got Model"),
         ("schema", "schema must be a channel of Schema, got Model"),
-        ("manifest", "manifest must be a channel of components.ImageManifest, got Model"),
-        ("findings", "findings must be a channel of components.ImageFindings, got Model"),
-        ("drift", "drift must be a channel of components.DataDrift, got Model"),
+        ("manifest", "manifest must be a channel of emotion_pipeline.ImageManifest, got Model"),
+        ("findings", "findings must be a channel of emotion_pipeline.ImageFindings, got Model"),
+        ("drift", "drift must be a channel of emotion_pipeline.DataDrift, got Model"),
     ],
 )
 def test_refuses_bad_wiring(name, message):

@@ -6,8 +6,8 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.class_balancer.component import ClassBalancer
-from components.class_balancer.executor import Executor
+from emotion_pipeline.components.class_balancer.component import ClassBalancer
+from emotion_pipeline.components.class_balancer.executor import Executor
 from tests.components.example_artifacts import (
     BEAM_ARGS,
     beam_context,

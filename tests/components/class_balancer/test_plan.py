@@ -1,6 +1,11 @@
 import pytest
 
-from components.class_balancer.plan import ClassPlan, image_key, plan_class, shift_of_copy
+from emotion_pipeline.components.class_balancer.plan import (
+    ClassPlan,
+    image_key,
+    plan_class,
+    shift_of_copy,
+)
 
 
 def test_plans_exact_counts():

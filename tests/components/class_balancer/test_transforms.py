@@ -2,7 +2,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from components.class_balancer.transforms import PlanCopies
+from emotion_pipeline.components.class_balancer.transforms import PlanCopies
 from tests.components.example_artifacts import BEAM_ARGS, examples_of
 
 

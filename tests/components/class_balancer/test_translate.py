@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.class_balancer.translate import mark_copy, translate, translated_copies
+from emotion_pipeline.components.class_balancer.translate import (
+    mark_copy,
+    translate,
+    translated_copies,
+)
 from tests.components.example_artifacts import example, values
 from tests.components.pictures import encode, noise
 

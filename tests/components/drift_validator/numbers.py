@@ -6,7 +6,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 
-from components.drift_validator.histograms import QUANTILES
+from emotion_pipeline.components.drift_validator.histograms import QUANTILES
 
 
 def statistics_of(count: int = 2000, seed: int = 0, **columns) -> DatasetFeatureStatisticsList:

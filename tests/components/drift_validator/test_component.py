@@ -4,8 +4,8 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.drift_validator.component import DriftValidator
-from components.errors import UserError
+from emotion_pipeline.components.drift_validator.component import DriftValidator
+from emotion_pipeline.components.errors import UserError
 
 
 def channels():

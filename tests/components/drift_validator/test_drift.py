@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.drift_validator import drift
+from emotion_pipeline.components.drift_validator import drift
 from tests.components.drift_validator.numbers import comparing_schema, statistics_of
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.drift_validator.histograms import align_histograms
+from emotion_pipeline.components.drift_validator.histograms import align_histograms
 from tests.components.drift_validator.numbers import statistics_of
 
 

@@ -1,8 +1,8 @@
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.drift_validator import statistics
-from components.errors import UserError
+from emotion_pipeline.components.drift_validator import statistics
+from emotion_pipeline.components.errors import UserError
 from tests.components.drift_validator.numbers import comparing_schema, statistics_of
 
 

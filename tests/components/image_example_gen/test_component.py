@@ -5,19 +5,19 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.artifacts import ImageManifest
-from components.errors import UserError
-from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.executor import Executor
-from components.image_ingest.manifest import (
+from emotion_pipeline.components.artifacts import ImageManifest
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
+from emotion_pipeline.components.image_example_gen.executor import Executor
+from emotion_pipeline.components.image_ingest.manifest import (
     ROW_GROUP_ROWS,
     Manifest,
     make_table,
     prune,
     write_manifest,
 )
-from components.image_ingest.measure import measure_image
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.image_ingest.measure import measure_image
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from tests.components.example_artifacts import beam_context, read_records, values
 from tests.components.pictures import write_picture
 

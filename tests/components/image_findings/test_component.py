@@ -3,11 +3,11 @@ from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local import local_dag_runner
 from tfx.types import channel, standard_artifacts
 
-from components import artifacts
-from components.image_findings.component import ImageAudit
-from components.image_findings.findings import read_findings
-from components.image_ingest.component import ImageIngest
-from components.image_ingest.manifest import read_manifest
+from emotion_pipeline.components import artifacts
+from emotion_pipeline.components.image_findings.component import ImageAudit
+from emotion_pipeline.components.image_findings.findings import read_findings
+from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.manifest import read_manifest
 from tests.components.image_findings.planted import plant
 
 pytestmark = pytest.mark.slow

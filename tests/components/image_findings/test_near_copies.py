@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import UserError
-from components.image_findings import near_copies
-from components.image_ingest.measure import measure_pixels
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings import near_copies
+from emotion_pipeline.components.image_ingest.measure import measure_pixels
 from tests.components.pictures import encode
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from components.image_findings.findings import Kind
-from components.image_findings.policies import DEFAULT_POLICIES, check_policies
+from emotion_pipeline.components.image_findings.findings import Kind
+from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES, check_policies
 
 
 def test_every_kind_has_a_default():

@@ -5,11 +5,11 @@ import functools
 import pytest
 
 from benchmarks.count_copies import count_copies
-from components.image_findings.findings import audit
-from components.image_findings.near_copies import load_pixels
-from components.image_ingest.ingest import ingest
-from components.image_ingest.manifest import counts_by_split
-from components.sources.resolve import resolve_source
+from emotion_pipeline.components.image_findings.findings import audit
+from emotion_pipeline.components.image_findings.near_copies import load_pixels
+from emotion_pipeline.components.image_ingest.ingest import ingest
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split
+from emotion_pipeline.components.sources.resolve import resolve_source
 
 pytestmark = pytest.mark.slow
 

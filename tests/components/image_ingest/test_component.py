@@ -7,11 +7,11 @@ from tfx.dsl.components.base import base_executor
 from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local import local_dag_runner
 
-from components import artifacts
-from components.errors import UserError
-from components.image_ingest import executor
-from components.image_ingest.component import ImageIngest
-from components.image_ingest.manifest import read_manifest
+from emotion_pipeline.components import artifacts
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest import executor
+from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.manifest import read_manifest
 from tests.components.pictures import write_data_set
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from components.image_ingest.find_files import find_files
+from emotion_pipeline.components.image_ingest.find_files import find_files
 
 
 def found(root):

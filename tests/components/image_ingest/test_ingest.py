@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from components.errors import UserError
-from components.image_ingest import find_files, measure
-from components.image_ingest.ingest import check_pruned_fraction, ingest
-from components.image_ingest.manifest import counts_by_split, kept_rows
-from components.sources.redundant import RemovedFile
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest import find_files, measure
+from emotion_pipeline.components.image_ingest.ingest import check_pruned_fraction, ingest
+from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.sources.redundant import RemovedFile
 from tests.components.image_ingest.test_find_files import open_folder, ordinary_user  # noqa: F401
 from tests.components.pictures import (
     encode,

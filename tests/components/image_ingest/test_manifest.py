@@ -3,8 +3,8 @@ import pathlib
 import pandas as pd
 import pytest
 
-from components.image_ingest import manifest
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.image_ingest import manifest
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 
 def row(path: str, split: str, status: str = "kept", reason: str = "") -> dict:

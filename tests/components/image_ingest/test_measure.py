@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_ingest import measure
-from components.image_ingest.manifest import COLUMNS
-from components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.image_ingest import measure
+from emotion_pipeline.components.image_ingest.manifest import COLUMNS
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from tests.components.pictures import encode, noise
 
 

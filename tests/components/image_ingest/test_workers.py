@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from components.image_ingest.workers import map_in_order
+from emotion_pipeline.components.image_ingest.workers import map_in_order
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
@@ -33,7 +33,7 @@ def test_a_worker_that_ends_is_an_error():
 
 def test_workers_end_with_a_parent_that_is_killed():
     program = (
-        "from components.image_ingest.workers import map_in_order\n"
+        "from emotion_pipeline.components.image_ingest.workers import map_in_order\n"
         "for each in map_in_order(int, map(str, range(10**9)), 2):\n"
         "    print(each, flush=True)\n"
     )

@@ -5,9 +5,9 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.types import standard_artifacts
 
-from components.model_pusher import push
-from components.model_pusher.executor import Executor
-from components.model_pusher.push import push_version
+from emotion_pipeline.components.model_pusher import push
+from emotion_pipeline.components.model_pusher.executor import Executor
+from emotion_pipeline.components.model_pusher.push import push_version
 
 
 @pytest.fixture

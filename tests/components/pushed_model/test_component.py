@@ -4,8 +4,8 @@ import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from components.pushed_model.component import PushedModel
-from components.pushed_model.executor import Executor, newest_version
+from emotion_pipeline.components.pushed_model.component import PushedModel
+from emotion_pipeline.components.pushed_model.executor import Executor, newest_version
 
 
 def run(push_dir, tmp_path):

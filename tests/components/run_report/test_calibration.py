@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from components.run_report.calibration import (
+from emotion_pipeline.components.run_report.calibration import (
     ReliabilityBin,
     expected_calibration_error,
     reliability,

@@ -8,17 +8,21 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tfx.types import channel, standard_artifacts
 
-from components import artifacts
-from components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from components.constants import SPLITS
-from components.example_proto import make_example
-from components.image_findings.findings import Finding, write_findings
-from components.image_ingest.manifest import write_manifest
-from components.run_report.component import RunReport
-from components.run_report.evaluation import ThresholdCheck, read_checks, threshold_checks
-from components.run_report.executor import Executor
-from pipeline.configs import ThresholdConfig
-from pipeline.evaluation import make_eval_config
+from emotion_pipeline.components import artifacts
+from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.image_findings.findings import Finding, write_findings
+from emotion_pipeline.components.image_ingest.manifest import write_manifest
+from emotion_pipeline.components.run_report.component import RunReport
+from emotion_pipeline.components.run_report.evaluation import (
+    ThresholdCheck,
+    read_checks,
+    threshold_checks,
+)
+from emotion_pipeline.components.run_report.executor import Executor
+from emotion_pipeline.configs import ThresholdConfig
+from emotion_pipeline.evaluation import make_eval_config
 from tests.components.example_artifacts import example, write_examples
 from tests.components.pictures import encode, noise
 from tests.components.run_report.contents import make_data, make_manifest, make_model

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.model_metrics import macro_f1
-from components.run_report.intervals import Interval, bootstrap, wilson
+from emotion_pipeline.components.model_metrics import macro_f1
+from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
 
 CONFUSION = np.array([[30, 10], [20, 40]])
 
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_intervals_however_the_draws_are_cut(monkey
     first = bootstrap(CONFUSION, seed=3)
     assert bootstrap(CONFUSION, seed=3) == first
     assert bootstrap(CONFUSION, seed=4) != first
-    monkeypatch.setattr("components.run_report.intervals._CHUNK_CELLS", 400)
+    monkeypatch.setattr("emotion_pipeline.components.run_report.intervals._CHUNK_CELLS", 400)
     assert bootstrap(CONFUSION, seed=3) == first
 
 

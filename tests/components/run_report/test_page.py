@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from components.run_report.content import ReportContent
-from components.run_report.intervals import bootstrap
-from components.run_report.page import copy_report, flatten, render, write_report
-from components.run_report.text import visible
+from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.run_report.intervals import bootstrap
+from emotion_pipeline.components.run_report.page import copy_report, flatten, render, write_report
+from emotion_pipeline.components.run_report.text import visible
 from tests.components.run_report.contents import make_content, make_data, make_manifest
 
 HOSTILE = [

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components import features
-from components.example_proto import make_example
-from components.run_report.pictures import (
+from emotion_pipeline.components import features
+from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.run_report.pictures import (
     data_uri,
     find_translated_copies,
     read_picture,

@@ -2,7 +2,11 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from components.run_report.statistics import Histogram, densities, summarize_statistics
+from emotion_pipeline.components.run_report.statistics import (
+    Histogram,
+    densities,
+    summarize_statistics,
+)
 
 
 def test_densities_have_an_area_of_one():

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from components.errors import UserError
-from components.sources import archive
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.sources import archive
 
 
 def make_zip(file: pathlib.Path, members: dict[str, bytes]) -> pathlib.Path:

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from components.errors import UserError
-from components.sources import kaggle
-from components.sources.resolve import resolve_source
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.sources import kaggle
+from emotion_pipeline.components.sources.resolve import resolve_source
 from tests.components.pictures import encode, noise
 from tests.components.sources.fake_kaggle import serve_kaggle
 

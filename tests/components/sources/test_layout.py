@@ -1,7 +1,7 @@
 import pytest
 
-from components.errors import UserError
-from components.sources.layout import Layout, find_layout
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.sources.layout import Layout, find_layout
 from tests.components.pictures import write_tree
 
 TWO_SPLITS = {"train": "train", "validation": "eval"}

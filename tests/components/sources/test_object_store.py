@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from components.errors import UserError
-from components.model_pusher.push import push_version
-from components.sources import object_store, resolve
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.model_pusher.push import push_version
+from emotion_pipeline.components.sources import object_store, resolve
 from tests.components.pictures import write_data_set
 from tests.components.sources.test_resolve import files, pack
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from pipeline.commands.model_choice import choose_model
+from emotion_pipeline.commands.model_choice import choose_model
 
 SHIPPED = pathlib.Path("shipped")
 

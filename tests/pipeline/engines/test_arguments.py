@@ -3,11 +3,11 @@ from apache_beam.options.pipeline_options import PortableOptions, StandardOption
 from apache_beam.pipeline import PipelineOptions
 from tfx.utils import dependency_utils
 
-from components.errors import UserError
-from pipeline.cli import _parser
-from pipeline.commands.run import make_config
-from pipeline.configs import BeamConfig
-from pipeline.engines.arguments import beam_args, option_of
+from emotion_pipeline.cli import _parser
+from emotion_pipeline.commands.run import make_config
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines.arguments import beam_args, option_of
 
 FLINK = BeamConfig(runner="flink", flink_master="jm:8081", job_endpoint="js:8099", parallelism=6)
 SPARK = BeamConfig(runner="spark", spark_master="spark://m:7077", job_endpoint="js:8099")

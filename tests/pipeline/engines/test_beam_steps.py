@@ -1,7 +1,7 @@
 import pytest
 from tfx.proto.orchestration import executable_spec_pb2
 
-from pipeline.engines.beam_steps import job_failure, without_beam_args
+from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 
 KILLED = """Pipeline BeamApp-root-1_2 failed in state FAILED: java.lang.RuntimeException: Error received \
 from SDK harness for instruction 33: Traceback (most recent call last):
@@ -16,7 +16,9 @@ RuntimeError: Channel closed prematurely.
 
 def beam_spec(*beam_args: str) -> executable_spec_pb2.BeamExecutableSpec:
     spec = executable_spec_pb2.BeamExecutableSpec()
-    spec.python_executor_spec.class_path = "components.class_balancer.executor.Executor"
+    spec.python_executor_spec.class_path = (
+        "emotion_pipeline.components.class_balancer.executor.Executor"
+    )
     for arg in beam_args:
         spec.beam_pipeline_args_placeholders.add().value.string_value = arg
     return spec

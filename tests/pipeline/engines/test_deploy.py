@@ -7,11 +7,11 @@ import xml.etree.ElementTree
 import pytest
 import yaml
 
-from pipeline.cli import _parser
-from pipeline.commands.run import make_config
-from pipeline.configs import BeamConfig
-from pipeline.engines.flink import COMMON_SETTINGS, task_manager_settings
-from pipeline.engines.jars import FLINK_VERSION, JOB_SERVER_CLASSES
+from emotion_pipeline.cli import _parser
+from emotion_pipeline.commands.run import make_config
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines.flink import COMMON_SETTINGS, task_manager_settings
+from emotion_pipeline.engines.jars import FLINK_VERSION, JOB_SERVER_CLASSES
 
 DEPLOY = pathlib.Path(__file__).parents[3] / "pipeline" / "deploy"
 REQUIREMENTS = DEPLOY.parents[1] / "requirements" / "base.in"
@@ -69,7 +69,7 @@ def test_a_worker_pool_of_the_projects_image_stands_beside_each_task_manager():
     assert pool["image"].startswith("emotion-pipeline:")
     address = f"localhost:{pool['command'][-1]}"
     assert address == BeamConfig().worker_pool
-    assert pool["command"][:3] == ["python", "-m", "pipeline.engines.worker_pool"]
+    assert pool["command"][:3] == ["python", "-m", "emotion_pipeline.engines.worker_pool"]
 
 
 def test_the_cluster_has_the_settings_that_were_tried():

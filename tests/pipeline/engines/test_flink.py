@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from components.errors import UserError
-from pipeline.engines import cluster
-from pipeline.engines.flink import task_manager_settings
-from pipeline.engines.network import Host
-from pipeline.engines.services import ServiceSpec, start, stop
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.engines import cluster
+from emotion_pipeline.engines.flink import task_manager_settings
+from emotion_pipeline.engines.network import Host
+from emotion_pipeline.engines.services import ServiceSpec, start, stop
 
 
 def test_a_task_managers_memory_adds_up_to_what_it_is_given():

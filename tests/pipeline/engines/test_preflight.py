@@ -9,11 +9,16 @@ import time
 
 import pytest
 
-from components.errors import UserError
-from pipeline.configs import BeamConfig
-from pipeline.engines import job_server
-from pipeline.engines.preflight import check_dataflow, check_flink, flink_overview, ready_engine
-from pipeline.engines.probe import Expected, explain_failure, find_problems
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.configs import BeamConfig
+from emotion_pipeline.engines import job_server
+from emotion_pipeline.engines.preflight import (
+    check_dataflow,
+    check_flink,
+    flink_overview,
+    ready_engine,
+)
+from emotion_pipeline.engines.probe import Expected, explain_failure, find_problems
 
 OVERVIEW = {
     "flink-version": "1.19.1",
@@ -192,9 +197,9 @@ def test_a_worker_finds_what_it_lacks(tmp_path):
 
 
 def find_code() -> str:
-    from components.fingerprint import code_fingerprint
+    from emotion_pipeline.components.fingerprint import code_fingerprint
 
-    return code_fingerprint("components", "pipeline")
+    return code_fingerprint("emotion_pipeline", "emotion_pipeline.components")
 
 
 @pytest.mark.parametrize(

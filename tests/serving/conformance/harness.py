@@ -35,7 +35,7 @@ State = get_model_status_pb2.ModelVersionStatus.State
 def launch_command() -> list[str]:
     """Returns the command that starts the server under test, without flags."""
     command = os.environ.get("SERVING_COMMAND")
-    return shlex.split(command) if command else [sys.executable, "-m", "serving.model_server"]
+    return shlex.split(command) if command else [sys.executable, "-m", "emotion_faces.model_server"]
 
 
 def free_port() -> int:

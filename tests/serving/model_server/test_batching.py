@@ -5,7 +5,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.model_server import batching, status
+from emotion_faces.model_server import batching, status
 
 
 class Model:

@@ -1,8 +1,8 @@
 import pytest
 from google.protobuf import text_format
 
-from serving.model_server import core, source, status, versions
-from serving.protos import model_pb2, model_server_config_pb2
+from emotion_faces.model_server import core, source, status, versions
+from emotion_faces.protos import model_pb2, model_server_config_pb2
 
 
 class FakeServable:

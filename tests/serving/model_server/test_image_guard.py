@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from serving.model_server import image_guard, status
-from serving.protos import example_pb2
+from emotion_faces.model_server import image_guard, status
+from emotion_faces.protos import example_pb2
 
 LIMITS = image_guard.ImageLimits(max_bytes=100_000, max_pixels=10_000)
 

@@ -2,8 +2,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from serving.model_server import json_examples, json_request, json_response, servable, status
-from serving.protos import input_pb2, types_pb2
+from emotion_faces.model_server import json_examples, json_request, json_response, servable, status
+from emotion_faces.protos import input_pb2, types_pb2
 
 
 def make_signature(**dtypes):

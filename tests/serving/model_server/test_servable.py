@@ -5,9 +5,17 @@ import grpc
 import numpy as np
 import pytest
 
-from serving import tensors
-from serving.model_server import batching, image_guard, inference, predict, servable, status, warmup
-from serving.protos import inference_pb2, predict_pb2, prediction_log_pb2
+from emotion_faces import tensors
+from emotion_faces.model_server import (
+    batching,
+    image_guard,
+    inference,
+    predict,
+    servable,
+    status,
+    warmup,
+)
+from emotion_faces.protos import inference_pb2, predict_pb2, prediction_log_pb2
 from tests.serving import models
 
 LIMITS = image_guard.ImageLimits()

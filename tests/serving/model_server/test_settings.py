@@ -1,7 +1,7 @@
 import pytest
 
-from serving.errors import UserError
-from serving.model_server import config_files, flags, metrics
+from emotion_faces.errors import UserError
+from emotion_faces.model_server import config_files, flags, metrics
 
 
 def test_flags():

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from serving.model_server import status, versions
-from serving.model_server.versions import State
+from emotion_faces.model_server import status, versions
+from emotion_faces.model_server.versions import State
 
 
 class FakeServable:
