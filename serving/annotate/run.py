@@ -15,7 +15,8 @@ from emotion_faces import local_server
 from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw import draw_faces
 from emotion_faces.annotate.faces import Classifier, Shot, ask_model, find_emotions
-from emotion_faces.annotate.film import FilmReader, FilmWriter
+from emotion_faces.annotate.film import FilmReader
+from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.progress import Progress
 from emotion_faces.annotate.table import FaceTable
@@ -23,6 +24,7 @@ from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces.names import printable
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -171,7 +173,7 @@ class _Run:
             shots = self._until_stopped(film.frames(self._settings.every))
             with (
                 FilmWriter(file.target, film.width, film.height, film.fps, file.path) as writer,
-                Progress(file.path.name, film.frame_count, "frames") as progress,
+                Progress(printable(file.path.name), film.frame_count, "frames") as progress,
             ):
                 faces = []
                 for shot in find_emotions(shots, self._detector, self._classifier):
@@ -182,18 +184,17 @@ class _Run:
                         timeline.add(faces, shot.seconds)
                         self.summary.faces += len(faces)
                     draw_faces(shot.image, faces)
-                    writer.write(shot.image)
+                    writer.write(shot.image, shot.seconds)
                     self.summary.frames += 1
                     progress.advance()
+                if not self._stopped.is_set():
+                    writer.write_rest_of_sound()
             self.summary.films += 1
-            if not timeline.save(file.plot, file.path.name):
-                print(f"{file.path}: no face was found", file=sys.stderr)
-            if film.frames_read < film.frame_count and not self._stopped.is_set():
-                self._fail(
-                    str(file.path),
-                    f"it ends after frame {film.frames_read} of the {film.frame_count} that it "
-                    "states; it may be damaged",
-                )
+            if not timeline.save(file.plot, printable(file.path.name)):
+                print(f"{printable(file.path)}: no face was found", file=sys.stderr)
+            if film.damage or writer.sound_damage:
+                told = "; ".join([*film.damage, *writer.sound_damage])
+                self._fail(str(file.path), f"{told}: the copy holds the rest")
 
     def _read_all(self, files: Sequence[inputs.InputFile], progress: Progress) -> Iterator[Shot]:
         for file in files:
@@ -211,7 +212,8 @@ class _Run:
                 return
             yield shot
 
-    def _fail(self, name: str, reason: str) -> None:
+    def _fail(self, path: str, reason: str) -> None:
+        name = printable(path)
         self.summary.failures.append((name, reason))
         print(reason if name in reason else f"{name}: {reason}", file=sys.stderr)
 

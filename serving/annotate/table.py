@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from emotion_faces.annotate.faces import Shot
 from emotion_faces.errors import UserError
+from emotion_faces.names import printable
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 _ROW_GROUP = 10_000
@@ -26,7 +27,7 @@ def face_rows(shot: Shot) -> list[list[Any]]:
     """A shot's rows; pixels whole, seconds to the millisecond, probabilities to the millionth."""
     return [
         [
-            shot.name,
+            printable(shot.name),
             shot.frame,
             round(shot.seconds, 3),
             *(round(value) for value in (f.box.left, f.box.top, f.box.width, f.box.height)),
