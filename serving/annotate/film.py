@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import re
 import struct
 import types
 from collections.abc import Generator, Iterator
@@ -29,8 +30,8 @@ _MAX_ASPECT = 10  # of a pixel; more is a slip in the file, which players pass o
 _LENGTH_IS_STATED = frozenset({"avi", "asf", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
 """Containers that state how long they are; of the others libav estimates it from their bit rate."""
 
-_SLACK = 0.02
-"""A film that ends within this share of the stated length, or a second, is whole: writers round."""
+_SLACK, _SLACK_SECS = 0.02, 0.5
+"""A film that ends within this of the stated length, in parts or seconds of it, is whole."""
 
 
 class FilmReader:
@@ -63,8 +64,8 @@ class FilmReader:
             self._frames = self._decode()
             self._first = next(self._frames, None)
             if self._first is None:
-                why = "; ".join(self.damage)
-                raise UserError(f"{self._name} holds no frame that can be read {why}".strip())
+                why = "; ".join(["no frame in it can be read", *self.damage])
+                raise UserError(f"{self._name}: {why}")
             self._set_shape(self._first)
         except BaseException:
             self._exit.close()
@@ -114,7 +115,8 @@ class FilmReader:
             raise self._too_large(stream.width, stream.height)
         # A film may grow larger as it goes on.
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        stream.thread_type = "AUTO"
+        # With threads that decode frames ahead, what damage takes with it would depend on their number.
+        stream.thread_type = "SLICE"
         return stream
 
     def _too_large(self, width: int, height: int) -> UserError:
@@ -135,22 +137,24 @@ class FilmReader:
         """Goes on after what cannot be read or decoded, and counts it."""
         import av
 
-        end = 0.0
+        end = pictures_end = 0.0
         for packet in read_packets(self._container, self.damage):
             if packet.stream.index != self._stream.index:
                 end = max(end, self._end_of(packet))
                 continue
+            if not packet.size and packet.dts is not None:
+                continue  # the frame before is shown for longer; libav refuses an empty packet
             try:
                 frames = packet.decode()
             except av.FFmpegError:
                 self._undecoded += 1
                 continue
-            end = max(end, self._end_of(packet))
+            pictures_end = max(pictures_end, self._end_of(packet))
             for frame in frames:
                 assert isinstance(frame, av.VideoFrame)
                 self._undecoded += frame.is_corrupt
                 yield frame
-        self._tell_damage(end)
+        self._tell_damage(max(end, pictures_end), pictures_end)
 
     def _end_of(self, packet: av.Packet[Any]) -> float:
         stamp = packet.dts if packet.pts is None else packet.pts
@@ -158,15 +162,31 @@ class FilmReader:
             return 0.0
         return float((stamp + (packet.duration or 0)) * packet.time_base) - self._clock.start
 
-    def _tell_damage(self, end: float) -> None:
+    def _tell_damage(self, end: float, pictures_end: float) -> None:
         if self._undecoded:
             self.damage.append(f"{self._undecoded} of its frames can't be decoded whole")
-        stated = (self._container.duration or 0) / 1e6
-        if (
-            self._container.format.name in _LENGTH_IS_STATED
-            and end < stated - max(1.0, _SLACK * stated)
+        if self._container.format.name not in _LENGTH_IS_STATED:
+            return
+        for what, length, stated in (
+            ("it ends", end, (self._container.duration or 0) / 1e6),
+            ("its pictures end", pictures_end, self._stated_end()),
         ):
-            self.damage.append(f"it ends after {end:.1f} of the {stated:.1f} s that it states")
+            if length < stated - max(_SLACK_SECS, _SLACK * stated):
+                self.damage.append(f"{what} after {length:.1f} of the {stated:.1f} s that it states")
+                return
+
+    def _stated_end(self) -> float:
+        """When the pictures end, in seconds, by the container; 0 where it does not say."""
+        stream = self._stream
+        if self._container.format.name == "avi":
+            # libav takes the length of one that is cut off from what there is of it.
+            return stream.frames / self.fps
+        if stream.duration and stream.time_base:
+            end = (stream.start_time or 0) + stream.duration
+            return float(end * stream.time_base) - self._clock.start
+        # Matroska has it in a tag of each track: 00:01:02.345000000
+        parts = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))
+        return sum(float(p) * u for p, u in zip(parts.groups(), (3600, 60, 1), strict=True)) if parts else 0.0
 
     def _set_shape(self, frame: av.VideoFrame) -> None:
         aspect = float(self._stream.sample_aspect_ratio or 1)

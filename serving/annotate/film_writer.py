@@ -170,7 +170,7 @@ class FilmWriter:
                     self._container.mux(self._track.encode(None))
                     if self._sound.undecoded:
                         self.sound_damage.append(
-                            f"{self._sound.undecoded} parts of its sound can't be decoded"
+                            f"{self._sound.undecoded} packets of its sound can't be decoded"
                         )
         finally:
             self._close()
