@@ -172,7 +172,9 @@ class FilmReader:
             ("its pictures end", pictures_end, self._stated_end()),
         ):
             if length < stated - max(_SLACK_SECS, _SLACK * stated):
-                self.damage.append(f"{what} after {length:.1f} of the {stated:.1f} s that it states")
+                self.damage.append(
+                    f"{what} after {length:.1f} of the {stated:.1f} s that it states"
+                )
                 return
 
     def _stated_end(self) -> float:
@@ -186,7 +188,11 @@ class FilmReader:
             return float(end * stream.time_base) - self._clock.start
         # Matroska has it in a tag of each track: 00:01:02.345000000
         parts = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))
-        return sum(float(p) * u for p, u in zip(parts.groups(), (3600, 60, 1), strict=True)) if parts else 0.0
+        return (
+            sum(float(p) * u for p, u in zip(parts.groups(), (3600, 60, 1), strict=True))
+            if parts
+            else 0.0
+        )
 
     def _set_shape(self, frame: av.VideoFrame) -> None:
         aspect = float(self._stream.sample_aspect_ratio or 1)
@@ -214,7 +220,7 @@ def turn_of(frame: av.VideoFrame) -> Turn:
     From libav's display matrix (`libavutil/display.h`): rows (a, b, u), (c, d, v), (x, y, w) as
     int32, by which a pixel (p, q) is shown at (a p + c q + x, b p + d q + y).
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return Turn()
     a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))

@@ -54,7 +54,9 @@ class FilmWriter:
         self._exit = contextlib.ExitStack()
         self._frames = 0
         self._sounded = 0.0
-        self._waiting: av.VideoFrame | None = None  # until the time of the next one is known
+        self._waiting: tuple[av.VideoFrame, int] | None = (
+            None  # until the time of the next one is known
+        )
         self._durations: dict[int | None, int] = {}
         self.sound_damage: list[str] = []
         with self._telling():
@@ -92,11 +94,11 @@ class FilmWriter:
             format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE
         )
         frame.time_base = _TIME_BASE
-        frame.pts = round(seconds / _TIME_BASE)
+        frame.pts = time = round(seconds / _TIME_BASE)
         with self._telling():
             if self._waiting is not None:
-                self._encode(self._waiting, frame.pts - self._waiting.pts)
-            self._waiting = frame
+                self._encode(*self._waiting, until=time)
+            self._waiting = frame, time
             self._write_sound(until=seconds)
 
     def write_rest_of_sound(self) -> None:
@@ -104,9 +106,8 @@ class FilmWriter:
         with self._telling():
             self._write_sound(until=float("inf"))
 
-    def _encode(self, frame: av.VideoFrame, duration: int) -> None:
-        assert frame.pts is not None
-        self._durations[frame.pts] = duration
+    def _encode(self, frame: av.VideoFrame, time: int, until: int) -> None:
+        self._durations[time] = until - time
         self._mux_pictures(self._pictures.encode(frame))
         self._frames += 1
 
@@ -162,10 +163,10 @@ class FilmWriter:
     def _finish(self) -> None:
         try:
             if self._waiting is not None:
-                end = float((self._waiting.pts + self._step) * _TIME_BASE)
-                self._encode(self._waiting, self._step)
+                end = self._waiting[1] + self._step
+                self._encode(*self._waiting, until=end)
                 self._mux_pictures(self._pictures.encode(None))
-                self._write_sound(until=end)
+                self._write_sound(until=float(end * _TIME_BASE))
                 if self._sound is not None and self._sound.rate:
                     self._container.mux(self._track.encode(None))
                     if self._sound.undecoded:

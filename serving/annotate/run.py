@@ -19,7 +19,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.progress import Progress
-from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
@@ -104,9 +104,11 @@ def annotate(
       settings: see Settings.
 
     Raises:
-      UserError: a path does not exist, an output exists already, or no server answers.
+      UserError: a path does not exist, an output exists already, the table's suffix is none of a
+        table's, or no server answers.
     """
     table_path = table_path or out_dir / "faces.csv"
+    check_suffix(table_path)
     files, ignored = inputs.collect(paths, out_dir)
     inputs.check_outputs(files, table_path)
     detector = CenterFace(min_face_px=settings.min_face_px)

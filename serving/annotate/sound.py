@@ -58,11 +58,11 @@ class FilmSound:
                 self.rate, self.layout = 0, ""
                 return
             self._stream = self._container.streams.audio[0]
-            self._first = next(self._decoded, None)
-            if self._first is None:
+            first = self._first = next(self._decoded, None)
+            if first is None:
                 raise SoundError("nothing of its sound can be decoded")
-            self.rate = min(_RATES, key=lambda rate: abs(rate - self._first.sample_rate))
-            name = self._first.layout.name
+            self.rate = min(_RATES, key=lambda rate: abs(rate - first.sample_rate))
+            name = first.layout.name
             self.layout = name if name in _LAYOUTS else "stereo"
         except BaseException:
             self._exit.close()
