@@ -10,11 +10,11 @@ from typing import Any
 
 from emotion_faces import client
 from emotion_faces.errors import UserError
-from emotion_faces.faces.pictures import decode_picture, open_picture, orientation_turn
+from emotion_faces.faces.pictures import decode_picture, open_picture
 from emotion_faces.file_kind import FileKind, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import MODEL_FORMATS, READ_FORMATS, picture_format
-from emotion_faces.upright import Turn
+from emotion_faces.upright import orientation_of
 
 _CHUNK_FILES = 64  # files read before they are sent, so that memory does not grow with the folder
 _MAX_CONVERTED_PIXELS = (
@@ -76,7 +76,7 @@ def _is_fit(data: bytes) -> bool:
     if picture_format(data) not in MODEL_FORMATS:
         return False
     with open_picture(data, "it") as image:
-        return image.mode != "CMYK" and orientation_turn(image) == Turn()
+        return image.mode != "CMYK" and orientation_of(image) == 1
 
 
 def predict_paths(

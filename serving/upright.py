@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Turn(NamedTuple):
@@ -27,7 +31,19 @@ TURN_OF_ORIENTATION: dict[int, Turn] = {
 }
 """By the value of EXIF's Orientation (tag 0x0112; Exif 2.32, section 4.6.4)."""
 
-ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG = 0x0112
+
+
+def orientation_of(image: Image.Image) -> int:
+    """A picture's EXIF Orientation, 1 to 8; 1 where it has none, or one that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of broken metadata
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        # Pillow raises most of Python's exceptions over broken metadata; the picture is none the less.
+        return 1
+    return orientation if orientation in TURN_OF_ORIENTATION else 1
 
 
 def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:

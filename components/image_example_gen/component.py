@@ -46,6 +46,9 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                     "emotion_pipeline.components.example_proto",
                     "emotion_pipeline.components.examples",
                     "emotion_pipeline.components.features",
+                    "emotion_pipeline.components.image_ingest.measure",
+                    "emotion_faces.picture_bytes",
+                    "emotion_faces.upright",
                 ),
             )
         )

@@ -12,6 +12,7 @@ from emotion_pipeline.components import features
 from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.example_proto import make_example
 from emotion_pipeline.components.image_ingest.manifest import KEPT
+from emotion_pipeline.components.image_ingest.measure import upright_png
 
 CHANGED_TAG = "changed"
 
@@ -27,7 +28,7 @@ _COLUMN_OF_FEATURE = {
     features.SHARPNESS_KEY: "sharpness",
     features.ENTROPY_KEY: "entropy",
 }
-_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "split", "status", "content_hash"]
+_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "orientation", "split", "status", "content_hash"]
 
 
 def row_groups(manifest_path: str) -> Iterator[int]:
@@ -37,7 +38,13 @@ def row_groups(manifest_path: str) -> Iterator[int]:
 
 
 def row_to_example(row: dict, image: bytes) -> bytes:
-    """Returns the serialised Example of a manifest's row and the bytes of its file."""
+    """Returns the serialised Example of a manifest's row and the bytes of its file.
+
+    TensorFlow's decoder does not turn a picture by its EXIF orientation, so that one that needs it is
+    stored upright, as a gray PNG.
+    """
+    if row["orientation"] > 1:
+        image = upright_png(image, row["orientation"])
     values = {key: row[column] for key, column in _COLUMN_OF_FEATURE.items()}
     return make_example({features.IMAGE_KEY: image, **values})
 

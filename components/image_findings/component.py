@@ -60,7 +60,11 @@ class ImageAudit(base_component.BaseComponent):
             ImageAuditSpec(
                 manifest=manifest,
                 policies=json.dumps(check_policies(policies or {}), sort_keys=True),
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.image_findings"),
+                code_fingerprint=code_fingerprint(
+                    "emotion_pipeline.components.image_findings",
+                    "emotion_pipeline.components.image_ingest.measure",
+                    "emotion_faces.upright",
+                ),
                 audited_manifest=channel.Channel(type=artifacts.ImageManifest),
                 findings=channel.Channel(type=artifacts.ImageFindings),
             )

@@ -11,6 +11,7 @@ import pandas as pd
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.uninformative import MIN_CONTRAST
+from emotion_pipeline.components.image_ingest.measure import decode_upright
 
 MAX_DISTANCE_BITS = 6
 """Hashes of more different bits than this are not compared further.
@@ -46,14 +47,13 @@ def load_pixels(root: pathlib.Path, path: str) -> np.ndarray:
         UserError: the file is gone or no picture any more.
     """
     try:
-        data = np.frombuffer((root / path).read_bytes(), np.uint8)
+        data = (root / path).read_bytes()
     except OSError as error:
         raise UserError(
             f"{root / path}: cannot be read any more ({error.strerror}); the data set changed "
             "during the run. Run the command again."
         ) from error
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(data, flags) if len(data) else None
+    pixels = decode_upright(data)
     if pixels is None:
         raise UserError(
             f"{root / path}: no picture any more; the data set changed during the run. Run the "

@@ -74,6 +74,8 @@ class ImageIngest(base_component.BaseComponent):
                     "emotion_pipeline.components.image_ingest",
                     "emotion_pipeline.components.sources",
                     "emotion_pipeline.components.sample_data",
+                    "emotion_faces.picture_bytes",
+                    "emotion_faces.upright",
                 ),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import av.container
 
-_MAX_STEP_BACK_SECS = 1.0
+_MAX_STEP_BACK_SECS = 0.25
+"""A shorter step back is a time stamp that shakes; a longer one is where recordings were joined."""
+
 _MAX_GAP_SECS = 3600.0
 """A longer gap is a broken time stamp: it would be hours of silence."""
 
@@ -48,7 +50,7 @@ class FilmClock:
         seconds = expected if stamp is None else stamp - self.start + shift
         gap = seconds - expected
         past_end = seconds - shift > self._limit and gap > _PAST_END_SECS
-        if past_end or gap > _MAX_GAP_SECS or gap < -_MAX_STEP_BACK_SECS - step:
+        if past_end or gap > _MAX_GAP_SECS or seconds < (last or 0.0) - _MAX_STEP_BACK_SECS:
             self._shift[stream] = shift - gap
             seconds = expected
         if last is not None and seconds <= last:

@@ -9,7 +9,7 @@ import pathlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from emotion_faces import local_server
 from emotion_faces.annotate import inputs
@@ -236,20 +236,26 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
 
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Sets the event at the first Ctrl-C; the second one interrupts as ever."""
+    """Sets the event at the first Ctrl-C or SIGTERM; the second one acts as ever."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped  # only the main thread may handle signals
         return
-    before: Callable[..., object] | int | None = signal.getsignal(signal.SIGINT)
+    signals = (signal.SIGINT, signal.SIGTERM)  # a film that is under way must be closed to play
+    before = {number: signal.getsignal(number) for number in signals}
 
     def stop(number: int, frame: object) -> None:
         stopped.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
         os.write(2, b"\nstopping: closing what is open (Ctrl-C again to break off)\n")
 
-    signal.signal(signal.SIGINT, stop)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in signals:
+        signal.signal(number, stop)
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

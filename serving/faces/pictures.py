@@ -12,7 +12,7 @@ import numpy as np
 
 from emotion_faces.errors import UserError
 from emotion_faces.picture_bytes import READ_FORMATS, picture_format, too_many_scans
-from emotion_faces.upright import ORIENTATION_TAG, TURN_OF_ORIENTATION, Turn, turned
+from emotion_faces.upright import TURN_OF_ORIENTATION, orientation_of, turned
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,14 +39,9 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
     """
     with open_picture(data, name) as image, _told(name):
         image.load()
-        turn = orientation_turn(image)
+        turn = TURN_OF_ORIENTATION[orientation_of(image)]
         pixels = _to_rgb(image)
     return turned(pixels, turn)
-
-
-def orientation_turn(image: Image.Image) -> Turn:
-    """How a picture must be turned by its metadata; formats that Pillow has turned say nothing."""
-    return TURN_OF_ORIENTATION.get(image.getexif().get(ORIENTATION_TAG, 1), Turn())
 
 
 @contextlib.contextmanager
