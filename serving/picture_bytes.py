@@ -27,7 +27,7 @@ MAX_FULL_SCANS = 16
 _MAX_SEGMENTS = 10_000
 """Of a JPEG; a real one has some hundred at most, and each costs time here."""
 
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 """A marker with a length, or the end; those without, and what fills gaps, are passed over."""
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

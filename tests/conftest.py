@@ -22,6 +22,15 @@ def fer2013_zip() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def cases_dir() -> pathlib.Path:
+    """Films and pictures that failed once; the test is skipped where they are not there."""
+    folder = pathlib.Path(os.environ.get("CASES_DIR", _BESIDE_THE_PROJECT.with_name("cases")))
+    if not folder.is_dir():
+        pytest.skip(f"needs films and pictures that are not there: {folder} (set CASES_DIR)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def fer2013(fer2013_zip: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with FER2013 in it, as `images/<split>/<class>/`."""
     folder = tmp_path_factory.mktemp("fer2013")

@@ -182,7 +182,7 @@ class FilmReader:
         stream = self._stream
         if self._container.format.name == "avi":
             # libav takes the length of one that is cut off from what there is of it.
-            return stream.frames / self.fps
+            return float(stream.frames * (stream.time_base or 0))
         if stream.duration and stream.time_base:
             end = (stream.start_time or 0) + stream.duration
             return float(end * stream.time_base) - self._clock.start

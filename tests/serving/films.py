@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-_TIME_BASE = Fraction(1, 1000)
+_TIME_BASE = Fraction(1, 1000)  # where the images have times of their own
 
 
 def write_film(
@@ -23,7 +23,7 @@ def write_film(
     codec: str = "libx264",
     sound_codec: str = "aac",
     layout: str = "mono",
-    rate: int = 8000,
+    rate: int = 48000,
     aspect: Fraction | None = None,
     keyframe_every: int = 5,
 ) -> None:
@@ -41,7 +41,8 @@ def write_film(
         video = container.add_stream(codec, Fraction(fps).limit_denominator(1001))
         video.width, video.height = width + width % 2, height + height % 2
         video.pix_fmt = "yuv420p" if codec != "mjpeg" else "yuvj420p"
-        video.codec_context.time_base = _TIME_BASE
+        time_base = _TIME_BASE if times else 1 / Fraction(fps).limit_denominator(1001)
+        video.codec_context.time_base = time_base
         video.codec_context.gop_size = keyframe_every
         if aspect is not None:
             video.codec_context.sample_aspect_ratio = aspect
@@ -52,8 +53,8 @@ def write_film(
         for index, image in enumerate(images):
             padded = np.pad(image, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge")
             frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
-            frame.pts = round((times[index] if times else index / fps) / _TIME_BASE)
-            frame.time_base = _TIME_BASE
+            frame.pts = round(times[index] / _TIME_BASE) if times else index
+            frame.time_base = time_base
             packets += video.encode(frame)
         packets += video.encode(None)
         for samples, start in _tone(sound_secs, sound_gap, layout, rate) if audio else ():
@@ -107,8 +108,10 @@ def loudness_of(path: pathlib.Path, step_secs: float = 0.1) -> np.ndarray:
     with av.open(str(path)) as container:
         samples = np.zeros(0)
         rate = container.streams.audio[0].codec_context.sample_rate
-        for frame in container.decode(audio=0):
-            values = frame.to_ndarray().reshape(frame.layout.nb_channels, -1).mean(axis=0)
+        # One channel: PyAV 17 reads past the end of a frame of eight planes.
+        mono = av.AudioResampler("flt", "mono", rate)
+        for frame in (out for one in container.decode(audio=0) for out in mono.resample(one)):
+            values = frame.to_ndarray()[0]
             start = round(frame.time * rate)
             samples = np.pad(samples, (0, max(0, start + len(values) - len(samples))))
             samples[start : start + len(values)] = values[: len(samples) - start]

@@ -142,12 +142,9 @@ def test_pictures_are_turned_upright(orientation):
     np.testing.assert_array_equal(pictures.decode_picture(data)[:, :, 0], upright)
 
 
-def test_pictures_of_phones_are_read():
-    folder = pathlib.Path(__file__).resolve().parents[3] / "shared" / "cases" / "pictures"
-    if not (folder / "photo.heic").is_file():
-        pytest.skip(f"needs the pictures beside the project, which are not there: {folder}")
+def test_pictures_of_phones_are_read(cases_dir):
     same = [
-        pictures.decode_picture((folder / name).read_bytes())
+        pictures.decode_picture((cases_dir / "pictures" / name).read_bytes())
         for name in ("img.jfif", "cmyk.jpg", "bmp24.bmp", "still.gif", "lossy.webp", "photo.heic", "exif6.jpg")
     ]  # fmt: skip
     for image in same:

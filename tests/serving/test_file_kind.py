@@ -1,7 +1,6 @@
 """What a file is, by its content; and what its bytes say before it is decoded."""
 
 import io
-import pathlib
 import time
 
 import numpy as np
@@ -13,8 +12,6 @@ from emotion_faces.annotate import inputs
 from emotion_faces.file_kind import FileKind, kind_of_file
 from tests.hostile_pictures import jpeg_of_scans
 from tests.serving import films
-
-_CASES = pathlib.Path(__file__).resolve().parents[3] / "shared" / "cases" / "pictures"
 
 
 def encoded(kind, mode="RGB", **options):
@@ -114,11 +111,10 @@ def test_hostile_headers_cost_little(data):
     assert time.process_time() - start < 2
 
 
-def test_the_pictures_that_failed_once():
-    if not _CASES.is_dir():
-        pytest.skip(f"needs the pictures beside the project, which are not there: {_CASES}")
+def test_the_pictures_that_failed_once(cases_dir):
     kinds = {
-        path.name: picture_bytes.picture_format(path.read_bytes()) for path in _CASES.iterdir()
+        path.name: picture_bytes.picture_format(path.read_bytes())
+        for path in (cases_dir / "pictures").iterdir()
     }
     assert kinds == {
         **{"bmp24.bmp": "BMP", "cmyk.jpg": "JPEG", "exif6.jpg": "JPEG", "img.jfif": "JPEG"},
