@@ -13,7 +13,6 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
 from emotion_pipeline.components.class_balancer.component import ClassBalancer
 from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
@@ -30,6 +29,7 @@ from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.evaluation import make_eval_config
 from emotion_pipeline.settings import to_dict
+from emotion_pipeline.validation.baseline import find_statistics
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
@@ -44,7 +44,7 @@ _MODULE_CODE = (
     "emotion_pipeline.modules",
     "emotion_pipeline.components.constants",
     "emotion_pipeline.components.features",
-    "emotion_pipeline.components.training_record",
+    "emotion_pipeline.components.records.training_record",
 )
 
 

@@ -17,11 +17,11 @@ from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest
 from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, per_class
 from emotion_pipeline.components.progress import format_secs
-from emotion_pipeline.components.run_records import ComponentRun, output
-from emotion_pipeline.components.training_record import read_training
+from emotion_pipeline.components.records.run_records import ComponentRun, output
+from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
 from emotion_pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines
 
 _DATA_OUTPUTS = {
     "manifest": ("ImageAudit", "audited_manifest"),

@@ -10,7 +10,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from emotion_pipeline.components import features
 from emotion_pipeline.components.constants import SPLITS
-from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.components.image_ingest.manifest import KEPT
 
 CHANGED_TAG = "changed"

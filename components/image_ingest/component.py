@@ -73,7 +73,6 @@ class ImageIngest(base_component.BaseComponent):
                 code_fingerprint=code_fingerprint(
                     "emotion_pipeline.components.image_ingest",
                     "emotion_pipeline.components.sources",
-                    "emotion_pipeline.components.sample_data",
                 ),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )

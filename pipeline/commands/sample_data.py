@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Draws the pictures; returns the exit status."""
-    from emotion_pipeline.components.sample_data import draw_sample
+    from emotion_pipeline.components.sources.sample_data import draw_sample
 
     draw_sample(options.dir, images=options.images, seed=options.seed)
     print(f"{options.dir}: drawn")

@@ -57,7 +57,7 @@ def _infer(options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.
     with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
-        from emotion_pipeline.validation import infer_schema
+        from emotion_pipeline.validation.validate import infer_schema
 
         text = infer_schema(config)
         if options.out is None:
@@ -70,8 +70,8 @@ def _infer(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from emotion_pipeline.schema_diff import diff_schemas
-    from emotion_pipeline.schemas import load_schema
+    from emotion_pipeline.validation.schema_diff import diff_schemas
+    from emotion_pipeline.validation.schemas import load_schema
 
     lines = diff_schemas(load_schema(str(options.one)), load_schema(str(options.other)))
     print("\n".join(lines) if lines else "no difference")

@@ -58,7 +58,7 @@ def execute(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
-        from emotion_pipeline.validation import (
+        from emotion_pipeline.validation.validate import (
             format_validation,
             validate,
             validate_requests,

@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from emotion_pipeline.components.progress import report
-from emotion_pipeline.components.training_record import write_training
+from emotion_pipeline.components.records.training_record import write_training
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export

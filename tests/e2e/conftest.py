@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "emotion_pipeline.cli"]

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.e2e.conftest import emotion
 from tests.kubeflow.kfp_stand_in import Run
 from tests.kubeflow.pods import Forks

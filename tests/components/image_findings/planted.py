@@ -6,7 +6,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from emotion_pipeline.components import sample_data
+from emotion_pipeline.components.sources import sample_data
 from tests.components.pictures import encode
 
 

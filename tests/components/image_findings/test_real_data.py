@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from benchmarks.count_copies import count_copies
+from benchmarks.data.count_copies import count_copies
 from emotion_pipeline.components.image_findings.findings import audit
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_ingest.ingest import ingest

@@ -1,0 +1,93 @@
+"""What a served model gains when it answers for shifted copies of a face too.
+
+    python -m benchmarks.training.shifted_answers MODEL --root ROOT
+
+MODEL is the root of a finished `emotion run`, whose Trainer's model is taken, or `shipped`. It answers for the eval
+pictures of ROOT, a run too, as they are and shifted by some pixels, the border repeated; the
+probabilities are averaged.
+
+Prints as JSON, for each set of shifts, both accuracies and their difference with its 95 % interval by bootstrap over
+the pictures.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+import numpy as np
+
+from benchmarks.run_outcome import split_of
+from benchmarks.training.compare_models import compare, model_dir
+from emotion_pipeline.components.constants import EVAL_SPLIT
+
+BATCH = 256
+SETS = {
+    f"{name}, {pixels} px": [(pixels * x, pixels * y) for x, y in steps]
+    for name, steps in {
+        "4 shifts": [(1, 0), (-1, 0), (0, 1), (0, -1)],
+        "8 shifts": [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y],
+    }.items()
+    for pixels in (1, 2, 3)
+}
+"""Shifts right and down, beside the picture as it is."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--root", required=True, type=pathlib.Path)
+    options = parser.parse_args()
+    split = split_of(options.root, EVAL_SPLIT)
+    with model_dir(options.model) as folder:
+        answer = answerer(folder)
+        as_it_is = answer(split.pixels)
+        shifted = {
+            shift: answer(shift_by(split.pixels, *shift))
+            for shift in sorted({shift for shifts in SETS.values() for shift in shifts})
+        }
+    found = {}
+    for name, shifts in SETS.items():
+        mean = np.mean([as_it_is, *(shifted[shift] for shift in shifts)], axis=0)
+        is_right = {
+            "as it is": as_it_is.argmax(axis=1) == split.labels,
+            "with shifts": mean.argmax(axis=1) == split.labels,
+        }
+        found[name] = compare(is_right)
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+def answerer(folder: str):
+    """Returns a function from `[N, 48, 48, 1]` uint8 to the served model's `[N, C]` probabilities."""
+    import tensorflow as tf
+
+    pixels_signature = tf.saved_model.load(folder).signatures["pixels"]
+
+    def answer(pixels: np.ndarray) -> np.ndarray:
+        batches = (pixels[first : first + BATCH] for first in range(0, len(pixels), BATCH))
+        return np.concatenate(
+            [
+                pixels_signature(pixels=tf.constant(batch / np.float32(255)))["probabilities"]
+                for batch in batches
+            ]
+        )
+
+    return answer
+
+
+def shift_by(pixels: np.ndarray, right: int, down: int) -> np.ndarray:
+    """Shifts `[N, H, W, 1]` pictures; what comes in is the border's value."""
+    height, width = pixels.shape[1:3]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return pixels[:, rows][:, :, columns]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
