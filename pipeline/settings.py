@@ -4,8 +4,6 @@ import dataclasses
 import typing
 from typing import Any
 
-import yaml
-
 from emotion_pipeline.components.errors import UserError
 
 ConfigT = typing.TypeVar("ConfigT")
@@ -30,6 +28,8 @@ def load_file(path: str) -> dict[str, Any]:
     Raises:
       UserError: The file cannot be read, or is no mapping.
     """
+    import yaml
+
     try:
         with open(path, encoding="utf-8") as file:
             settings = yaml.safe_load(file)
@@ -48,6 +48,8 @@ def parse_assignment(text: str) -> dict[str, Any]:
     Raises:
       UserError: The text has no key or no `=`, or the value is not YAML.
     """
+    import yaml
+
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")

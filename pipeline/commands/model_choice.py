@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from emotion_faces.client import DEFAULT_SERVER
+from emotion_faces.addresses import DEFAULT_SERVER
 
 _CONNECT_TIMEOUT_SECS = 1.0
 

@@ -1,6 +1,7 @@
 """`emotion validate`: what is in the data, without training."""
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
@@ -8,6 +9,7 @@ from emotion_pipeline.commands.configure import add_settings_arguments, configur
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.process_time import seconds_since_start
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
@@ -66,6 +68,7 @@ def execute(options: argparse.Namespace) -> int:
         )
 
         validation = validate_requests(config) if options.requests else validate(config)
+        validation = dataclasses.replace(validation, seconds=seconds_since_start())
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(validation.to_json(), encoding="utf-8")
