@@ -6,9 +6,9 @@ FOLDER holds images/train/<class>/ and images/validation/<class>/. Prints the nu
 pictures with equal decoded pixels, of those in both splits, and of those in two classes or more.
 """
 
+import argparse
 import collections
 import pathlib
-import sys
 
 import numpy as np
 from PIL import Image
@@ -29,6 +29,17 @@ def count_copies(folder: str) -> dict[str, tuple[int, int]]:
     return {kind: (len(groups), sum(map(len, groups))) for kind, groups in found.items()}
 
 
-if __name__ == "__main__":
-    for kind, (groups, images) in count_copies(sys.argv[1]).items():
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=pathlib.Path)
+    folder = parser.parse_args().folder
+    if not any(folder.glob("images/*/*/*.jpg")):
+        parser.error(f"{folder}: no images/<split>/<class>/*.jpg in it")
+    for kind, (groups, images) in count_copies(folder).items():
         print(f"{kind}: {groups} groups, {images} images")
+
+
+if __name__ == "__main__":
+    main()

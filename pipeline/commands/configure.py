@@ -9,6 +9,8 @@ from emotion_pipeline.components.sources.addresses import is_stored
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
 
+EVAL_FRACTION_HELP = "share that becomes eval where SOURCE has one tree of classes (0.2)"
+
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares `--config`, `--set` and `--no-cache`."""

@@ -7,7 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    configure,
+)
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.policies import REPORT
@@ -21,7 +25,9 @@ HELP = "Run the pipeline: from folders of images to a pushed model."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
     add_run_settings(parser)
-    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+    parser.add_argument(
+        "--summary", metavar="FILE.json", type=pathlib.Path, help="the outcome (ROOT/summary.json)"
+    )
 
 
 def add_run_settings(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +39,14 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
     parser.add_argument("--recipe", choices=list(RECIPES), default="original", help="how to train")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--balance", choices=["translate", "none"])
-    parser.add_argument("--max-shift-px", type=int)
-    parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--epochs", type=int, help="passes over train")
+    parser.add_argument("--batch-size", type=int, help="images a step")
+    parser.add_argument("--seed", type=int, help="seeds everything that is drawn")
+    parser.add_argument(
+        "--balance", choices=["translate", "none"], help="how classes are made equally large"
+    )
+    parser.add_argument("--max-shift-px", type=int, help="largest shift of a translated copy")
+    parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
     parser.add_argument(
         "--keep-leaks",
         action="store_true",
@@ -53,7 +61,7 @@ def _add_beam_arguments(parser: argparse.ArgumentParser) -> None:
     beam = parser.add_argument_group("where the Beam steps run")
     beam.add_argument("--runner", choices=RUNNERS, help="an engine; local is this process")
     beam.add_argument("--flink-master", metavar="HOST:PORT", help="REST address of the JobManager")
-    beam.add_argument("--spark-master", metavar="spark://HOST:PORT")
+    beam.add_argument("--spark-master", metavar="spark://HOST:PORT", help="address of the master")
     beam.add_argument(
         "--job-endpoint",
         metavar="HOST:PORT",

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dir", metavar="DIR", type=pathlib.Path, help="a folder that is not there yet"
     )
     parser.add_argument("--images", type=int, default=1100, help="pictures in all (1100)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another gives other faces")
 
 
 def execute(options: argparse.Namespace) -> int:

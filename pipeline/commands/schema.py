@@ -4,7 +4,11 @@ import argparse
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    configure,
+)
 from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
@@ -30,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=pathlib.Path,
         help="where to write it; the terminal if not given",
     )
-    infer.add_argument("--eval-fraction", type=float)
+    infer.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
     add_settings_arguments(infer)
     infer.set_defaults(act=_infer)
     text = "Tell how two schemas differ: status 0 where they do not, 4 where they do."
     diff = actions.add_parser("diff", help=text, description=text)
-    diff.add_argument("one", metavar="A", type=pathlib.Path)
-    diff.add_argument("other", metavar="B", type=pathlib.Path)
+    diff.add_argument("one", metavar="A", type=pathlib.Path, help="a schema file")
+    diff.add_argument("other", metavar="B", type=pathlib.Path, help="another")
     diff.set_defaults(act=_diff)
     for action in (infer, diff):
         add_verbose(action, default=argparse.SUPPRESS)

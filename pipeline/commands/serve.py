@@ -18,9 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=8500, help="of gRPC (8500)")
     parser.add_argument("--rest-port", type=int, default=8501, help="of REST (8501); 0 for none")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--model-name", default="emotion")
-    parser.add_argument("--engine", choices=["auto", "tfserving", "embedded"], default="auto")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (%(default)s)")
+    parser.add_argument("--model-name", default="emotion", help="name to serve it as")
+    parser.add_argument(
+        "--engine",
+        choices=["auto", "tfserving", "embedded"],
+        default="auto",
+        help="TensorFlow Serving where it is on PATH, or the project's own",
+    )
     parser.add_argument(
         "flags",
         nargs="*",

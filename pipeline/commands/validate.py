@@ -5,7 +5,11 @@ import dataclasses
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    configure,
+)
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import PipelineConfig
@@ -34,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
-    parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
     parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
     parser.add_argument(
         "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"

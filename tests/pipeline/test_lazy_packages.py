@@ -76,6 +76,7 @@ def test_a_package_that_is_not_there_is_named():
         make_lazy("no_such_box")
 
 
+@pytest.mark.slow
 def test_tfxs_components_can_be_lazy():
     # Where this fails, TFX's __init__ does more than it did, and every command waits for all of TFX.
     from emotion_pipeline.lazy_packages import _imported_names
