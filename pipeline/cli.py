@@ -23,8 +23,8 @@ from emotion_pipeline.commands import (
     validate,
     web,
 )
-from emotion_pipeline.commands.terminal import FAILED_STATUS, add_verbose
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, add_verbose
+from emotion_pipeline.components.errors import UsageError, UserError
 
 DISTRIBUTION = "emotion-pipeline"
 """The name under which the project is installed."""
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verbose:
             traceback.print_exc()
         print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+        return USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
