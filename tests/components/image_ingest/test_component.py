@@ -27,6 +27,9 @@ def run_executor(source, folder, **changes):
         "eval_fraction": 0.2,
         "max_pruned_fraction": 0.1,
         "source_fingerprint": "",
+        "votes": "",
+        "votes_columns": "",
+        "votes_fingerprint": "",
         "code_fingerprint": "",
         **changes,
     }
