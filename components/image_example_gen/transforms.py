@@ -1,7 +1,6 @@
 """Beam transforms from a manifest's rows to serialised Examples."""
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Sequence
 
@@ -51,7 +50,8 @@ def row_to_example(row: dict, image: bytes, votes: Sequence[str] = ()) -> bytes:
         for none of the classes are features where the row has votes.
     """
     values = {key: row[column] for key, column in _COLUMN_OF_FEATURE.items()}
-    if votes and not math.isnan(row[VOTES_OTHER_COLUMN]):
+    # Parquet holds a table's NaN as null.
+    if votes and row[VOTES_OTHER_COLUMN] is not None:
         values[features.VOTES_KEY] = [row[column] for column in votes]
         values[features.VOTES_OTHER_KEY] = row[VOTES_OTHER_COLUMN]
     return make_example({features.IMAGE_KEY: image, **values})
