@@ -213,7 +213,7 @@ class FindingsConfig:
       conflicting_near_labels: The same of nearly the same pictures.
       exact_copies: Equal pictures; `drop` leaves one of each class in train.
       near_copies: Nearly the same pictures; `drop` leaves one of each class in train.
-      uninformative: Pictures that are constant, nearly black or white, or saturated.
+      uninformative: Pictures of one gray; a dark or bright one with detail is none of them.
       drift: Distances above the schema's thresholds, between train and eval and to an earlier run;
         `report` or `fail`.
     """

@@ -198,7 +198,7 @@ def create_pipeline(
         example_splits=[EVAL_SPLIT],
         model=model,
         baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(config.thresholds),
+        eval_config=make_eval_config(config.thresholds, votes=bool(config.votes)),
     )
 
     # Where a model server finds it.

@@ -27,13 +27,20 @@ from emotion_pipeline.components.run_report.content import ReportContent
 from emotion_pipeline.components.run_report.gather import read_data
 from emotion_pipeline.components.run_report.page import write_report
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
+from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines, votes_lines
 from emotion_pipeline.local_runner import Outcome, run_until
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from emotion_pipeline.schema_proposal import format_proposal, propose_schema
 from emotion_pipeline.schemas import load_schema
 from emotion_pipeline.served_requests import compare_requests, measure_requests, read_requests
-from emotion_pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
+from emotion_pipeline.summary import (
+    Status,
+    data_artifacts,
+    drift_of,
+    findings_of,
+    manifest_of,
+    votes_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Validation:
     Attributes:
       status: `clean`, `anomalies` or `failed`.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      votes: What became of the file of votes, as in a run's summary; empty without.
       class_counts: Per class the images kept in each split.
       findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
       drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
@@ -57,6 +65,7 @@ class Validation:
 
     status: Status
     images: dict[str, Any]
+    votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
@@ -100,6 +109,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
     return Validation(
         status=Status.ANOMALIES if anomalies else Status.CLEAN,
         images={"requests": requests.counts},
+        votes={},
         class_counts={},
         findings=[],
         drift=[dataclasses.asdict(comparison)],
@@ -136,10 +146,12 @@ def _gather(outcome: Outcome) -> Validation:
     else:
         status = Status.CLEAN if error is None else Status.FAILED
     artifacts = data_artifacts(outcome.components)
-    table = manifest_table(artifacts)
+    manifest = manifest_of(artifacts)
+    table = manifest.table if manifest else None
     return Validation(
         status=status,
         images=counts_by_split(table) if table is not None else {},
+        votes=votes_of(manifest),
         class_counts=class_counts(table) if table is not None else {},
         findings=findings_of(artifacts),
         drift=drift_of(artifacts),
@@ -196,6 +208,7 @@ def format_validation(validation: Validation) -> str:
         lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
         for label, counts in validation.class_counts.items():
             lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
+    lines += votes_lines(validation.votes)
     lines += finding_lines(validation.findings)
     lines += drift_lines(validation.drift)
     lines.append("")

@@ -72,6 +72,11 @@ def vote_columns(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(_VOTES_PREFIX)]
 
 
+def vote_labels(columns: Iterable[str]) -> list[str]:
+    """Return the classes of `vote_column`s."""
+    return [column.removeprefix(_VOTES_PREFIX) for column in columns]
+
+
 @dataclasses.dataclass(frozen=True)
 class VotesRecord:
     """What became of a file of votes.
