@@ -31,12 +31,16 @@ def gamma(exponent):
     return lambda face: np.round(255 * (face / 255) ** exponent).astype(np.uint8)
 
 
+def flatter(share, gray):
+    return lambda face: np.clip(gray + share * (face - 128.0), 0, 255).round().astype(np.uint8)
+
+
 CHANGES = {
     **{f"light {share}": lambda face, k=share: cv2.convertScaleAbs(face, alpha=k)
        for share in (1, 0.5, 0.25, 0.1, 0.05)},
     **{f"gamma {exponent}": gamma(exponent) for exponent in (0.1, 0.25, 0.5, 2, 4)},
     **{f"contrast {share} at {gray}":
-       lambda face, k=share, b=gray: cv2.convertScaleAbs(face, alpha=k, beta=b)
+       flatter(share, gray)
        for share in (0.4, 0.1, 0.05) for gray in (20, 120, 230)},
     "two tones": lambda face: cv2.threshold(face, 0, 255, cv2.THRESH_OTSU)[1],
 }  # fmt: skip
