@@ -61,7 +61,7 @@ def create_pipeline(
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
-    | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | ingested, pruned | a table of every file found, kept or pruned with the reason, and people's votes | ImageIngest |
     | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
