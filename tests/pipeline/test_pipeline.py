@@ -49,5 +49,5 @@ def test_the_cache_knows_the_content_of_the_votes(tmp_path):
     assert given()[1] not in ("", one)
     votes.unlink()
     assert given(cache=False) == (str(votes), "")
-    with pytest.raises(UserError, match="--votes .*cannot be read"):
+    with pytest.raises(UserError, match=r"--votes .*cannot be read"):
         given()
