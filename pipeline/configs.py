@@ -12,6 +12,7 @@ from emotion_pipeline.components.image_findings.policies import (
     POLICIES,
     REPORT,
 )
+from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.settings import check, check_choice, check_fraction
 
 _PACKAGE_DIR = pathlib.Path(__file__).parent
@@ -212,7 +213,7 @@ class FindingsConfig:
       conflicting_near_labels: The same of nearly the same pictures.
       exact_copies: Equal pictures; `drop` leaves one of each class in train.
       near_copies: Nearly the same pictures; `drop` leaves one of each class in train.
-      uninformative: Pictures that are constant, nearly black or white, or saturated.
+      uninformative: Pictures of one gray; a dark or bright one with detail is none of them.
       drift: Distances above the schema's thresholds, between train and eval and to an earlier run;
         `report` or `fail`.
     """
@@ -250,6 +251,8 @@ class PipelineConfig:
       push_dir: Where blessed models go, a version folder each; empty is `<root>/pushed/<model_name>`.
       model_name: Name of the served model.
       labels: Class names in the order of the model's outputs.
+      votes: A CSV of several people's votes on the pictures; empty for none.
+      votes_columns: What its columns mean.
       schema: The schema file; empty is the curated one.
       eval_fraction: Share of the images that becomes the eval split where the source has one tree.
       max_pruned_fraction: A run stops when more than this share of the images is unusable.
@@ -270,6 +273,8 @@ class PipelineConfig:
     push_dir: str = ""
     model_name: str = "emotion"
     labels: tuple[str, ...] = LABELS
+    votes: str = ""
+    votes_columns: VoteColumns = dataclasses.field(default_factory=VoteColumns)
     schema: str = ""
     eval_fraction: float = 0.2
     max_pruned_fraction: float = 0.1
@@ -295,6 +300,8 @@ class PipelineConfig:
             self.labels,
             "at least two different class names",
         )
+        if self.votes:
+            self.votes_columns.by_class(self.labels)
 
     @property
     def schema_path(self) -> str:

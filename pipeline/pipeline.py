@@ -22,6 +22,7 @@ from emotion_pipeline.components.fingerprint import code_fingerprint
 from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
 from emotion_pipeline.components.image_findings.component import ImageAudit
 from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.votes import fingerprint_votes
 from emotion_pipeline.components.model_pusher.component import AtomicPusher
 from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.sources.resolve import fingerprint_source
@@ -60,7 +61,7 @@ def create_pipeline(
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
-    | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | ingested, pruned | a table of every file found, kept or pruned with the reason, and people's votes | ImageIngest |
     | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
@@ -91,6 +92,10 @@ def create_pipeline(
         max_pruned_fraction=config.max_pruned_fraction,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
         source_fingerprint=fingerprint_source(config.data) if config.cache else "",
+        votes=config.votes,
+        votes_columns=config.votes_columns,
+        votes_fingerprint=fingerprint_votes(config.votes) if config.votes and config.cache else "",
+        labels=config.labels,
     )
 
     # What is wrong with the pictures, and which of them are left out for it.
@@ -193,7 +198,7 @@ def create_pipeline(
         example_splits=[EVAL_SPLIT],
         model=model,
         baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(config.thresholds),
+        eval_config=make_eval_config(config.thresholds, votes=bool(config.votes)),
     )
 
     # Where a model server finds it.

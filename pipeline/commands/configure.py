@@ -26,6 +26,16 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
 
 
+def add_votes_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares `--votes`."""
+    parser.add_argument(
+        "--votes",
+        metavar="FILE.csv",
+        help="several people's votes on the pictures; the settings votes_columns say which column is "
+        "which class",
+    )
+
+
 def read_settings(
     config: PipelineConfig, options: argparse.Namespace, flags: dict[str, Any]
 ) -> PipelineConfig:
@@ -64,7 +74,7 @@ def configure(
             "artifacts go elsewhere with --set artifacts_dir=gs://..., models with --push-dir"
         )
     paths = {"root": str(pathlib.Path(config.root).resolve())}
-    for key in ("push_dir", "against"):
+    for key in ("push_dir", "against", "votes"):
         if getattr(config, key) and not is_stored(getattr(config, key)):
             paths[key] = str(pathlib.Path(getattr(config, key)).resolve())
     config = with_overrides(config, paths)

@@ -10,6 +10,7 @@ from typing import Any
 from emotion_pipeline.commands.configure import (
     EVAL_FRACTION_HELP,
     add_settings_arguments,
+    add_votes_argument,
     configure,
 )
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
@@ -37,6 +38,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
     )
+    add_votes_argument(parser)
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
     parser.add_argument("--recipe", choices=list(RECIPES), default="original", help="how to train")
     parser.add_argument("--epochs", type=int, help="passes over train")
@@ -100,7 +102,7 @@ def run_settings(
     Raises:
       UserError: As `read` says.
     """
-    keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    keys = ("data", "votes", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
     flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)

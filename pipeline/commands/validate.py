@@ -8,6 +8,7 @@ import sys
 from emotion_pipeline.commands.configure import (
     EVAL_FRACTION_HELP,
     add_settings_arguments,
+    add_votes_argument,
     configure,
 )
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", metavar="DIR", help=f"everything written goes here ({DEFAULT_ROOT})"
     )
+    add_votes_argument(parser)
     parser.add_argument("--schema", metavar="FILE", help="another schema than the curated one")
     parser.add_argument(
         "--against",
@@ -54,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
             options,
             {
                 key: getattr(options, key)
-                for key in ("data", "root", "schema", "against", "eval_fraction")
+                for key in ("data", "votes", "root", "schema", "against", "eval_fraction")
             },
         )
         if options.requests and not config.against:

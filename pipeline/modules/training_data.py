@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,8 @@ from emotion_pipeline.components.features import (
     IMAGE_KEY,
     LABEL_KEY,
     PATH_KEY,
+    VOTES_KEY,
+    VOTES_OTHER_KEY,
     transformed_key,
 )
 from emotion_pipeline.configs import TrainConfig
@@ -29,11 +32,19 @@ class Split:
       pixels: `[N, 48, 48, 1]` uint8 in [0, 255].
       labels: `[N]` int64 indices.
       is_copy: `[N]` bool, true for the translated copies.
+      votes: `[N, C + 1]` float32: people's votes for each class and, last, for none of them; a row of
+        zeros for a picture without votes. `[N, 0]` where no picture has any.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     is_copy: np.ndarray
+    votes: np.ndarray = dataclasses.field(default=None)  # type: ignore[arg-type]
+
+    def __post_init__(self):
+        """Makes the votes those of no picture where none are given."""
+        if self.votes is None:
+            object.__setattr__(self, "votes", np.zeros((len(self.labels), 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,12 +52,14 @@ class Split:
     def originals(self) -> "Split":
         """Returns the split without the translated copies."""
         keep = ~self.is_copy
-        return Split(self.pixels[keep], self.labels[keep], self.is_copy[keep])
+        return Split(*(column[keep] for column in vars(self).values()))
 
     def fingerprint(self) -> str:
-        """Returns 16 hex digits over pixels and labels."""
+        """Returns 16 hex digits over pixels and labels, and over the votes where there are any."""
         digest = hashlib.sha256(self.pixels.tobytes())
         digest.update(self.labels.tobytes())
+        if self.votes.size:
+            digest.update(self.votes.tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -65,6 +78,8 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
     spec = {key: raw_spec[key] for key in (IMAGE_KEY, LABEL_KEY)}
     spec[PATH_KEY] = tf.io.FixedLenFeature([], tf.string)
     spec[COPY_INDEX_KEY] = tf.io.FixedLenFeature([], tf.int64, default_value=0)
+    spec[VOTES_KEY] = tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
+    spec[VOTES_OTHER_KEY] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
     transform_layer = transform_output.transform_features_layer()
 
     def transform(serialized):
@@ -76,7 +91,8 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
         # Transform divides bytes by 255, so this gives the same bytes back.
         as_bytes = tf.cast(tf.round(pixels * 255.0), tf.uint8)
         label = tf.reshape(xf[transformed_key(LABEL_KEY)], [-1])
-        return as_bytes, label, raw[PATH_KEY], raw[COPY_INDEX_KEY]
+        votes = raw[VOTES_KEY], raw[VOTES_OTHER_KEY]
+        return as_bytes, label, raw[PATH_KEY], raw[COPY_INDEX_KEY], *votes
 
     files = sorted(path for pattern in file_pattern for path in tf.io.gfile.glob(pattern))
     batches = (
@@ -88,6 +104,8 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
     columns = list(zip(*batches.as_numpy_iterator(), strict=True))
     if not columns:
         raise ValueError(f"no Examples in {file_pattern}")
+    *columns, votes_by_class, votes_other = columns
+    votes = _join_votes(votes_by_class, votes_other)
     pixels, labels, paths, copies = (np.concatenate(column) for column in columns)
     if labels.min() < 0:
         unknown = paths[labels < 0]
@@ -96,7 +114,15 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
             f"{unknown[0].decode()!r}"
         )
     order = np.lexsort((copies, paths))
-    return Split(pixels[order], labels[order], copies[order] > 0)
+    return Split(pixels[order], labels[order], copies[order] > 0, votes[order])
+
+
+def _join_votes(by_class: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns `[N, C + 1]` of batches `[B, C]` and `[B]`; a batch without votes is `[B, 0]`."""
+    num_classes = max(batch.shape[1] for batch in by_class)
+    padded = [np.pad(one, ((0, 0), (0, num_classes - one.shape[1]))) for one in by_class]
+    votes = np.column_stack([np.concatenate(padded), np.concatenate(other)])
+    return votes if num_classes else votes[:, :0]
 
 
 def eval_batches(split: Split, num_classes: int, batch_size: int = 256) -> tf.data.Dataset:

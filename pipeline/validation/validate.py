@@ -28,9 +28,16 @@ from emotion_pipeline.components.run_report.page import write_report
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.local_runner import Outcome, run_until
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from emotion_pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
+from emotion_pipeline.summary import (
+    Status,
+    data_artifacts,
+    drift_of,
+    findings_of,
+    manifest_of,
+    votes_of,
+)
 from emotion_pipeline.validation.baseline import find_statistics
-from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines
+from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
 from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
 from emotion_pipeline.validation.schemas import load_schema
 from emotion_pipeline.validation.served_requests import (
@@ -47,6 +54,7 @@ class Validation:
     Attributes:
       status: `clean`, `anomalies` or `failed`.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      votes: What became of the file of votes, as in a run's summary; empty without.
       class_counts: Per class the images kept in each split.
       findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
       drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
@@ -61,6 +69,7 @@ class Validation:
 
     status: Status
     images: dict[str, Any]
+    votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
@@ -104,6 +113,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
     return Validation(
         status=Status.ANOMALIES if anomalies else Status.CLEAN,
         images={"requests": requests.counts},
+        votes={},
         class_counts={},
         findings=[],
         drift=[dataclasses.asdict(comparison)],
@@ -140,10 +150,12 @@ def _gather(outcome: Outcome) -> Validation:
     else:
         status = Status.CLEAN if error is None else Status.FAILED
     artifacts = data_artifacts(outcome.components)
-    table = manifest_table(artifacts)
+    manifest = manifest_of(artifacts)
+    table = manifest.table if manifest else None
     return Validation(
         status=status,
         images=counts_by_split(table) if table is not None else {},
+        votes=votes_of(manifest),
         class_counts=class_counts(table) if table is not None else {},
         findings=findings_of(artifacts),
         drift=drift_of(artifacts),
@@ -200,6 +212,7 @@ def format_validation(validation: Validation) -> str:
         lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
         for label, counts in validation.class_counts.items():
             lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
+    lines += votes_lines(validation.votes)
     lines += finding_lines(validation.findings)
     lines += drift_lines(validation.drift)
     lines.append("")

@@ -55,7 +55,7 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
     page = (root.parent / "page.html").read_text(encoding="utf-8")
     assert 'class="outcome good" >Clean: no anomalies</p>' in page
     assert "None: both splits fit the schema." in page
-    assert "None: no copies, no conflicting labels, no picture that shows nothing." in page
+    assert "None: no copies, no conflicting labels, no picture of one gray." in page
     measured = {one["feature"] for one in outcome["drift"][0]["measurements"]}
     assert measured == {"label", "brightness", "contrast", "sharpness", "entropy", "size_bytes"}
 
