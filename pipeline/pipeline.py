@@ -29,6 +29,7 @@ from emotion_pipeline.components.sources.resolve import fingerprint_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.evaluation import make_eval_config
+from emotion_pipeline.modules.teachers import teachers_fingerprint
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.validation.baseline import find_statistics
 
@@ -179,6 +180,10 @@ def create_pipeline(
             "train": to_dict(config.train),
             "seed": config.seed,
             "checkpoints_dir": f"{config.root}/checkpoints",
+            # Part of the keys alone, as the source's is.
+            "teachers": teachers_fingerprint(config.train.teachers, config.labels)
+            if config.cache
+            else "",
             "code_fingerprint": code_fingerprint(*_MODULE_CODE),
         },
     )
