@@ -28,20 +28,37 @@ TFX_1_21 = (
 
 setuptools.setup(
     name="emotion-pipeline",
+    # The one place: `emotion --version` asks the installed package, tests hold what names it elsewhere.
     version="0.1.0",
     description="A TFX pipeline for facial-emotion recognition, from raw folders to TensorFlow Serving",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The emotion-pipeline authors",
     license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE"],
+    keywords=["emotion recognition", "facial expression", "TFX", "TensorFlow Serving", "Keras"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10,<3.14",
     # `src/` holds links: what is `pipeline/`, `components/` and `serving/` here is installed, and
     # imported everywhere, under names of its own.
     package_dir={"": "src"},
     packages=setuptools.find_packages("src"),
     package_data={
-        "emotion_pipeline": ["schema/*.pbtxt", "deploy/*/*", "shipped/*.npz", "shipped/*.md"],
+        "emotion_pipeline": ["py.typed", "schema/*.pbtxt", "deploy/*/*", "shipped/*/*"],
         "emotion_pipeline.components": ["*/templates/*"],
-        "emotion_faces": ["deploy/*", "web/static/*"],
+        "emotion_faces": ["py.typed", "deploy/*", "web/static/*"],
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[

@@ -14,10 +14,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
-from emotion_pipeline.components.run_records import ComponentRun, latest_run
+from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
 from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE
 from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
@@ -25,8 +24,9 @@ from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
 from emotion_pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
 from emotion_pipeline.report import leave_report
-from emotion_pipeline.schemas import load_schema
 from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
+from emotion_pipeline.validation.baseline import find_statistics
+from emotion_pipeline.validation.schemas import load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"

@@ -13,7 +13,6 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
 from emotion_pipeline.components.class_balancer.component import ClassBalancer
 from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
@@ -23,13 +22,16 @@ from emotion_pipeline.components.fingerprint import code_fingerprint
 from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
 from emotion_pipeline.components.image_findings.component import ImageAudit
 from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.votes import fingerprint_votes
 from emotion_pipeline.components.model_pusher.component import AtomicPusher
 from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.sources.resolve import fingerprint_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.evaluation import make_eval_config
+from emotion_pipeline.modules.teachers import teachers_fingerprint
 from emotion_pipeline.settings import to_dict
+from emotion_pipeline.validation.baseline import find_statistics
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
@@ -44,7 +46,7 @@ _MODULE_CODE = (
     "emotion_pipeline.modules",
     "emotion_pipeline.components.constants",
     "emotion_pipeline.components.features",
-    "emotion_pipeline.components.training_record",
+    "emotion_pipeline.components.records.training_record",
 )
 
 
@@ -60,7 +62,7 @@ def create_pipeline(
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
-    | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | ingested, pruned | a table of every file found, kept or pruned with the reason, and people's votes | ImageIngest |
     | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
@@ -91,6 +93,10 @@ def create_pipeline(
         max_pruned_fraction=config.max_pruned_fraction,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
         source_fingerprint=fingerprint_source(config.data) if config.cache else "",
+        votes=config.votes,
+        votes_columns=config.votes_columns,
+        votes_fingerprint=fingerprint_votes(config.votes) if config.votes and config.cache else "",
+        labels=config.labels,
     )
 
     # What is wrong with the pictures, and which of them are left out for it.
@@ -174,6 +180,10 @@ def create_pipeline(
             "train": to_dict(config.train),
             "seed": config.seed,
             "checkpoints_dir": f"{config.root}/checkpoints",
+            # Part of the keys alone, as the source's is.
+            "teachers": teachers_fingerprint(config.train.teachers, config.labels)
+            if config.cache
+            else "",
             "code_fingerprint": code_fingerprint(*_MODULE_CODE),
         },
     )
@@ -193,7 +203,7 @@ def create_pipeline(
         example_splits=[EVAL_SPLIT],
         model=model,
         baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(config.thresholds),
+        eval_config=make_eval_config(config.thresholds, votes=bool(config.votes)),
     )
 
     # Where a model server finds it.

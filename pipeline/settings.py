@@ -2,9 +2,8 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from emotion_pipeline.components.errors import UserError
 
@@ -30,6 +29,8 @@ def load_file(path: str) -> dict[str, Any]:
     Raises:
       UserError: The file cannot be read, or is no mapping.
     """
+    import yaml
+
     try:
         with open(path, encoding="utf-8") as file:
             settings = yaml.safe_load(file)
@@ -48,6 +49,8 @@ def parse_assignment(text: str) -> dict[str, Any]:
     Raises:
       UserError: The text has no key or no `=`, or the value is not YAML.
     """
+    import yaml
+
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")
@@ -66,7 +69,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
@@ -86,15 +89,32 @@ def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
             if not isinstance(value, dict):
                 raise UserError(f"{name}: is a group of settings, got {value!r}")
             changes[key] = _replace(current, value, f"{name}.")
+        elif isinstance(current, Mapping):
+            changes[key] = {**current, **_convert(name, value, hints[key])}
         else:
             changes[key] = _convert(name, value, hints[key])
     return dataclasses.replace(config, **changes)
 
 
 def _convert(name: str, value: Any, hint: Any) -> Any:
-    """Returns the value as the type of the setting; ints pass for floats, lists for tuples."""
+    """Returns the value as the type of the setting; ints pass for floats, lists for tuples.
+
+    In a mapping whose values are lists, one text passes for a list of it alone.
+    """
     origin = typing.get_origin(hint)
-    if origin is tuple:
+    if origin is Mapping:
+        item_hint = typing.get_args(hint)[1]
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            takes_lists = typing.get_origin(item_hint) is tuple
+            return {
+                key: _convert(
+                    f"{name}.{key}",
+                    [item] if takes_lists and isinstance(item, str) else item,
+                    item_hint,
+                )
+                for key, item in value.items()
+            }
+    elif origin is tuple:
         arguments = typing.get_args(hint)
         if isinstance(value, list | tuple):
             if arguments[-1] is Ellipsis:

@@ -17,6 +17,7 @@ import grpc
 import numpy as np
 
 from emotion_faces import tensors
+from emotion_faces.addresses import DEFAULT_SERVER as DEFAULT_SERVER
 from emotion_faces.errors import UserError
 from emotion_faces.protos import (
     get_model_metadata_pb2,
@@ -27,7 +28,6 @@ from emotion_faces.protos import (
     prediction_service_pb2_grpc,
 )
 
-DEFAULT_SERVER = "127.0.0.1:8500"
 DEFAULT_MODEL_NAME = "emotion"
 DEFAULT_TIMEOUT_SECS = 30.0
 MAX_BATCH_BYTES = 64 * 1024 * 1024

@@ -43,7 +43,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 examples=types.Channel(type=standard_artifacts.Examples),
                 code_fingerprint=code_fingerprint(
                     "emotion_pipeline.components.image_example_gen",
-                    "emotion_pipeline.components.example_proto",
                     "emotion_pipeline.components.examples",
                     "emotion_pipeline.components.features",
                     "emotion_pipeline.components.image_ingest.measure",

@@ -54,4 +54,4 @@ class PruneReason(str, enum.Enum):
         "conflicting_near_label",
         "nearly the same as a picture in another class",
     )
-    UNINFORMATIVE = ("uninformative", "constant, nearly black or white, or saturated")
+    UNINFORMATIVE = ("uninformative", "one gray all over, so without detail")

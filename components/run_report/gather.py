@@ -15,7 +15,8 @@ from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, read_manifest
-from emotion_pipeline.components.run_records import ComponentRun
+from emotion_pipeline.components.records.run_records import ComponentRun
+from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.content import ComponentTime, DataContent, ModelContent
 from emotion_pipeline.components.run_report.evaluation import read_checks
 from emotion_pipeline.components.run_report.pictures import (
@@ -25,7 +26,6 @@ from emotion_pipeline.components.run_report.pictures import (
 )
 from emotion_pipeline.components.run_report.predictions import predict
 from emotion_pipeline.components.run_report.statistics import read_statistics
-from emotion_pipeline.components.training_record import read_training
 
 DRIFT_FILE = "drift.json"
 

@@ -1,13 +1,20 @@
 """`emotion validate`: what is in the data, without training."""
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    add_votes_argument,
+    configure,
+)
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.process_time import seconds_since_start
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
@@ -21,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", metavar="DIR", help=f"everything written goes here ({DEFAULT_ROOT})"
     )
+    add_votes_argument(parser)
     parser.add_argument("--schema", metavar="FILE", help="another schema than the curated one")
     parser.add_argument(
         "--against",
@@ -32,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
-    parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
     parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
     parser.add_argument(
         "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
@@ -48,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
             options,
             {
                 key: getattr(options, key)
-                for key in ("data", "root", "schema", "against", "eval_fraction")
+                for key in ("data", "votes", "root", "schema", "against", "eval_fraction")
             },
         )
         if options.requests and not config.against:
@@ -58,7 +66,7 @@ def execute(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
-        from emotion_pipeline.validation import (
+        from emotion_pipeline.validation.validate import (
             format_validation,
             validate,
             validate_requests,
@@ -66,6 +74,7 @@ def execute(options: argparse.Namespace) -> int:
         )
 
         validation = validate_requests(config) if options.requests else validate(config)
+        validation = dataclasses.replace(validation, seconds=seconds_since_start())
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(validation.to_json(), encoding="utf-8")

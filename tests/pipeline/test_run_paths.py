@@ -2,13 +2,13 @@ import pathlib
 
 import pytest
 
-from emotion_pipeline.cli import _parser
+from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands.run import make_config
 from emotion_pipeline.components.errors import UserError
 
 
 def config_of(*arguments: str):
-    return make_config(_parser().parse_args(["run", *arguments]))
+    return make_config(make_parser().parse_args(["run", *arguments]))
 
 
 def test_local_paths_are_made_absolute(tmp_path, monkeypatch):

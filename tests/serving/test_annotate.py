@@ -116,6 +116,7 @@ def test_tracker_smooths_by_time_and_not_by_frame():
         assert face.label == "sad"
 
 
+@pytest.mark.slow
 def test_pictures_and_films_together(tmp_path, astronaut, face_film):
     picture = tmp_path / "astronaut.png"
     cv2.imwrite(str(picture), astronaut[:, :, ::-1])
@@ -177,6 +178,7 @@ def test_bad_files_are_named_and_the_others_done(tmp_path, astronaut, face_film,
     assert "words.jpg is not a picture" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_film_that_ends_early_is_annotated_so_far_and_told(tmp_path, astronaut):
     whole = tmp_path / "whole.avi"
     writer = cv2.VideoWriter(str(whole), cv2.VideoWriter_fourcc(*"MJPG"), 10, (512, 512))
@@ -211,6 +213,7 @@ def test_a_film_without_faces_gives_a_film_and_no_plot(tmp_path, capsys):
     assert not (tmp_path / "out" / "wall.emotions.png").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astronaut):
     film = tmp_path / "long.mp4"
     films.write_film(film, [astronaut] * 400)
@@ -252,6 +255,7 @@ def test_nothing_that_exists_is_written_over(tmp_path, astronaut):
         run.annotate([picture, other], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_folder_of_10000_pictures_is_listed_without_its_own_output(tmp_path):
     folder = tmp_path / "many"
     (folder / "out").mkdir(parents=True)

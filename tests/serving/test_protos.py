@@ -22,6 +22,7 @@ assert tf.make_ndarray(request.inputs["x"]).tolist() == [1.0]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [

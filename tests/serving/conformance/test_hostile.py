@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import classification_pb2
 
-from benchmarks import serving_fuzz
+from benchmarks.serving import fuzz
 from tests.hostile_pictures import jpeg_of_scans
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.fixture_models import predict_request
@@ -35,7 +35,7 @@ def resident_mib(server):
 
 
 def test_fuzz_of_both_ports(victim):
-    outcome = serving_fuzz.fuzz(victim, requests=600, seed=5)
+    outcome = fuzz.fuzz(victim, requests=600, seed=5)
     assert sum(outcome.codes.values()) == 600
     assert outcome.broken() == {}
     # Answers of more than one kind: the requests got past the framing.
@@ -46,17 +46,17 @@ def test_fuzz_of_both_ports(victim):
 @pytest.mark.parametrize(
     ("name", "image"),
     [
-        ("png of 12000 x 12000", lambda: serving_fuzz.png_bomb(12000, 12000)),
-        ("jpeg of 65500 x 65500", lambda: serving_fuzz.oversized_jpeg(65500)),
-        ("gif frame over its screen", lambda: serving_fuzz.gif_bomb(48, 9000, 1)),
-        ("gif of 80 frames", lambda: serving_fuzz.gif_bomb(1500, 1500, 80)),
-        ("17 MiB", lambda: serving_fuzz.jpeg() + bytes(17 * MIB)),
+        ("png of 12000 x 12000", lambda: fuzz.png_bomb(12000, 12000)),
+        ("jpeg of 65500 x 65500", lambda: fuzz.oversized_jpeg(65500)),
+        ("gif frame over its screen", lambda: fuzz.gif_bomb(48, 9000, 1)),
+        ("gif of 80 frames", lambda: fuzz.gif_bomb(1500, 1500, 80)),
+        ("17 MiB", lambda: fuzz.jpeg() + bytes(17 * MIB)),
     ],
 )
 def test_deviation_image_bombs_are_refused(victim, name, image):
     """Real TF Serving decodes whatever the graph decodes; here a stated limit comes first."""
     data = image()
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     before = resident_mib(victim)
     requests = [predict_request("emotion", image_bytes=[data])]
     example = tf.train.Example()
@@ -86,7 +86,7 @@ def test_deviation_wrong_rank_does_not_end_the_process(victim):
 @pytest.mark.parametrize("dtype", [tf.float32, tf.string])
 def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(victim, dtype):
     """TensorFlow repeats a lone value to any stated shape: 60 bytes take up gigabytes."""
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     before = resident_mib(victim)
     bomb = tf.make_tensor_proto([1.0] if dtype == tf.float32 else [b"x"], dtype)
     bomb.tensor_shape.dim[0].size = 1 << 28
@@ -129,14 +129,14 @@ def test_deviation_only_what_the_model_decodes_is_taken(victim):
 
 
 def test_nan_and_empty_batches_leave_the_server_right(victim):
-    right = serving_fuzz.known_answers(victim)
+    right = fuzz.known_answers(victim)
     empty = predict_request("emotion", "pixels", pixels=np.zeros((0, 48, 48, 1), np.float32))
     # TF Serving's answer to no rows depends on oneDNN: none back, or an error.
     assert victim.predictions.Predict.future(empty, timeout=30).code().name in {
         "OK",
         "INVALID_ARGUMENT",
     }
-    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
 
 
 def test_slow_and_silent_connections_do_not_hold_up_others(victim):
@@ -147,7 +147,7 @@ def test_slow_and_silent_connections_do_not_hold_up_others(victim):
         for connection in idle[:200]:
             connection.sendall(half_a_request)
         started = time.monotonic()
-        serving_fuzz.known_answers(victim)
+        fuzz.known_answers(victim)
         assert time.monotonic() - started < 5
     finally:
         for connection in idle:
@@ -159,7 +159,7 @@ def test_slow_and_silent_connections_do_not_hold_up_others(victim):
 
 
 def test_clients_that_go_away_are_forgotten(victim):
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     threads = psutil.Process(victim.process.pid).num_threads()
 
     def call_and_leave():
@@ -173,5 +173,5 @@ def test_clients_that_go_away_are_forgotten(victim):
     for caller in callers:
         caller.join()
     time.sleep(1)
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     assert psutil.Process(victim.process.pid).num_threads() < threads + 80  # a bounded pool

@@ -3,7 +3,7 @@
 import pytest
 from tensorflow_serving.config import model_server_config_pb2
 
-from benchmarks import serving_soak
+from benchmarks.serving import soak
 from tests.serving.conformance import fixture_models
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def test_c64_hot_swap_under_load_loses_no_call(lifecycle, base_path):
         )
     )
     pushes = [(version, version == CORRUPT) for version in range(2, PUSHES + 2)]
-    swap = serving_soak.swap_under_load(lifecycle, "swap", base_path, pushes, clients=8)
+    swap = soak.swap_under_load(lifecycle, "swap", base_path, pushes, clients=8)
     assert swap.failures == []
     assert swap.stale() == []
     good = set(range(1, PUSHES + 2)) - {CORRUPT}
