@@ -59,12 +59,14 @@ def parse_assignment(text: str) -> dict[str, Any]:
         raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
-    return nested
+    assigned: dict[str, Any] = nested
+    return assigned
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config as plain nested dicts and lists, for JSON and for the report."""
-    return _plain(dataclasses.asdict(config))
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
 
 
 def _plain(value: Any) -> Any:
@@ -75,7 +77,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
+def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
     changes = {}
     for key, value in overrides.items():
@@ -90,7 +92,7 @@ def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
             changes[key] = _replace(current, value, f"{name}.")
         else:
             changes[key] = _convert(name, value, hints[key])
-    return dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def _convert(name: str, value: Any, hint: Any) -> Any:
