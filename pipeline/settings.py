@@ -18,6 +18,16 @@ def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
 
     Raises:
       UserError: A key is unknown, or a value has the wrong type or range.
+
+    Example:
+      >>> from emotion_pipeline.configs import PipelineConfig
+      >>> config = with_overrides(PipelineConfig(), {"train": {"epochs": 3}})
+      >>> config.train.epochs, config.train.batch_size
+      (3, 128)
+      >>> with_overrides(config, {"train": {"epochs": 0}})
+      Traceback (most recent call last):
+        ...
+      emotion_pipeline.components.errors.UserError: train.epochs: must be at least 1, got 0
     """
     return _replace(config, overrides, prefix="")
 
@@ -47,6 +57,10 @@ def parse_assignment(text: str) -> dict[str, Any]:
 
     Raises:
       UserError: The text has no key or no `=`, or the value is not YAML.
+
+    Example:
+      >>> parse_assignment("thresholds.accuracy=0.5")
+      {'thresholds': {'accuracy': 0.5}}
     """
     import yaml
 
