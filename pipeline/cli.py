@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     options = make_parser().parse_args(arguments)
     try:
-        return options.execute(options)
+        status: int = options.execute(options)
+        return status
     except (UserError, ServingUserError) as error:
         if options.verbose:
             traceback.print_exc()
@@ -64,7 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Version(argparse.Action):
     """Asks for the version only when the user does: the look through what is installed takes time."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
         import importlib.metadata
 
         print(f"emotion {importlib.metadata.version(DISTRIBUTION)}")

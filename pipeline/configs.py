@@ -111,7 +111,7 @@ class TrainConfig:
     distribution: str = "auto"
     flip_at_serving: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
         check(self.epochs >= 1, "train.epochs", self.epochs, "at least 1")
         check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
@@ -188,7 +188,7 @@ class ThresholdConfig:
     macro_f1: float = 0.3
     max_accuracy_drop: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -227,7 +227,7 @@ class BeamConfig:
     check_secs: int = 50
     args: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks that the runner has what it needs; raises UserError."""
         check_choice("beam.runner", self.runner, RUNNERS)
         check(self.parallelism >= 0, "beam.parallelism", self.parallelism, "at least 0")
@@ -277,7 +277,7 @@ class FindingsConfig:
     uninformative: str = DEFAULT_POLICIES["uninformative"]
     drift: str = REPORT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks choices; raises UserError."""
         for kind, policy in self.policies.items():
             check_choice(f"findings.{kind}", policy, POLICIES)
@@ -338,7 +338,7 @@ class PipelineConfig:
     train: TrainConfig = TrainConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
         check_choice("balance", self.balance, ("translate", "none"))
         check(1 <= self.max_shift_px <= 47, "max_shift_px", self.max_shift_px, "from 1 to 47")

@@ -19,6 +19,16 @@ def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
 
     Raises:
       UserError: A key is unknown, or a value has the wrong type or range.
+
+    Example:
+      >>> from emotion_pipeline.configs import PipelineConfig
+      >>> config = with_overrides(PipelineConfig(), {"train": {"epochs": 3}})
+      >>> config.train.epochs, config.train.batch_size
+      (3, 128)
+      >>> with_overrides(config, {"train": {"epochs": 0}})
+      Traceback (most recent call last):
+        ...
+      emotion_pipeline.components.errors.UserError: train.epochs: must be at least 1, got 0
     """
     return _replace(config, overrides, prefix="")
 
@@ -48,6 +58,10 @@ def parse_assignment(text: str) -> dict[str, Any]:
 
     Raises:
       UserError: The text has no key or no `=`, or the value is not YAML.
+
+    Example:
+      >>> parse_assignment("thresholds.accuracy=0.5")
+      {'thresholds': {'accuracy': 0.5}}
     """
     import yaml
 
@@ -60,12 +74,14 @@ def parse_assignment(text: str) -> dict[str, Any]:
         raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
-    return nested
+    assigned: dict[str, Any] = nested
+    return assigned
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config as plain nested dicts and lists, for JSON and for the report."""
-    return _plain(dataclasses.asdict(config))
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
 
 
 def _plain(value: Any) -> Any:
@@ -76,7 +92,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
+def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
     changes = {}
     for key, value in overrides.items():
@@ -93,7 +109,7 @@ def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
             changes[key] = {**current, **_convert(name, value, hints[key])}
         else:
             changes[key] = _convert(name, value, hints[key])
-    return dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def _convert(name: str, value: Any, hint: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 
 from emotion_faces import tensors
 from emotion_faces.addresses import DEFAULT_SERVER as DEFAULT_SERVER
@@ -184,7 +185,7 @@ class EmotionClient:
             answers += self._predict_images(batch)
         return answers
 
-    def predict_pixels(self, pixels: np.ndarray) -> list[Prediction]:
+    def predict_pixels(self, pixels: npt.NDArray[np.float32]) -> list[Prediction]:
         """Classifies float32 [N, height, width, 1] in [0, 1], of the size that the model takes.
 
         Raises:
@@ -303,7 +304,7 @@ class EmotionClient:
         middle = len(images) // 2
         return self._predict_images(images[:middle]) + self._predict_images(images[middle:])
 
-    def _predict(self, signature: str, alias: str, batch: np.ndarray) -> list[Prediction]:
+    def _predict(self, signature: str, alias: str, batch: npt.NDArray[Any]) -> list[Prediction]:
         request = predict_pb2.PredictRequest(model_spec=self._spec(signature))
         request.inputs[alias].CopyFrom(tensors.to_proto(batch, as_content=True))
         response = self._call(self._prediction.Predict, request)
