@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pathlib
+import re
 from typing import Any
 
 from emotion_pipeline.components.constants import LABELS
@@ -128,20 +129,26 @@ class ThresholdConfig:
     """What a model must reach to be blessed.
 
     Attributes:
-      accuracy: Lower bound of the accuracy on the eval split.
-      macro_f1: Lower bound of the unweighted mean over classes of F1 on the eval split.
-      max_accuracy_drop: How much lower than the latest blessed model's the accuracy may be.
+      accuracy: Lower bound of the accuracy on the split that judges: test where the data has it,
+        else eval.
+      macro_f1: Lower bound of the unweighted mean over classes of F1 on that split.
+      max_accuracy_drop: How much lower than the served model's the accuracy may be, on the same
+        pictures.
+      confidence: The model fails where these pictures say, with this confidence, that its accuracy
+        is lower by more than that. 0.95 lets one in ten to twenty equally good models fail.
     """
 
     accuracy: float = 0.4
     macro_f1: float = 0.3
     max_accuracy_drop: float = 0.0
+    confidence: float = 0.95
 
     def __post_init__(self):
         """Checks ranges; raises UserError."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             check(0 <= value <= 1, f"thresholds.{field.name}", value, "in [0, 1]")
+        check(0.5 < self.confidence < 1, "thresholds.confidence", self.confidence, "in (0.5, 1)")
 
 
 RUNNERS = ("local", "flink", "spark", "dataflow", "portable")
@@ -251,8 +258,12 @@ class PipelineConfig:
       model_name: Name of the served model.
       labels: Class names in the order of the model's outputs.
       schema: The schema file; empty is the curated one.
-      eval_fraction: Share of the images that becomes the eval split where the source has one tree.
+      eval_fraction: Share of each class's images that becomes the eval split where the source has one
+        tree. Copies and near copies stay together.
+      group_by: A regular expression for the paths there: images with the same match, of a person or
+        a film, stay together too. Empty for none.
       max_pruned_fraction: A run stops when more than this share of the images is unusable.
+      max_dropped_fraction: A run stops when the audit drops more than this share of the train images.
       against: Folder or file of the statistics of an earlier run, to compare with; empty for none.
       balance: `translate` or `none`.
       max_shift_px: Largest shift of a translated copy along either axis, in pixels.
@@ -272,7 +283,9 @@ class PipelineConfig:
     labels: tuple[str, ...] = LABELS
     schema: str = ""
     eval_fraction: float = 0.2
+    group_by: str = ""
     max_pruned_fraction: float = 0.1
+    max_dropped_fraction: float = 0.25
     against: str = ""
     balance: str = "translate"
     max_shift_px: int = 4
@@ -289,6 +302,12 @@ class PipelineConfig:
         check(1 <= self.max_shift_px <= 47, "max_shift_px", self.max_shift_px, "from 1 to 47")
         check(0 < self.eval_fraction < 1, "eval_fraction", self.eval_fraction, "in (0, 1)")
         check_fraction("max_pruned_fraction", self.max_pruned_fraction)
+        dropped = self.max_dropped_fraction
+        check(0 <= dropped <= 1, "max_dropped_fraction", dropped, "in [0, 1]")
+        try:
+            re.compile(self.group_by)
+        except re.error as error:
+            check(False, "group_by", self.group_by, f"a regular expression ({error})")
         check(
             len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
             "labels",

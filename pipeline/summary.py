@@ -11,13 +11,18 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.constants import EVAL_SPLIT
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest
-from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, per_class
+from emotion_pipeline.components.model_evaluator.comparison import Comparison
+from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
+from emotion_pipeline.components.model_metrics import MACRO_F1_NAME
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.run_records import ComponentRun, output
+from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
+from emotion_pipeline.components.scores import per_class
 from emotion_pipeline.components.training_record import read_training
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
@@ -64,7 +69,11 @@ class RunSummary:
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
       class_counts: Per class the images of the train split `before` and `after` balancing.
       metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
-        eval split; `train_accuracy` as served and without copies, and the gap to it.
+        split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
+        the gap to it.
+      judgement: The split that judged, and the comparison with the served model: see
+        `emotion_pipeline.components.model_evaluator`.
+      failed_checks: What the model does not reach, in words.
       training: Epochs, best epoch, epochs at which a training that was cut off went on, precision.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
@@ -83,6 +92,8 @@ class RunSummary:
     images: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     metrics: dict[str, Any]
+    judgement: dict[str, Any]
+    failed_checks: list[str]
     training: dict[str, Any]
     blessed: bool | None
     pushed_version: int | None
@@ -120,6 +131,9 @@ def summarize(
     pushed = output(components, "Pusher", "pushed_model")
     training = read_training(model_run.uri) if model_run else {}
     metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
+    judgement = judgement_of(evaluation.uri) if evaluation else None
+    if judgement:
+        metrics["split"] = judgement.split
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
@@ -143,6 +157,12 @@ def summarize(
         if balanced
         else {},
         metrics=metrics,
+        judgement=dataclasses.asdict(judgement) if judgement else {},
+        failed_checks=[
+            f"{check.metric} {check.value:.4f}, must be {check.rule}"
+            for check in (read_checks(evaluation.uri) if evaluation else [])
+            if not check.passed
+        ],
         training={key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")}
         if training
         else {},
@@ -217,7 +237,7 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
 
 def format_summary(summary: RunSummary) -> str:
     """Returns the summary as lines for the terminal."""
-    lines = ["", *image_lines(summary.images), *finding_lines(summary.findings)]
+    lines = ["", *image_lines(summary.images), *finding_lines(summary.findings, summary.images)]
     if any(measured["exceeded"] for one in summary.drift for measured in one["measurements"]):
         lines += drift_lines(summary.drift)
     per_label = summary.metrics.get("per_class", {})
@@ -235,9 +255,10 @@ def format_summary(summary: RunSummary) -> str:
     if summary.metrics:
         lines += [
             "",
-            f"validation accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
+            f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
+            describe(_judgement(summary)),
         ]
     lines += ["", format_outcome(summary)]
     if summary.report_error:
@@ -246,12 +267,23 @@ def format_summary(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
+def _judgement(summary: RunSummary) -> Judgement:
+    content = dict(summary.judgement)
+    comparison = content.pop("comparison")
+    return Judgement(**content, comparison=Comparison(**comparison) if comparison else None)
+
+
+def _split_in_words(summary: RunSummary) -> str:
+    split = summary.metrics["split"]
+    return "validation" if split == EVAL_SPLIT else split
+
+
 def format_outcome(summary: RunSummary) -> str:
     """Returns how the run ended, in words."""
     if summary.status is Status.PUSHED:
         return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
     if summary.status is Status.NOT_BLESSED:
-        return "not blessed: the model is below a threshold or the model before it; nothing pushed"
+        return f"not blessed, nothing pushed: {'; '.join(summary.failed_checks)}"
     if summary.status is Status.ANOMALIES:
         return f"stopped at anomalies in the data\n{summary.error}"
     return f"failed: {summary.error}"

@@ -196,7 +196,7 @@ def format_validation(validation: Validation) -> str:
         lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
         for label, counts in validation.class_counts.items():
             lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
-    lines += finding_lines(validation.findings)
+    lines += finding_lines(validation.findings, validation.images)
     lines += drift_lines(validation.drift)
     lines.append("")
     if validation.status is Status.CLEAN:

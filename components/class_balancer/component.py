@@ -8,7 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from emotion_pipeline.components.class_balancer import executor
 from emotion_pipeline.components.class_balancer.plan import METHODS
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 
 
 class ClassBalancerSpec(ComponentSpec):
@@ -67,10 +67,6 @@ class ClassBalancer(base_beam_component.BaseBeamComponent):
                 method=method,
                 max_shift_px=max_shift_px,
                 seed=seed,
-                code_fingerprint=code_fingerprint(
-                    "emotion_pipeline.components.class_balancer",
-                    "emotion_pipeline.components.examples",
-                    "emotion_pipeline.components.features",
-                ),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.class_balancer"),
             )
         )

@@ -122,6 +122,13 @@ def read_manifest(uri: str | os.PathLike) -> Manifest:
     return Manifest(table=table, root=root, source=source)
 
 
+def count_kept(uri: str | os.PathLike, split: str) -> int:
+    """Return how many files of a split are used, without reading the rest of the table."""
+    with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
+        columns = pd.read_parquet(io.BytesIO(file.read()), columns=["split", "status"])
+    return int(((columns["split"] == split) & (columns["status"] == KEPT)).sum())
+
+
 def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:
     """Return the folder that a manifest's paths are relative to and the source as the user gave it."""
     with fileio.open(os.path.join(str(uri), SOURCE_FILE), "r") as file:

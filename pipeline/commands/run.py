@@ -14,6 +14,7 @@ from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from emotion_pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
+GROUP_BY_HELP = "what names a person or a film in a path: its pictures go to one split, where the split is drawn"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--balance", choices=["translate", "none"])
     parser.add_argument("--max-shift-px", type=int)
     parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     parser.add_argument(
         "--keep-leaks",
         action="store_true",
@@ -90,7 +92,16 @@ def run_settings(
     Raises:
       UserError: As `read` says.
     """
-    keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    keys = (
+        "data",
+        "root",
+        "seed",
+        "balance",
+        "max_shift_px",
+        "eval_fraction",
+        "group_by",
+        "push_dir",
+    )
     flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)

@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.run import GROUP_BY_HELP
 from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import PipelineConfig
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
     parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
     parser.add_argument(
         "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
@@ -48,7 +50,7 @@ def execute(options: argparse.Namespace) -> int:
             options,
             {
                 key: getattr(options, key)
-                for key in ("data", "root", "schema", "against", "eval_fraction")
+                for key in ("data", "root", "schema", "against", "eval_fraction", "group_by")
             },
         )
         if options.requests and not config.against:

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from emotion_pipeline.components.progress import report
+from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.components.training_record import write_training
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.distribution import choose_strategy
@@ -96,13 +97,10 @@ def measure(model: tf.keras.Model, split: Split, flip: bool) -> dict[str, float]
     confusion = count_confusion(split.labels, probabilities)
     of_label = probabilities[np.arange(len(split)), split.labels]
     total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
-    hits = np.diag(confusion)
-    actual_plus_predicted = confusion.sum(axis=1) + confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(actual_plus_predicted, 1)
     return {
-        "accuracy": float(hits.sum() / len(split)),
+        "accuracy": float(np.trace(confusion) / len(split)),
         "loss": total_loss / len(split),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
     }
 
 
