@@ -28,6 +28,7 @@ from emotion_pipeline.engines.preflight import ready_engine
 from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, create_pipeline
 from emotion_pipeline.pushes import forget_unserved
 from emotion_pipeline.report import leave_report
+from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.schemas import load_schema
 from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
 
@@ -57,7 +58,15 @@ def run(config: PipelineConfig) -> RunSummary:
 
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
+
+    Raises:
+      LockedError: Another run has the root.
     """
+    with owned_root(config):
+        return _run(config)
+
+
+def _run(config: PipelineConfig) -> RunSummary:
     outcome = run_until(config)
     report_error = str(outcome.error) if _failed_in_report(outcome) else None
     error = None if report_error is not None else outcome.error
@@ -91,7 +100,15 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
 
     Returns:
       What ran and what ended it early; no exception of a component gets out.
+
+    Raises:
+      LockedError: Another run has the root.
     """
+    with owned_root(config):
+        return _run_until(config, last)
+
+
+def _run_until(config: PipelineConfig, last: str | None) -> Outcome:
     root = pathlib.Path(config.root)
     root.mkdir(parents=True, exist_ok=True)
     connection = metadata_connection(root)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.components.locks import LockedError
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
+from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
@@ -138,6 +140,16 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
+    try:
+        # Before the first line of the log: a run that has the root keeps its log and its summary.
+        with owned_root(config):
+            return _run(config, options)
+    except LockedError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "run.log"
     with quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run

@@ -6,9 +6,11 @@ import sys
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.locks import LockedError
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.root_lock import owned_root
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
@@ -58,6 +60,15 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
+    try:
+        with owned_root(config):
+            return _validate(config, options)
+    except LockedError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+def _validate(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "validate.log"
     with quiet(log, options.verbose) as terminal:
         from emotion_pipeline.validation import (

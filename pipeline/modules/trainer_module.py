@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from emotion_pipeline.components.locks import alone_with
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.components.training_record import write_training
@@ -60,16 +61,19 @@ def run_fn(fn_args: FnArgs) -> None:
             seed=seed,
             dtype_policy=policy,
         )
-    state = train(
-        model,
-        train_split,
-        eval_split,
-        config,
-        seed,
-        checkpoints_dir=custom["checkpoints_dir"],
-        key=_training_key(custom, policy, strategy, train_split, eval_split),
-        log_dir=fn_args.model_run_dir,
-    )
+    key = _training_key(custom, policy, strategy, train_split, eval_split)
+    # Runs that share a root may come to the same training, with one folder of checkpoints.
+    with alone_with(custom["checkpoints_dir"], key):
+        state = train(
+            model,
+            train_split,
+            eval_split,
+            config,
+            seed,
+            checkpoints_dir=custom["checkpoints_dir"],
+            key=key,
+            log_dir=fn_args.model_run_dir,
+        )
     train_metrics = measure(model, train_split.originals(), config.flip_at_serving)
     eval_metrics = measure(model, eval_split, config.flip_at_serving)
     summary = {
