@@ -19,7 +19,7 @@ class ImageExampleGenSpec(ComponentSpec):
 
 
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
-    """Writes the kept images of a manifest as `tf.Example`s, in the splits `train` and `eval`."""
+    """Writes the kept images of a manifest as `tf.Example`s, in the manifest's splits."""
 
     SPEC_CLASS = ImageExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)

@@ -10,9 +10,14 @@ from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
-from emotion_pipeline.components.constants import SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.image_findings.findings import read_findings
-from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, read_manifest
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    kept_rows,
+    present_splits,
+    read_manifest,
+)
 from emotion_pipeline.components.model_evaluator.judgement import describe
 from emotion_pipeline.components.predictions import predict
 from emotion_pipeline.components.run_records import ComponentRun
@@ -55,7 +60,9 @@ def read_data(
     return DataContent(
         manifest=manifest,
         findings=read_findings(findings) if findings else None,
-        statistics=read_statistics(statistics, SPLITS) if statistics else {},
+        statistics=read_statistics(statistics, present_splits(manifest.table))
+        if statistics
+        else {},
         anomalies=anomalies,
         drift=_read_json(os.path.join(drift, DRIFT_FILE)) if drift else None,
         class_counts=class_counts or {},

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from emotion_pipeline.components.model_evaluator.executor import judging_split
 from emotion_pipeline.components.model_evaluator.judgement import (
     Judgement,
     describe,
@@ -108,3 +109,8 @@ def test_the_file_holds_it_all(model_dir, pattern, tmp_path):
     assert (content["split"], content["baseline"]) == ("test", "7")
     write_judgement(Judgement("eval", not_compared="x"), str(tmp_path))
     assert read_judgement(str(tmp_path)).comparison is None
+
+
+def test_the_test_split_judges_where_there_is_one():
+    assert judging_split(["train", "eval", "test"]) == "test"
+    assert judging_split(["train", "eval"]) == "eval"
