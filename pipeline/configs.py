@@ -13,6 +13,7 @@ from emotion_pipeline.components.image_findings.policies import (
     POLICIES,
     REPORT,
 )
+from emotion_pipeline.engines.secrets import check_form, check_no_secret
 from emotion_pipeline.settings import check, check_choice, check_fraction
 
 _PACKAGE_DIR = pathlib.Path(__file__).parent
@@ -170,7 +171,8 @@ class BeamConfig:
       parallelism: Parts that a Flink job is cut into; 0 is the number of slots.
       check_secs: How long a small job may take that asks the workers, before the run, whether they
         can do the work; 0 leaves it out.
-      args: Further arguments of Beam's pipelines; they come last, so they win.
+      args: Further arguments of Beam's pipelines; they come last, so they win. A secret is refused;
+        `--key=env:NAME` has the value of an environment variable.
     """
 
     runner: str = "local"
@@ -202,7 +204,8 @@ class BeamConfig:
                 f"{expected} on {runner}",
             )
         for argument in self.args:
-            check(argument.startswith("--"), "beam.args", argument, "arguments such as --key=value")
+            check_form(argument)
+            check_no_secret(argument)
 
 
 @dataclasses.dataclass(frozen=True)

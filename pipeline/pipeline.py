@@ -25,6 +25,7 @@ from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.sources.resolve import fingerprint_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
+from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.evaluation import make_eval_config
 from emotion_pipeline.settings import to_dict
 
@@ -208,7 +209,7 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        settings=to_dict(config),
+        settings=shown(to_dict(config)),
         seed=config.seed,
         metadata_path=_metadata_path(pipeline_args.get("metadata_connection_config")),
     )

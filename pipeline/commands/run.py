@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import add_settings_arguments, configure, local_file
 from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.policies import REPORT
@@ -22,7 +22,7 @@ GROUP_BY_HELP = "what names a person or a film in a path: its pictures go to one
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
     add_run_settings(parser)
-    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+    parser.add_argument("--summary", metavar="FILE.json", type=local_file)
 
 
 def add_run_settings(parser: argparse.ArgumentParser) -> None:

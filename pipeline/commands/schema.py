@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import add_settings_arguments, configure, local_file
 from emotion_pipeline.commands.run import GROUP_BY_HELP
 from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--out",
         metavar="FILE",
-        type=pathlib.Path,
+        type=local_file,
         help="where to write it; the terminal if not given",
     )
     infer.add_argument("--eval-fraction", type=float)

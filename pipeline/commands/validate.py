@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
+from emotion_pipeline.commands.configure import add_settings_arguments, configure, local_file
 from emotion_pipeline.commands.run import GROUP_BY_HELP
 from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
 from emotion_pipeline.components.errors import UserError
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--eval-fraction", type=float)
     parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
-    parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
+    parser.add_argument("--json", metavar="FILE.json", type=local_file, help="the outcome")
     parser.add_argument(
-        "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
+        "--report", metavar="FILE.html", type=local_file, help="the outcome as a page to look at"
     )
     add_settings_arguments(parser)
 
