@@ -34,17 +34,21 @@ class LockedError(UserError):
 
 
 @contextlib.contextmanager
-def alone(file: pathlib.Path, what: str, *, wait: bool, remedy: str = "") -> Iterator[bool]:
+def alone(
+    file: pathlib.Path, what: str, *, wait: bool, remedy: str = "", leave: bool = True
+) -> Iterator[bool]:
     """Holds a file's lock while the block runs; within a block that holds it already, does nothing.
 
     The lock is the kernel's (flock): it goes with the process however that ends, so nothing is left
-    behind that somebody must clear away. The file stays, and tells who had it last.
+    behind that somebody must clear away.
 
     Args:
       file: Made with its folder if need be.
       what: What is locked, for messages.
       wait: Whether to wait for another process, which is told once a minute, or to refuse.
       remedy: What the user can do, where it refuses.
+      leave: Whether the file stays, and tells who had it last. One that is removed may be left by a
+        process that was killed, and is then no lock.
 
     Yields:
       Whether the lock is held; false where the filesystem has none, which the log tells.
@@ -57,15 +61,31 @@ def alone(file: pathlib.Path, what: str, *, wait: bool, remedy: str = "") -> Ite
         yield True
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "a+", encoding="utf-8") as opened:
+    while True:
+        opened = open(file, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)
         is_held = _take(opened, what, wait, remedy)
+        if not is_held or _is_current(opened, file):
+            break
+        # Whoever had it has removed it meanwhile: another file has its name, or none.
+        opened.close()
+    token = _held.set(_held.get() | {file})
+    try:
         if is_held:
             _sign(opened)
-        token = _held.set(_held.get() | {file})
-        try:
-            yield is_held
-        finally:
-            _held.reset(token)
+        yield is_held
+    finally:
+        _held.reset(token)
+        if is_held and not leave:
+            file.unlink(missing_ok=True)
+        opened.close()
+
+
+def _is_current(opened: TextIO, file: pathlib.Path) -> bool:
+    """Returns whether an open file is still the one of its name."""
+    try:
+        return os.path.samestat(os.fstat(opened.fileno()), os.stat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _take(opened: TextIO, what: str, wait: bool, remedy: str) -> bool:
@@ -78,6 +98,7 @@ def _take(opened: TextIO, what: str, wait: bool, remedy: str) -> bool:
             holder = _read_holder(opened)
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS:
+                opened.close()
                 raise
             logging.getLogger(__name__).warning(
                 "%s: the filesystem of %s has no locks (%s); see that nobody else uses it meanwhile",
@@ -87,6 +108,7 @@ def _take(opened: TextIO, what: str, wait: bool, remedy: str) -> bool:
             )
             return False
         if not wait:
+            opened.close()
             raise LockedError(f"{what} is in use by {holder}. {remedy}".rstrip())
         if time.monotonic() - told >= _TELL_EVERY_SECS:
             told = time.monotonic()

@@ -1,5 +1,7 @@
 """The whole graph on one page."""
 
+import pathlib
+
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
@@ -84,7 +86,9 @@ def create_pipeline(
         group_by=config.group_by,
         max_pruned_fraction=config.max_pruned_fraction,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
-        source_fingerprint=fingerprint_source(config.data) if config.cache else "",
+        source_fingerprint=fingerprint_source(config.data, pathlib.Path(config.root, SOURCES_DIR))
+        if config.cache
+        else "",
     )
 
     # What is wrong with the pictures, and which of them are left out for it.

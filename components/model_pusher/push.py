@@ -20,7 +20,7 @@ from emotion_pipeline.components.served_model import (
 from emotion_pipeline.components.sources.addresses import is_stored
 
 LOCK_FILE = ".push.lock"
-"""In the push folder; a model server looks at names that are numbers alone."""
+"""In the push folder while a push lasts; a model server looks at names that are numbers alone."""
 
 _PART_SUFFIX = ".part"
 _IS_THERE = (errno.ENOTEMPTY, errno.EEXIST)
@@ -51,7 +51,8 @@ def push_version(model_dir: str, base_dir: str) -> int:
         return push_stored(model_dir, base_dir)
     base = pathlib.Path(base_dir)
     base.mkdir(parents=True, exist_ok=True)
-    with alone(base / LOCK_FILE, f"the push folder {base}", wait=True) as is_alone:
+    lock = base / LOCK_FILE
+    with alone(lock, f"the push folder {base}", wait=True, leave=False) as is_alone:
         if is_alone:
             # What pushes that were cut off have left: nobody else writes here now.
             for left in base.glob(f"*{_PART_SUFFIX}"):
