@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pathlib
+import re
 from typing import Any
 
 from emotion_pipeline.components.constants import LABELS
@@ -13,6 +14,7 @@ from emotion_pipeline.components.image_findings.policies import (
     REPORT,
 )
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
+from emotion_pipeline.engines.secrets import check_form, check_no_secret
 from emotion_pipeline.settings import check, check_choice, check_fraction
 
 _PACKAGE_DIR = pathlib.Path(__file__).parent
@@ -179,20 +181,26 @@ class ThresholdConfig:
     """What a model must reach to be blessed.
 
     Attributes:
-      accuracy: Lower bound of the accuracy on the eval split.
-      macro_f1: Lower bound of the unweighted mean over classes of F1 on the eval split.
-      max_accuracy_drop: How much lower than the latest blessed model's the accuracy may be.
+      accuracy: Lower bound of the accuracy on the split that judges: test where the data has it,
+        else eval.
+      macro_f1: Lower bound of the unweighted mean over classes of F1 on that split.
+      max_accuracy_drop: How much lower than the served model's the accuracy may be, on the same
+        pictures.
+      confidence: The model fails where these pictures say, with this confidence, that its accuracy
+        is lower by more than that. 0.95 lets one in ten to twenty equally good models fail.
     """
 
     accuracy: float = 0.4
     macro_f1: float = 0.3
     max_accuracy_drop: float = 0.0
+    confidence: float = 0.95
 
     def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             check(0 <= value <= 1, f"thresholds.{field.name}", value, "in [0, 1]")
+        check(0.5 < self.confidence < 1, "thresholds.confidence", self.confidence, "in (0.5, 1)")
 
 
 RUNNERS = ("local", "flink", "spark", "dataflow", "portable")
@@ -214,7 +222,8 @@ class BeamConfig:
       parallelism: Parts that a Flink job is cut into; 0 is the number of slots.
       check_secs: How long a small job may take that asks the workers, before the run, whether they
         can do the work; 0 leaves it out.
-      args: Further arguments of Beam's pipelines; they come last, so they win.
+      args: Further arguments of Beam's pipelines; they come last, so they win. A secret is refused;
+        `--key=env:NAME` has the value of an environment variable.
     """
 
     runner: str = "local"
@@ -246,7 +255,8 @@ class BeamConfig:
                 f"{expected} on {runner}",
             )
         for argument in self.args:
-            check(argument.startswith("--"), "beam.args", argument, "arguments such as --key=value")
+            check_form(argument)
+            check_no_secret(argument)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,8 +314,12 @@ class PipelineConfig:
       votes: A CSV of several people's votes on the pictures; empty for none.
       votes_columns: What its columns mean.
       schema: The schema file; empty is the curated one.
-      eval_fraction: Share of the images that becomes the eval split where the source has one tree.
+      eval_fraction: Share of each class's images that becomes the eval split where the source has one
+        tree. Copies and near copies stay together.
+      group_by: A regular expression for the paths there: images with the same match, of a person or
+        a film, stay together too. Empty for none.
       max_pruned_fraction: A run stops when more than this share of the images is unusable.
+      max_dropped_fraction: A run stops when the audit drops more than this share of the train images.
       against: Folder or file of the statistics of an earlier run, to compare with; empty for none.
       balance: `translate` or `none`.
       max_shift_px: Largest shift of a translated copy along either axis, in pixels.
@@ -327,7 +341,9 @@ class PipelineConfig:
     votes_columns: VoteColumns = dataclasses.field(default_factory=VoteColumns)
     schema: str = ""
     eval_fraction: float = 0.2
+    group_by: str = ""
     max_pruned_fraction: float = 0.1
+    max_dropped_fraction: float = 0.25
     against: str = ""
     balance: str = "translate"
     max_shift_px: int = 4
@@ -351,6 +367,12 @@ class PipelineConfig:
             source,
             "folder where there are no votes (--votes)",
         )
+        dropped = self.max_dropped_fraction
+        check(0 <= dropped <= 1, "max_dropped_fraction", dropped, "in [0, 1]")
+        try:
+            re.compile(self.group_by)
+        except re.error as error:
+            check(False, "group_by", self.group_by, f"a regular expression ({error})")
         check(
             len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels),
             "labels",

@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
-    changes = {}
+    changes: dict[str, Any] = {}
     for key, value in overrides.items():
         name = f"{prefix}{key}"
         if key not in hints:

@@ -8,7 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from emotion_pipeline.components import artifacts
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_ingest import executor
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 
@@ -22,6 +22,7 @@ class ImageIngestSpec(component_spec.ComponentSpec):
         "source": component_spec.ExecutionParameter(type=str),
         "cache_dir": component_spec.ExecutionParameter(type=str),
         "eval_fraction": component_spec.ExecutionParameter(type=float),
+        "group_by": component_spec.ExecutionParameter(type=str),
         "max_pruned_fraction": component_spec.ExecutionParameter(type=float),
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
         "votes": component_spec.ExecutionParameter(type=str),
@@ -50,6 +51,7 @@ class ImageIngest(base_component.BaseComponent):
         cache_dir: str,
         *,
         eval_fraction: float = 0.2,
+        group_by: str = "",
         max_pruned_fraction: float = 0.1,
         source_fingerprint: str = "",
         votes: str = "",
@@ -63,6 +65,7 @@ class ImageIngest(base_component.BaseComponent):
             source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
             cache_dir: where the pipeline keeps its own copies.
             eval_fraction: share of the pictures that go to eval where the source has no splits.
+            group_by: what names a person or a film in a path; its pictures go to one split.
             max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
             source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
             votes: a CSV of people's votes on the pictures; empty for none.
@@ -94,15 +97,13 @@ class ImageIngest(base_component.BaseComponent):
                 source=source,
                 cache_dir=cache_dir,
                 eval_fraction=eval_fraction,
+                group_by=group_by,
                 max_pruned_fraction=max_pruned_fraction,
                 source_fingerprint=source_fingerprint,
                 votes=votes,
                 votes_columns=meanings,
                 votes_fingerprint=votes_fingerprint,
-                code_fingerprint=code_fingerprint(
-                    "emotion_pipeline.components.image_ingest",
-                    "emotion_pipeline.components.sources",
-                ),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.image_ingest"),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )
         )

@@ -44,6 +44,7 @@ class Executor(base_executor.BaseExecutor):
             found.root,
             source=source,
             eval_fraction=exec_properties["eval_fraction"],
+            group_by=exec_properties["group_by"],
             removed=found.removed,
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from tfx.dsl.io import fileio
 
-from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.constants import ALL_SPLITS, SPLITS, TEST_SPLIT
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
@@ -44,7 +44,7 @@ COLUMNS: dict[str, str] = {
 }
 """Column names in order, with their dtypes; `object` columns hold str and are never null.
 
-path: posix, relative to the data set's root. split: 'train', 'eval', or '' outside any split.
+path: posix, relative to the data set's root. split: 'train', 'eval', 'test', or '' outside any.
 label: folder name, or ''. width, height, channels: pixels and bands, 0 where not decoded.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
 pixel_hash: SHA-256 of the shape and the gray pixels, hex, or ''. perceptual_hash: 64 bits, 16 hex
@@ -118,8 +118,8 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
     """Return the rows of the files that are used, of one split or of all."""
     chosen = table["status"] == KEPT
     if split is not None:
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if split not in ALL_SPLITS:
+            raise ValueError(f"split must be one of {ALL_SPLITS}, got {split!r}")
         chosen &= table["split"] == split
     return table[chosen]
 
@@ -133,10 +133,15 @@ def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.Dat
     return pruned
 
 
+def present_splits(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return `SPLITS`, and `test` where the data set has it."""
+    return (*SPLITS, TEST_SPLIT) if (table["split"] == TEST_SPLIT).any() else SPLITS
+
+
 def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
     """Return the numbers of files per split; `other` is for files in neither."""
     counts = {}
-    for split in (*SPLITS, "other"):
+    for split in (*present_splits(table), "other"):
         rows = table[table["split"] == ("" if split == "other" else split)]
         pruned = rows[rows["status"] == PRUNED]
         by_reason = pruned["reason"].value_counts()
@@ -169,6 +174,18 @@ def read_manifest(uri: str | os.PathLike) -> Manifest:
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
     return Manifest(table=table, root=root, source=source, votes=read_votes_record(uri))
+
+
+def read_splits(uri: str | os.PathLike) -> pd.DataFrame:
+    """Return the columns `split` and `status` alone of a manifest in the folder `uri`."""
+    with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
+        return pd.read_parquet(io.BytesIO(file.read()), columns=["split", "status"])
+
+
+def count_kept(uri: str | os.PathLike, split: str) -> int:
+    """Return how many files of a split are used."""
+    columns = read_splits(uri)
+    return int(((columns["split"] == split) & (columns["status"] == KEPT)).sum())
 
 
 def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:

@@ -6,12 +6,15 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
 
 TRAIN_FOLDER = "train"
 EVAL_FOLDERS: tuple[str, ...] = ("validation", "eval", "val", "test")
 """Names of the second split's folder; the first that is there is used."""
+
+TEST_FOLDER = "test"
+"""Beside one of the others it is the third split, which judges the model and chooses nothing."""
 
 SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Names that operating systems leave behind beside those that begin with a dot."""
@@ -23,8 +26,8 @@ _MAX_DEPTH = 4
 
 EXPECTED = (
     "Expected images/train/<class>/ and images/validation/<class>/ (the outer images/ may be left "
-    "out; the second split may be named validation, eval, val or test), or one folder of class "
-    "folders. Folders that are symbolic links are not looked into."
+    "out; the second split may be named validation, eval, val or test, and a test beside another of "
+    "these judges alone), or one folder of class folders. Folders that are symbolic links are not looked into."
 )
 
 
@@ -33,8 +36,8 @@ class Layout:
     """Where the splits are, in posix paths relative to the data set's root.
 
     base: the folder that holds the splits, or, where `splits` is empty, the class folders; '' for
-    the root. splits: folder name in `base` -> 'train' or 'eval'; empty where one folder of classes
-    is to be split. unused: names of folders in `base` that hold a further split.
+    the root. splits: folder name in `base` -> 'train', 'eval' or 'test'; empty where one folder of
+    classes is to be split. unused: names of folders in `base` that hold a further split.
     """
 
     base: str
@@ -136,7 +139,12 @@ def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
             f"{where}/{train} itself as the source and it is split by a hash of the content."
         )
     splits = {train: TRAIN_SPLIT, seconds[0]: EVAL_SPLIT}
-    return Layout(base=base, splits=splits, unused=tuple(seconds[1:]))
+    for name in seconds[1:]:
+        # An empty folder is no split.
+        if name.lower() == TEST_FOLDER and _names(root / base / name):
+            splits[name] = TEST_SPLIT
+    unused = tuple(name for name in seconds if name not in splits)
+    return Layout(base=base, splits=splits, unused=unused)
 
 
 def _names(folder: pathlib.Path, *, files: bool = False) -> list[str]:

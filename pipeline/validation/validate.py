@@ -15,11 +15,14 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
     exceeded_drift,
     to_dicts,
 )
-from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
 from emotion_pipeline.components.image_findings.policies import FAIL
-from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.image_ingest.manifest import (
+    counts_by_split,
+    kept_rows,
+    present_splits,
+)
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import output
 from emotion_pipeline.components.run_report.content import ReportContent
@@ -174,8 +177,9 @@ def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Returns class -> split -> kept images, the classes sorted."""
     kept = kept_rows(table)
     counts = kept.groupby(["label", "split"]).size()
+    splits = present_splits(table)
     return {
-        label: {split: int(counts.get((label, split), 0)) for split in SPLITS}
+        label: {split: int(counts.get((label, split), 0)) for split in splits}
         for label in sorted(kept["label"].unique())
     }
 
@@ -209,11 +213,12 @@ def format_validation(validation: Validation) -> str:
     """Returns the outcome as lines for the terminal."""
     lines = ["", *image_lines(validation.images)]
     if validation.class_counts:
-        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
+        splits = list(next(iter(validation.class_counts.values())))
+        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in splits)]
         for label, counts in validation.class_counts.items():
-            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
+            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in splits))
     lines += votes_lines(validation.votes)
-    lines += finding_lines(validation.findings)
+    lines += finding_lines(validation.findings, validation.images)
     lines += drift_lines(validation.drift)
     lines.append("")
     if validation.status is Status.CLEAN:
