@@ -22,6 +22,7 @@ from emotion_faces.model_server import (
     grpc_services,
     http_server,
     image_guard,
+    memory,
     metrics,
     rest,
     servable,
@@ -132,6 +133,7 @@ class ModelServer:
             except Exception:
                 loaded.close()
                 raise
+        memory.release()  # what the load itself took is more than the version
         return loaded
 
     def _poll_config(self) -> None:

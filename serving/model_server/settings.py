@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from tensorflow.core.protobuf import config_pb2
 
 from emotion_faces.errors import UserError
-from emotion_faces.model_server import batching, config_files, flags, model_config
+from emotion_faces.model_server import batching, config_files, flags, model_config, runtime
 from emotion_faces.protos import model_server_config_pb2
 
 
@@ -82,7 +81,7 @@ def session_config(options: flags.Options) -> Any:
         )
     if not (within or between):
         within = between = both
-    return config_pb2.ConfigProto(
+    return runtime.config_pb2.ConfigProto(
         intra_op_parallelism_threads=within, inter_op_parallelism_threads=between
     )
 
