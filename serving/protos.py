@@ -48,7 +48,7 @@ def without_tensorflow() -> Iterator[None]:
 with without_tensorflow():
     from tensorflow.core.example import example_pb2
     from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
+    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2, saved_model_pb2
     from tensorflow_serving.apis import (
         classification_pb2,
         get_model_metadata_pb2,
@@ -87,6 +87,7 @@ __all__ = [
     "prediction_log_pb2",
     "prediction_service_pb2_grpc",
     "regression_pb2",
+    "saved_model_pb2",
     "status_pb2",
     "tensor_pb2",
     "tensor_shape_pb2",

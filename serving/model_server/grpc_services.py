@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from emotion_faces.model_server import calls, core, model_config, status
 from emotion_faces.protos import (
@@ -117,11 +118,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Answers GetModelStatus and HandleReloadConfigRequest."""
+    """Answers GetModelStatus and, where it is allowed, HandleReloadConfigRequest."""
 
-    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls):
+    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls, may_reload: bool):
         self._core = server_core
         self._calls = server_calls
+        self._may_reload = may_reload
 
     def GetModelStatus(  # noqa: N802
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
@@ -135,6 +137,13 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         """Takes a new configuration; returns once its new models are available."""
 
         def call() -> model_management_pb2.ReloadConfigResponse:
+            if not self._may_reload:
+                # Deviation: in TensorFlow Serving whoever reaches the port may change the models.
+                raise status.StatusError(
+                    grpc.StatusCode.PERMISSION_DENIED,
+                    "this server's models are not to be changed by a call: start it with "
+                    "--model_config_file or --allow_reload_config=true",
+                )
             model_config.check_config(request.config)
             self._core.reload(request.config)
             response = model_management_pb2.ReloadConfigResponse()
@@ -157,3 +166,14 @@ def add_health_service(server: Any) -> Any:
         servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     return servicer
+
+
+def add_reflection(server: Any, health_service: bool) -> None:
+    """Registers gRPC's server reflection, so that grpcurl and its like need no protos.
+
+    The services are listed that the server has, as TensorFlow Serving does since 2.16.
+    """
+    names = ["tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
+    if health_service:
+        names.append(health.SERVICE_NAME)
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)

@@ -19,7 +19,8 @@ from emotion_faces import tensors
 from emotion_faces.model_server import status
 from emotion_faces.protos import types_pb2
 
-_LONGEST_ECHO = 256
+_LONGEST_ECHO = 64 * 1024
+"""Longest value in an error message. Deviation: TensorFlow Serving sends back all of it."""
 _MOST_DIMENSIONS = 32  # of an array in NumPy 1; NumPy 2 takes 64, and both are to answer the same
 _TYPE_NAMES = {
     type(None): "Null",
@@ -178,9 +179,9 @@ def type_name(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as error messages echo it: its JSON, cut where it is long."""
+    """A value as error messages echo it: its JSON without blanks, cut where it is very long."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except RecursionError:
         return "(nested too deep to show)"
     return text if len(text) <= _LONGEST_ECHO else text[:_LONGEST_ECHO] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import grpc
@@ -61,6 +62,25 @@ def server_credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
         root_certificates=config.custom_ca.encode() or None,
         require_client_auth=config.client_verify,
     )
+
+
+def may_reload(options: flags.Options) -> bool:
+    """Whether a call may change the served models."""
+    if options.allow_reload_config == "auto":
+        return bool(options.model_config_file)
+    return options.allow_reload_config == "true"
+
+
+def rest_hosts(options: flags.Options) -> frozenset[str] | None:
+    """The host names that REST is called by on loopback; None: any, on another address."""
+    try:
+        loopback = ipaddress.ip_address(options.host).is_loopback
+    except ValueError:
+        loopback = options.host.lower() == "localhost"
+    if not loopback:
+        return None
+    more = filter(None, options.rest_api_allowed_hosts.lower().split(","))
+    return frozenset({"localhost", "127.0.0.1", "::1", options.host.lower(), *more})
 
 
 def session_config(options: flags.Options) -> Any:
