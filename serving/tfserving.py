@@ -53,7 +53,9 @@ def release(version_dir: pathlib.Path | None) -> str:
       version_dir: a SavedModel; None, or one that does not say: this installation's TensorFlow.
     """
     exported = version_dir and exporting_tensorflow(version_dir)
-    return RELEASES.get(_minor(exported or ""), RELEASES[_minor(importlib.metadata.version("tensorflow"))])
+    return RELEASES.get(
+        _minor(exported or ""), RELEASES[_minor(importlib.metadata.version("tensorflow"))]
+    )
 
 
 def exporting_tensorflow(version_dir: pathlib.Path) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from emotion_faces.model_server import calls, core, model_config, status
 from emotion_faces.protos import (
@@ -166,14 +165,3 @@ def add_health_service(server: Any) -> Any:
         servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     return servicer
-
-
-def add_reflection(server: Any, health_service: bool) -> None:
-    """Registers gRPC's server reflection, so that grpcurl and its like need no protos.
-
-    The services are listed that the server has, as TensorFlow Serving does since 2.16.
-    """
-    names = ["tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
-    if health_service:
-        names.append(health.SERVICE_NAME)
-    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)

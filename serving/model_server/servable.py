@@ -84,9 +84,7 @@ class Servable:
         try:
             # Deviation: TensorFlow Serving has been seen to serve a version without its variables
             # and to fail each request; this loader refuses it.
-            meta_graph = runtime.loader.load(
-                self._session, list(tags), str(version_dir)
-            )
+            meta_graph = runtime.loader.load(self._session, list(tags), str(version_dir))
             self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
             self.signatures = {
                 key: _signature(key, signature)

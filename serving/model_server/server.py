@@ -26,6 +26,7 @@ from emotion_faces.model_server import (
     memory,
     metrics,
     ports,
+    reflection,
     rest,
     servable,
     settings,
@@ -183,7 +184,7 @@ class ModelServer:
         )
         if options.enable_grpc_healthcheck_service:
             self._health = grpc_services.add_health_service(server)
-        grpc_services.add_reflection(server, options.enable_grpc_healthcheck_service)
+        reflection.add_reflection(server, options.enable_grpc_healthcheck_service)
         if options.port >= 0:
             address = f"{_bracketed(options.host)}:{options.port}"
             self.port = _bind(server, address, self._credentials)

@@ -14,11 +14,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Waker:
-    """Wakes the main thread; make it there.
-
-    The signals stay handled for the rest of the process, so that none that comes late can end it
-    in the middle of its own end.
-    """
+    """Wakes the main thread; make it there."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -32,10 +28,16 @@ class Waker:
         os.write(self._write, b"\0")
 
     def wait(self) -> None:
-        """Returns once a signal came, or wake() was called."""
+        """Returns once a signal came, or wake() was called; signals are ignored from then on.
+
+        One that comes late must not end the process in the middle of its own end, where the
+        interpreter would have put the default back in place of a handler.
+        """
         ending = {int(number) for number in ENDING} | {0}
         while not ending.intersection(os.read(self._read, 512)):
             pass  # a signal of somebody else's handler
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _nothing(number: int, frame: object) -> None:

@@ -48,10 +48,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 # TensorFlow's `[[{{node a/b}}]]`, `[[a/b/_3]]` and `{{function_node f}}`: places in the graph.
-_NODES = re.compile(
-    r"\s*\[\[(?:\{\{[^}]*\}\}|[\w.:/-]+)\]\]|\{\{(?:function_)?node [^}]*\}\}\s*"
+_NODES = re.compile(r"\s*\[\[(?:\{\{[^}]*\}\}|[\w.:/-]+)\]\]|\{\{(?:function_)?node [^}]*\}\}\s*")
+_FIRST_ROOT = re.compile(
+    r"\d+ root error\(s\) found\.\s*\(0\) (?:[A-Z_]+: )?(.*?)\s*(?:\(1\) |$)", re.S
 )
-_FIRST_ROOT = re.compile(r"\d+ root error\(s\) found\.\s*\(0\) (?:[A-Z_]+: )?(.*?)\s*(?:\(1\) |$)", re.S)
 
 
 def one_line(message: str) -> str:

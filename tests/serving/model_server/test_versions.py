@@ -116,9 +116,7 @@ def test_a_backlog_is_not_loaded_and_two_versions_at_most_are_held(loads):
         loaded.close = lambda: held.discard(version)
         return loaded
 
-    model = versions.ModelVersions(
-        "m", load, versions.RetryPolicy(0, 0.0), threading.Semaphore(2)
-    )
+    model = versions.ModelVersions("m", load, versions.RetryPolicy(0, 0.0), threading.Semaphore(2))
     model.aspire({1: "/1"})
     wait_for(model, v1="AVAILABLE")
     loads.slow.add(2)
