@@ -61,7 +61,8 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
     target = tensors.numpy_dtype(dtype)
     if target is None or target.kind == "c" or dtype in (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16):
         raise status.unimplemented(
-            f"Conversion of JSON Value: {shown(value)} to type: {tensors.dtype_name(dtype)}"
+            f"Conversion of JSON Value: {shown(_first_leaf(value))} to type: "
+            f"{tensors.dtype_name(dtype)}"
         )
     shape = _shape(value)
     if len(shape) > _MOST_DIMENSIONS:
@@ -73,6 +74,12 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
     array = np.empty(len(values), target)
     array[:] = values
     return array.reshape(shape)
+
+
+def _first_leaf(value: Any) -> Any:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return value
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -234,7 +234,7 @@ def test_c55_half_precision_inputs(server, name):
     assert error_of(signature(server, name, instances=[1.0])) == (
         f"Failed to process element: 0 of 'instances' list. Error: UNIMPLEMENTED: {reason}"
     )
-    assert error_of(signature(server, name, inputs=[1.0]), 501).startswith(reason)
+    assert error_of(signature(server, name, inputs=[1.0]), 501) == reason
 
 
 def test_c56_gzip_bodies_up_to_100_mib_inflated(server):
