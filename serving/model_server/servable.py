@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emotion_faces import tensors
-from emotion_faces.model_server import batching, runtime, status
+from emotion_faces.model_server import batching, memory, runtime, status
 from emotion_faces.protos import meta_graph_pb2, types_pb2
 
 SERVE_TAG = "serve"
@@ -85,13 +85,18 @@ class Servable:
             # Deviation: TensorFlow Serving has been seen to serve a version without its variables
             # and to fail each request; this loader refuses it.
             meta_graph = runtime.loader.load(self._session, list(tags), str(version_dir))
-            self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
+            # Copies: a reference would hold the graph's whole message, weights and all.
+            self.signature_defs: dict[str, Any] = {
+                key: _copy(signature) for key, signature in meta_graph.signature_def.items()
+            }
+            del meta_graph
             self.signatures = {
                 key: _signature(key, signature)
                 for key, signature in self.signature_defs.items()
                 if key != INIT_OP_SIGNATURE
             }
             self._session._extend_graph()
+            memory.release()  # before the next stage takes as much again for itself
             self._runs: dict[str, batching.RunFn] = {
                 key: self._make_run(signature) for key, signature in self.signatures.items()
             }
@@ -165,6 +170,7 @@ class Servable:
         if wrong:
             with contextlib.suppress(status.StatusError):
                 run(wrong, None)
+            memory.release()
 
 
 def _run_options(deadline: float | None) -> Any:
@@ -183,6 +189,12 @@ def _as_array(output: Any) -> np.ndarray:
         array[()] = output
         return array
     return np.asarray(output)
+
+
+def _copy(signature: meta_graph_pb2.SignatureDef) -> meta_graph_pb2.SignatureDef:
+    copy = meta_graph_pb2.SignatureDef()
+    copy.CopyFrom(signature)
+    return copy
 
 
 def _signature(key: str, signature: meta_graph_pb2.SignatureDef) -> Signature:
