@@ -4,11 +4,13 @@ import shutil
 import threading
 import time
 
+import grpc
 import psutil
 import pytest
+import yaml
 from tensorflow_serving.config import model_server_config_pb2
 
-from benchmarks import serving_soak
+from benchmarks import serving_fuzz, serving_soak
 from tests.serving import models
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.harness import State
@@ -73,22 +75,52 @@ LARGEST_AFTER, LARGEST_PEAK = 1.1, 2.0
 """Resident memory after twenty swaps, and at the peak of one, in those after the first load."""
 
 
+def memory_limit():
+    """The bytes that the pod of the model server may have, by its manifest."""
+    manifest = harness.ROOT / "serving" / "deploy" / "kubernetes" / "model-server.yaml"
+    deployment = next(yaml.safe_load_all(manifest.read_text()))
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    return int(container["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30
+
+
 def test_memory_of_twenty_swaps(can_start, tmp_path):
+    """Under load: no call fails, nothing grows, and the manifest's limit has room."""
     source = models.write_emotion(tmp_path / "source", network=models.specified_network)
     base_path = tmp_path / "models" / "m"
     base_path.mkdir(parents=True)
     models.copy_version(source, base_path / "1")
+    request = fixture_models.predict_request("m", image_bytes=[serving_fuzz.jpeg()])
+    failures, calls, over = [], [], threading.Event()
+
+    def call(server):
+        while not over.is_set():
+            try:
+                calls.append(server.predict(request).model_spec.version.value)
+            except grpc.RpcError as error:
+                failures.append(error.code().name)
+
     flags = ("--model_name=m", f"--model_base_path={base_path}")
     with harness.running(tmp_path / "log", *flags) as server:
         process = psutil.Process(server.process.pid)
-        time.sleep(1)
-        first = process.memory_info().rss
-        serving_soak.reset_peak(process)
-        for version in range(2, 22):
-            models.copy_version(source, base_path / str(version))
-            server.wait_for("m", version, "AVAILABLE", timeout=120)
-            server.wait_for("m", version - 1, "END", timeout=60)
-            shutil.rmtree(base_path / str(version - 1))
-        after, peak = process.memory_info().rss, serving_soak.peak(process)
+        callers = [threading.Thread(target=call, args=(server,)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        try:
+            time.sleep(3)
+            first = process.memory_info().rss
+            serving_soak.reset_peak(process)
+            for version in range(2, 22):
+                models.copy_version(source, base_path / str(version))
+                server.wait_for("m", version, "AVAILABLE", timeout=120)
+                server.wait_for("m", version - 1, "END", timeout=60)
+                shutil.rmtree(base_path / str(version - 1))
+            after, peak = process.memory_info().rss, serving_soak.peak(process)
+        finally:
+            over.set()
+            for caller in callers:
+                caller.join()
+    assert failures == []
+    assert set(calls) >= {1, 21}
     assert after < LARGEST_AFTER * first, (first, after)
     assert peak < LARGEST_PEAK * first, (first, peak)
+    assert peak < 0.85 * memory_limit()
