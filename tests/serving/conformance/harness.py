@@ -145,7 +145,7 @@ class Server:
         """Returns what the process has printed so far."""
         return self.log.read_text(errors="replace")
 
-    def wait_for_output(self, text: str, timeout: float = 20) -> str:
+    def wait_for_output(self, text: str, timeout: float = 90) -> str:
         """Waits until the process has printed `text` (any case); returns all it printed."""
         deadline = time.monotonic() + timeout
         while text.lower() not in self.output().lower():
@@ -233,7 +233,9 @@ def running(log: pathlib.Path, *flags: str, **kwargs):
         server.stop()
 
 
-def run_to_exit(log: pathlib.Path, *flags: str, timeout: float = 60) -> tuple[int, str]:
+def run_to_exit(
+    log: pathlib.Path, *flags: str, timeout: float = START_TIMEOUT_SECS
+) -> tuple[int, str]:
     """Runs a server that should refuse to start; returns its exit status and what it printed."""
     server = spawn(log, *flags)
     try:
