@@ -9,6 +9,7 @@ HERE = pathlib.Path(__file__).parent
 TFX_1_16 = (
     "apache-beam==2.62.*",
     "grpcio-health-checking>=1.48,<1.49",
+    "grpcio-reflection>=1.48,<1.49",
     "tensorflow==2.16.2",
     "tensorflow-data-validation==1.16.*",
     "tensorflow-serving-api==2.16.*",
@@ -19,6 +20,7 @@ TFX_1_16 = (
 TFX_1_21 = (
     "apache-beam==2.77.*",
     "grpcio-health-checking>=1.71,<2",
+    "grpcio-reflection>=1.71,<2",
     "tensorflow==2.21.*",
     "tensorflow-data-validation==1.21.*",
     "tensorflow-serving-api>=2.19.1,<2.22",

@@ -35,7 +35,7 @@ MAX_BATCH_BYTES = 64 * 1024 * 1024
 """Encoded bytes in one request; a larger set of images goes in several."""
 
 _POLL_SECS = 0.2
-_RETRY_UNAVAILABLE = json.dumps(
+_RETRIES = json.dumps(
     {
         "methodConfig": [
             {
@@ -45,7 +45,8 @@ _RETRY_UNAVAILABLE = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    # TensorFlow Serving is RESOURCE_EXHAUSTED while its threads all answer others.
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             }
         ]
@@ -146,7 +147,7 @@ class EmotionClient:
         options = [
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
-            ("grpc.service_config", _RETRY_UNAVAILABLE),
+            ("grpc.service_config", _RETRIES),
             # A call larger than this buffer (default 256 KiB) would not be sent again.
             ("grpc.per_rpc_retry_buffer_size", 2 * MAX_BATCH_BYTES),
         ]
@@ -286,6 +287,11 @@ class EmotionClient:
             )
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
             text = f"the model server at {self._server} took longer than {self._timeout_secs:g} s"
+        elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not error.details():
+            text = (
+                f"the model server at {self._server} is busy: each of its threads answers another "
+                "call; try again, or start it with --grpc_max_threads=128"
+            )
         else:
             text = f"the model server at {self._server} answered {code.name}: {details}"
         return CallError(text, code, details)
