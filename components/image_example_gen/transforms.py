@@ -16,6 +16,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
     VOTES_OTHER_COLUMN,
     vote_columns,
 )
+from emotion_pipeline.components.image_ingest.measure import upright_png
 
 CHANGED_TAG = "changed"
 
@@ -31,7 +32,7 @@ _COLUMN_OF_FEATURE = {
     features.SHARPNESS_KEY: "sharpness",
     features.ENTROPY_KEY: "entropy",
 }
-_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "split", "status", "content_hash"]
+_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "orientation", "split", "status", "content_hash"]
 
 
 def row_groups(manifest_path: str) -> Iterator[int]:
@@ -43,12 +44,17 @@ def row_groups(manifest_path: str) -> Iterator[int]:
 def row_to_example(row: dict, image: bytes, votes: Sequence[str] = ()) -> bytes:
     """Returns the serialised Example of a manifest's row and the bytes of its file.
 
+    TensorFlow's decoder does not turn a picture by its EXIF orientation, so that one that needs it is
+    stored upright, as a gray PNG.
+
     Args:
       row: The row.
       image: The file.
       votes: The columns of the votes for each class, in the order of the labels; those and the votes
         for none of the classes are features where the row has votes.
     """
+    if row["orientation"] > 1:
+        image = upright_png(image, row["orientation"])
     values = {key: row[column] for key, column in _COLUMN_OF_FEATURE.items()}
     # Parquet holds a table's NaN as null.
     if votes and row[VOTES_OTHER_COLUMN] is not None:

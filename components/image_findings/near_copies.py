@@ -12,6 +12,7 @@ from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.groups import Groups
 from emotion_pipeline.components.image_findings.uninformative import MIN_CONTRAST
+from emotion_pipeline.components.image_ingest.measure import decode_upright
 
 MAX_DISTANCE_BITS = 6
 """Hashes of more different bits than this are not compared further.
@@ -48,14 +49,13 @@ def load_pixels(root: pathlib.Path, path: str) -> np.ndarray:
         UserError: the file is gone or no picture any more.
     """
     try:
-        data = np.frombuffer((root / path).read_bytes(), np.uint8)
+        data = (root / path).read_bytes()
     except OSError as error:
         raise UserError(
             f"{root / path}: cannot be read any more ({error.strerror}); the data set changed "
             "during the run. Run the command again."
         ) from error
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(data, flags) if len(data) else None
+    pixels = decode_upright(data)
     if pixels is None:
         raise UserError(
             f"{root / path}: no picture any more; the data set changed during the run. Run the "

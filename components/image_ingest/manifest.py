@@ -30,6 +30,7 @@ COLUMNS: dict[str, str] = {
     "bytes": "int64",
     "width": "int32",
     "height": "int32",
+    "orientation": "int32",
     "channels": "int32",
     "format": "object",
     "content_hash": "object",
@@ -45,7 +46,9 @@ COLUMNS: dict[str, str] = {
 """Column names in order, with their dtypes; `object` columns hold str and are never null.
 
 path: posix, relative to the data set's root. split: 'train', 'eval', 'test', or '' outside any.
-label: folder name, or ''. width, height, channels: pixels and bands, 0 where not decoded.
+label: folder name, or ''. width, height: of the upright picture, 0 where not decoded. orientation:
+EXIF's, 1 to 8, of the file; where it is not 1, the pixels that are measured here and those of the
+Examples are turned upright, and the file is not; 0 where not decoded. channels: bands, or 0.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
 pixel_hash: SHA-256 of the shape and the gray pixels, hex, or ''. perceptual_hash: 64 bits, 16 hex
 digits, or ''. brightness and contrast: mean and standard deviation of the gray pixels, 0 to 1.
@@ -110,7 +113,9 @@ class Manifest:
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
     """Return the rows as a table with the columns of `COLUMNS`, sorted by path."""
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS, copy=False)
+    # Rows from elsewhere need not say how a picture was turned: 0 stands for not known.
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).fillna({"orientation": 0})
+    table = table.astype(COLUMNS, copy=False)
     return table.sort_values("path", kind="stable", ignore_index=True)
 
 

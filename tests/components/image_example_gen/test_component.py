@@ -1,10 +1,12 @@
 import hashlib
 import json
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tfx import types
 from tfx.types import standard_artifacts
 
@@ -22,7 +24,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 from emotion_pipeline.components.image_ingest.measure import measure_image
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from tests.components.example_artifacts import beam_context, read_records, values
-from tests.components.pictures import write_picture
+from tests.components.pictures import noise, write_picture
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +65,27 @@ def generate(folder, manifest):
     write_manifest(manifest, source.uri)
     Executor(beam_context(folder)).Do({"manifest": [source]}, {"examples": [examples]}, {})
     return examples
+
+
+def test_a_picture_that_exif_turns_is_stored_upright_and_left_as_it_is(tmp_path):
+    stored = noise(1)[:32]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    path = tmp_path / "faces" / "train" / "sad" / "1.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(stored).save(path, exif=exif)
+    data = path.read_bytes()
+    row = {
+        **{"path": "train/sad/1.png", "split": "train", "label": "sad", "bytes": len(data)},
+        **{"content_hash": hashlib.sha256(data).hexdigest(), "status": "kept", "reason": ""},
+        **measure_image(data)._asdict(),
+    }
+    assert (row["width"], row["height"], row["orientation"]) == (32, 48, 6)
+    examples = generate(tmp_path, Manifest(make_table([row]), tmp_path / "faces", "faces"))
+    [example] = map(values, read_records(examples, "train"))
+    pixels = cv2.imdecode(np.frombuffer(example["image"], np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(pixels, np.rot90(stored, -1))
+    assert path.read_bytes() == data
 
 
 def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):

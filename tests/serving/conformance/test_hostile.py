@@ -1,5 +1,6 @@
 """Hostile input: a short fuzz of both ports, image bombs, and requests that do not fit."""
 
+import io
 import socket
 import threading
 import time
@@ -8,9 +9,11 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow_serving.apis import classification_pb2
 
 from benchmarks.serving import fuzz
+from tests.hostile_pictures import jpeg_of_scans
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.fixture_models import predict_request
 from tests.serving.conformance.harness import rpc_error
@@ -160,10 +163,37 @@ def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(vic
     assert resident_mib(victim) - before < 200
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_deviation_pixels_that_are_no_numbers_are_refused(victim, value):
+    """With oneDNN the network answers them with a class, as if it had seen a face."""
+    pixels = np.zeros((2, 48, 48, 1), np.float32)
+    pixels[1, 7, 7, 0] = value
+    code, text = rpc_error(victim.predict, predict_request("emotion", "pixels", pixels=pixels))
+    assert (code, "NaN" in text) == ("INVALID_ARGUMENT", True)
+
+
+def test_deviation_a_jpeg_of_many_scans_is_refused(victim):
+    """Each of a progressive JPEG's scans costs a pass over the whole picture, however few bytes."""
+    data = jpeg_of_scans(200)
+    start = time.monotonic()
+    code, text = rpc_error(victim.predict, predict_request("emotion", image_bytes=[data]))
+    assert (code, "scans" in text) == ("INVALID_ARGUMENT", True)
+    assert time.monotonic() - start < 5
+
+
+def test_deviation_only_what_the_model_decodes_is_taken(victim):
+    """The graph itself refuses these, in TensorFlow's words and after the work of a whole batch."""
+    picture = Image.fromarray(np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3))
+    for mode, kind in [("RGB", "GIF"), ("RGB", "BMP"), ("RGB", "WEBP"), ("CMYK", "JPEG")]:
+        file = io.BytesIO()
+        picture.convert(mode).save(file, kind)
+        request = predict_request("emotion", image_bytes=[file.getvalue()])
+        code, text = rpc_error(victim.predict, request)
+        assert (code, "convert it" in text) == ("INVALID_ARGUMENT", True), kind
+
+
 def test_nan_and_empty_batches_leave_the_server_right(victim):
     right = fuzz.known_answers(victim)
-    nan = np.full((1, 48, 48, 1), np.nan, np.float32)
-    victim.predict(predict_request("emotion", "pixels", pixels=nan))
     empty = predict_request("emotion", "pixels", pixels=np.zeros((0, 48, 48, 1), np.float32))
     # TF Serving's answer to no rows depends on oneDNN: none back, or an error.
     assert victim.predictions.Predict.future(empty, timeout=30).code().name in {
