@@ -74,13 +74,7 @@ setuptools.setup(
     package_dir={"": "src"},
     packages=setuptools.find_packages("src"),
     package_data={
-        "emotion_pipeline": [
-            "py.typed",
-            "schema/*.pbtxt",
-            "deploy/*/*",
-            "shipped/*.npz",
-            "shipped/*.md",
-        ],
+        "emotion_pipeline": ["py.typed", "schema/*.pbtxt", "deploy/*/*", "shipped/*/*"],
         "emotion_pipeline.components": ["*/templates/*"],
         "emotion_faces": ["py.typed", "deploy/*", "web/static/*"],
     },

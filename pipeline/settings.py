@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 from emotion_pipeline.components.errors import UserError
@@ -84,7 +85,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
@@ -93,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
-    changes = {}
+    changes: dict[str, Any] = {}
     for key, value in overrides.items():
         name = f"{prefix}{key}"
         if key not in hints:
@@ -104,15 +105,32 @@ def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT
             if not isinstance(value, dict):
                 raise UserError(f"{name}: is a group of settings, got {value!r}")
             changes[key] = _replace(current, value, f"{name}.")
+        elif isinstance(current, Mapping):
+            changes[key] = {**current, **_convert(name, value, hints[key])}
         else:
             changes[key] = _convert(name, value, hints[key])
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def _convert(name: str, value: Any, hint: Any) -> Any:
-    """Returns the value as the type of the setting; ints pass for floats, lists for tuples."""
+    """Returns the value as the type of the setting; ints pass for floats, lists for tuples.
+
+    In a mapping whose values are lists, one text passes for a list of it alone.
+    """
     origin = typing.get_origin(hint)
-    if origin is tuple:
+    if origin is Mapping:
+        item_hint = typing.get_args(hint)[1]
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            takes_lists = typing.get_origin(item_hint) is tuple
+            return {
+                key: _convert(
+                    f"{name}.{key}",
+                    [item] if takes_lists and isinstance(item, str) else item,
+                    item_hint,
+                )
+                for key, item in value.items()
+            }
+    elif origin is tuple:
         arguments = typing.get_args(hint)
         if isinstance(value, list | tuple):
             if arguments[-1] is Ellipsis:

@@ -70,6 +70,15 @@ def fer2013_zip() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def ferplus_votes(fer2013_zip: pathlib.Path) -> pathlib.Path:
+    """The votes of FER+ on FER2013's pictures, beside its archive; skipped where they are not there."""
+    votes = fer2013_zip.with_name("ferplus_votes.csv")
+    if not votes.is_file():
+        pytest.skip(f"needs the votes of FER+, which are not there: {votes}")
+    return votes
+
+
+@pytest.fixture(scope="session")
 def fer2013(fer2013_zip: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with FER2013 in it, as `images/<split>/<class>/`."""
     folder = tmp_path_factory.mktemp("fer2013")

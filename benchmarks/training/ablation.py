@@ -15,6 +15,7 @@ hold much of the initial weights (a share of 0.09 then, 0.37 after 1,000).
 """
 
 import argparse
+import dataclasses
 import json
 import logging
 import pathlib
@@ -121,8 +122,8 @@ def train_and_measure(
     import tensorflow as tf
 
     from emotion_pipeline.components.constants import LABELS
-    from emotion_pipeline.components.model_metrics import per_class
-    from emotion_pipeline.modules.model import build_model
+    from emotion_pipeline.components.scores import per_class
+    from emotion_pipeline.modules.networks import build_network
     from emotion_pipeline.modules.precision import choose_policy
     from emotion_pipeline.modules.trainer_module import count_confusion, measure, predict
     from emotion_pipeline.modules.training import train
@@ -133,8 +134,9 @@ def train_and_measure(
     part = Split(*(column[chosen] for column in vars(train_split).values()))
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(seed)
-    model = build_model(
-        len(LABELS),
+    model = build_network(
+        config.network,
+        num_classes=len(LABELS),
         batch_norm_momentum=config.batch_norm_momentum,
         seed=seed,
         dtype_policy=choose_policy(config.precision)[0],
@@ -143,7 +145,9 @@ def train_and_measure(
         state = train(
             model, part, eval_split, config, seed, f"{scratch}/points", "one", f"{scratch}/logs"
         )
-    plain, mirrored = (predict(model, eval_split.pixels, flip) for flip in (False, True))
+    once = dataclasses.replace(config, flip_at_serving=False)
+    twice = dataclasses.replace(config, flip_at_serving=True)
+    plain, mirrored = (predict(model, eval_split.pixels, one) for one in (once, twice))
     confusion = count_confusion(eval_split.labels, mirrored)
     of_class = per_class(confusion.tolist(), list(LABELS))
     return {
@@ -151,7 +155,7 @@ def train_and_measure(
         "mirrored_accuracy": float(np.trace(confusion) / confusion.sum()),
         "macro_f1": statistics.mean(one["f1"] for one in of_class.values()),
         "disgust_recall": of_class["disgust"]["recall"],
-        "train_accuracy": measure(model, part, flip=False)["accuracy"],
+        "train_accuracy": measure(model, part, once)["accuracy"],
         "best_epoch": state.best_epoch + 1,
     }
 

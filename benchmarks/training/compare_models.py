@@ -2,7 +2,8 @@
 
     python -m benchmarks.training.compare_models FIRST SECOND --root ROOT
 
-FIRST and SECOND are each the root of a finished `emotion run`, whose Trainer's model is taken, or `shipped`.
+FIRST and SECOND are each the root of a finished `emotion run`, whose Trainer's model is taken, a folder of pushed
+versions, or the name of a model that comes with the project, `specified` or `deep`.
 Both answer for the eval pictures of ROOT, a run too.
 
 Prints as JSON: both accuracies, their difference with its 95 % interval by bootstrap over the pictures, the share
@@ -10,21 +11,18 @@ of the pictures that both give the same class, and the accuracy of the mean of t
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
 import sys
-import tempfile
-from collections.abc import Iterator
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import numpy as np
 
+from benchmarks.models import model_dir
 from benchmarks.run_outcome import latest_components
 
-SHIPPED = "shipped"
 RESAMPLES = 10_000
 
 
@@ -54,32 +52,16 @@ def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
 
     Args:
       root: Of the run that has the pictures.
-      name: `shipped`, or the root of the run that has the model.
-      **options: Of `emotion_pipeline.components.run_report.predictions.predict`.
+      name: Of the model, as `benchmarks.models.model_dir` takes it.
+      **options: Of `emotion_pipeline.components.predictions.predict`.
     """
     from emotion_pipeline.components.constants import EVAL_SPLIT
+    from emotion_pipeline.components.predictions import predict
     from emotion_pipeline.components.records.run_records import output
-    from emotion_pipeline.components.run_report.predictions import predict
 
     examples = output(latest_components(root), "ClassBalancer", "balanced_examples").uri
     with model_dir(name) as folder:
         return predict(folder, f"{examples}/Split-{EVAL_SPLIT}/*", **options)
-
-
-@contextlib.contextmanager
-def model_dir(name: str | pathlib.Path) -> Iterator[str]:
-    """Gives the folder of a SavedModel: of the run with root `name`, or `shipped`."""
-    from tfx.utils import path_utils
-
-    from emotion_pipeline.components.records.run_records import output
-    from emotion_pipeline.shipped.export import export_model
-
-    if name != SHIPPED:
-        model = output(latest_components(pathlib.Path(name)), "Trainer", "model").uri
-        yield path_utils.serving_model_path(model)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        yield str(export_model(pathlib.Path(scratch)))
 
 
 def compare(is_right: dict[str, np.ndarray]) -> dict:

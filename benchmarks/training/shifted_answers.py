@@ -2,9 +2,9 @@
 
     python -m benchmarks.training.shifted_answers MODEL --root ROOT
 
-MODEL is the root of a finished `emotion run`, whose Trainer's model is taken, or `shipped`. It answers for the eval
-pictures of ROOT, a run too, as they are and shifted by some pixels, the border repeated; the
-probabilities are averaged.
+MODEL is the root of a finished `emotion run`, whose Trainer's model is taken, or a model's name, `specified` or
+`deep`. It answers for the eval pictures of ROOT, a run too, as they are and shifted by some pixels, the border
+repeated; the probabilities are averaged.
 
 Prints as JSON, for each set of shifts, both accuracies and their difference with its 95 % interval by bootstrap over
 the pictures.
@@ -20,11 +20,11 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import numpy as np
 
+from benchmarks.models import answerer, model_dir
 from benchmarks.run_outcome import split_of
-from benchmarks.training.compare_models import compare, model_dir
+from benchmarks.training.compare_models import compare
 from emotion_pipeline.components.constants import EVAL_SPLIT
 
-BATCH = 256
 SETS = {
     f"{name}, {pixels} px": [(pixels * x, pixels * y) for x, y in steps]
     for name, steps in {
@@ -61,24 +61,6 @@ def main() -> int:
         found[name] = compare(is_right)
     print(json.dumps(found, indent=1))
     return 0
-
-
-def answerer(folder: str):
-    """Returns a function from `[N, 48, 48, 1]` uint8 to the served model's `[N, C]` probabilities."""
-    import tensorflow as tf
-
-    pixels_signature = tf.saved_model.load(folder).signatures["pixels"]
-
-    def answer(pixels: np.ndarray) -> np.ndarray:
-        batches = (pixels[first : first + BATCH] for first in range(0, len(pixels), BATCH))
-        return np.concatenate(
-            [
-                pixels_signature(pixels=tf.constant(batch / np.float32(255)))["probabilities"]
-                for batch in batches
-            ]
-        )
-
-    return answer
 
 
 def shift_by(pixels: np.ndarray, right: int, down: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 
-def make_example(features: Mapping[str, bytes | str | int | float]) -> bytes:
-    """Returns a serialised `tf.Example` of scalar features, the same bytes for the same features.
+def make_example(features: Mapping[str, bytes | str | int | float | list[float]]) -> bytes:
+    """Returns a serialised `tf.Example` of scalars and lists of floats, the same bytes for the same features.
 
     Text is written as UTF-8.
     """
@@ -17,6 +17,8 @@ def make_example(features: Mapping[str, bytes | str | int | float]) -> bytes:
             feature[key].bytes_list.value.append(value.encode("utf-8"))
         elif isinstance(value, bytes):
             feature[key].bytes_list.value.append(value)
+        elif isinstance(value, list):
+            feature[key].float_list.value.extend(value)
         elif isinstance(value, float):
             feature[key].float_list.value.append(value)
         else:

@@ -6,23 +6,28 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
 
 TRAIN_FOLDER = "train"
 EVAL_FOLDERS: tuple[str, ...] = ("validation", "eval", "val", "test")
 """Names of the second split's folder; the first that is there is used."""
 
+TEST_FOLDER = "test"
+"""Beside one of the others it is the third split, which judges the model and chooses nothing."""
+
 SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Names that operating systems leave behind beside those that begin with a dot."""
 
-_OUTER_FOLDER = "images"
+OUTER_FOLDER = "images"
+"""The folder around the splits, which may be left out."""
+
 _MAX_DEPTH = 4
 
 EXPECTED = (
     "Expected images/train/<class>/ and images/validation/<class>/ (the outer images/ may be left "
-    "out; the second split may be named validation, eval, val or test), or one folder of class "
-    "folders. Folders that are symbolic links are not looked into."
+    "out; the second split may be named validation, eval, val or test, and a test beside another of "
+    "these judges alone), or one folder of class folders. Folders that are symbolic links are not looked into."
 )
 
 
@@ -31,8 +36,8 @@ class Layout:
     """Where the splits are, in posix paths relative to the data set's root.
 
     base: the folder that holds the splits, or, where `splits` is empty, the class folders; '' for
-    the root. splits: folder name in `base` -> 'train' or 'eval'; empty where one folder of classes
-    is to be split. unused: names of folders in `base` that hold a further split.
+    the root. splits: folder name in `base` -> 'train', 'eval' or 'test'; empty where one folder of
+    classes is to be split. unused: names of folders in `base` that hold a further split.
     """
 
     base: str
@@ -46,7 +51,7 @@ class Layout:
         """
         parts = self._parts_below_base(path)
         if not self.splits:
-            return ("", parts[0]) if len(parts) >= 2 and parts[0] != _OUTER_FOLDER else None
+            return ("", parts[0]) if len(parts) >= 2 and parts[0] != OUTER_FOLDER else None
         if len(parts) >= 3 and parts[0] in self.splits:
             return self.splits[parts[0]], parts[1]
         return None
@@ -61,7 +66,7 @@ class Layout:
         The Kaggle archive holds images/train and images/validation, and both again under
         images/images.
         """
-        nested = f"{self.base}/{_OUTER_FOLDER}/" if self.base else f"{_OUTER_FOLDER}/"
+        nested = f"{self.base}/{OUTER_FOLDER}/" if self.base else f"{OUTER_FOLDER}/"
         if not path.startswith(nested):
             return None
         rest = path[len(nested) :]
@@ -98,7 +103,7 @@ def find_layout(root: pathlib.Path, source: str = "") -> Layout:
             return layout
     for base in candidates:
         folder = root / base
-        classes = (name for name in _names(folder) if name != _OUTER_FOLDER)
+        classes = (name for name in _names(folder) if name != OUTER_FOLDER)
         if any(_names(folder / name, files=True) for name in classes):
             return Layout(base=base, splits={})
     raise UserError(f"{source}: no class folders found; it holds {_describe(root)}. {EXPECTED}")
@@ -113,7 +118,7 @@ def _candidates(root: pathlib.Path) -> Iterator[str]:
         names = _names(root / base)
         if depth < _MAX_DEPTH:
             for name in names:
-                if name.lower() == _OUTER_FOLDER or len(names) == 1:
+                if name.lower() == OUTER_FOLDER or len(names) == 1:
                     queue.append((f"{base}/{name}" if base else name, depth + 1))
 
 
@@ -134,7 +139,12 @@ def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
             f"{where}/{train} itself as the source and it is split by a hash of the content."
         )
     splits = {train: TRAIN_SPLIT, seconds[0]: EVAL_SPLIT}
-    return Layout(base=base, splits=splits, unused=tuple(seconds[1:]))
+    for name in seconds[1:]:
+        # An empty folder is no split.
+        if name.lower() == TEST_FOLDER and _names(root / base / name):
+            splits[name] = TEST_SPLIT
+    unused = tuple(name for name in seconds if name not in splits)
+    return Layout(base=base, splits=splits, unused=unused)
 
 
 def _names(folder: pathlib.Path, *, files: bool = False) -> list[str]:

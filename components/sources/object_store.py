@@ -109,6 +109,21 @@ def fetch_stored(
             progress(done, len(files))
 
 
+def read_stored(address: str) -> bytes:
+    """Returns the content of one object.
+
+    Raises:
+      UserError: It is not there, is a folder, or cannot be read.
+    """
+    if [file.address for file in list_stored(address)] != [address]:
+        raise UserError(f"{address}: no object is stored there")
+    try:
+        with _opener(address)(address) as file:
+            return file.read()
+    except (BeamIOError, OSError, ValueError) as error:
+        raise UserError(f"{address}: cannot be read: {error}") from error
+
+
 def _opener(address: str) -> Callable[[str], Any]:
     """Returns what opens many objects of a store, for one thread.
 

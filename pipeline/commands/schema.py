@@ -8,7 +8,9 @@ from emotion_pipeline.commands.configure import (
     EVAL_FRACTION_HELP,
     add_settings_arguments,
     configure,
+    local_file,
 )
+from emotion_pipeline.commands.run import GROUP_BY_HELP
 from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
@@ -31,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--out",
         metavar="FILE",
-        type=pathlib.Path,
+        type=local_file,
         help="where to write it; the terminal if not given",
     )
     infer.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
+    infer.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     add_settings_arguments(infer)
     infer.set_defaults(act=_infer)
     text = "Tell how two schemas differ: status 0 where they do not, 4 where they do."
@@ -53,7 +56,9 @@ def execute(options: argparse.Namespace) -> int:
 
 def _infer(options: argparse.Namespace) -> int:
     try:
-        flags = {key: getattr(options, key) for key in ("data", "root", "eval_fraction")}
+        flags = {
+            key: getattr(options, key) for key in ("data", "root", "eval_fraction", "group_by")
+        }
         config = configure(PipelineConfig(root=DEFAULT_ROOT), options, flags)
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.image_ingest import votes as ingest_votes
+from emotion_pipeline.components.image_ingest.manifest import VotesRecord
+
 
 def image_lines(images: dict[str, Any]) -> list[str]:
     """Returns a line for each split with files: found, kept, and pruned with the reasons."""
@@ -16,8 +20,33 @@ def image_lines(images: dict[str, Any]) -> list[str]:
     return lines
 
 
-def finding_lines(findings: list[dict[str, Any]]) -> list[str]:
-    """Returns a table of the findings that found something; no line where none did."""
+def votes_lines(votes: dict[str, Any]) -> list[str]:
+    """Returns what became of the file of votes, and how often it agrees with the folders."""
+    if not votes:
+        return []
+    record = {key: value for key, value in votes.items() if key != "folder_agreement"}
+    lines = ["", *ingest_votes.votes_lines(VotesRecord(**record))]
+    agreement = votes["folder_agreement"]
+    lines.append(f"{'folder = most votes':24}" + "".join(f"{split:>8}" for split in agreement))
+    for label in sorted({label for found in agreement.values() for label in found["by_class"]}):
+        lines.append(_agreement_line(label, [f["by_class"].get(label) for f in agreement.values()]))
+    lines.append(_agreement_line("all", list(agreement.values())))
+    return lines
+
+
+def _agreement_line(name: str, found: list[dict[str, Any] | None]) -> str:
+    shares = [one["agreement"] if one else None for one in found]
+    texts = ("-" if share is None else f"{share:.3f}" for share in shares)
+    return f"{name:24}" + "".join(f"{text:>8}" for text in texts)
+
+
+def finding_lines(findings: list[dict[str, Any]], images: dict[str, Any]) -> list[str]:
+    """Returns a table of the findings that found something; no line where none did.
+
+    Args:
+      findings: As `findings.json` has them.
+      images: Counts by split, of which the audit's share is told.
+    """
     found = [finding for finding in findings if finding["groups"]]
     lines = ["", f"{'finding':24} groups  files  policy"] if found else []
     for finding in found:
@@ -25,6 +54,13 @@ def finding_lines(findings: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"{finding['kind']:24} {finding['groups']:6} {finding['images']:6}  "
             f"{finding['policy']}{dropped}"
+        )
+    dropped_in_all = sum(finding["dropped"] for finding in findings)
+    if dropped_in_all:
+        total = dropped_in_all + images[TRAIN_SPLIT]["kept"]
+        lines.append(
+            f"the audit drops {dropped_in_all} of {total} train pictures "
+            f"({dropped_in_all / total:.1%})"
         )
     return lines
 

@@ -15,11 +15,14 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
     exceeded_drift,
     to_dicts,
 )
-from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
 from emotion_pipeline.components.image_findings.policies import FAIL
-from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.image_ingest.manifest import (
+    counts_by_split,
+    kept_rows,
+    present_splits,
+)
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import output
 from emotion_pipeline.components.run_report.content import ReportContent
@@ -28,9 +31,16 @@ from emotion_pipeline.components.run_report.page import write_report
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.local_runner import Outcome, run_until
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from emotion_pipeline.summary import Status, data_artifacts, drift_of, findings_of, manifest_table
+from emotion_pipeline.summary import (
+    Status,
+    data_artifacts,
+    drift_of,
+    findings_of,
+    manifest_of,
+    votes_of,
+)
 from emotion_pipeline.validation.baseline import find_statistics
-from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines
+from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
 from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
 from emotion_pipeline.validation.schemas import load_schema
 from emotion_pipeline.validation.served_requests import (
@@ -47,6 +57,7 @@ class Validation:
     Attributes:
       status: `clean`, `anomalies` or `failed`.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      votes: What became of the file of votes, as in a run's summary; empty without.
       class_counts: Per class the images kept in each split.
       findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
       drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
@@ -61,6 +72,7 @@ class Validation:
 
     status: Status
     images: dict[str, Any]
+    votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
@@ -104,6 +116,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
     return Validation(
         status=Status.ANOMALIES if anomalies else Status.CLEAN,
         images={"requests": requests.counts},
+        votes={},
         class_counts={},
         findings=[],
         drift=[dataclasses.asdict(comparison)],
@@ -140,10 +153,12 @@ def _gather(outcome: Outcome) -> Validation:
     else:
         status = Status.CLEAN if error is None else Status.FAILED
     artifacts = data_artifacts(outcome.components)
-    table = manifest_table(artifacts)
+    manifest = manifest_of(artifacts)
+    table = manifest.table if manifest else None
     return Validation(
         status=status,
         images=counts_by_split(table) if table is not None else {},
+        votes=votes_of(manifest),
         class_counts=class_counts(table) if table is not None else {},
         findings=findings_of(artifacts),
         drift=drift_of(artifacts),
@@ -162,8 +177,9 @@ def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Returns class -> split -> kept images, the classes sorted."""
     kept = kept_rows(table)
     counts = kept.groupby(["label", "split"]).size()
+    splits = present_splits(table)
     return {
-        label: {split: int(counts.get((label, split), 0)) for split in SPLITS}
+        label: {split: int(counts.get((label, split), 0)) for split in splits}
         for label in sorted(kept["label"].unique())
     }
 
@@ -197,10 +213,12 @@ def format_validation(validation: Validation) -> str:
     """Returns the outcome as lines for the terminal."""
     lines = ["", *image_lines(validation.images)]
     if validation.class_counts:
-        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
+        splits = list(next(iter(validation.class_counts.values())))
+        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in splits)]
         for label, counts in validation.class_counts.items():
-            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
-    lines += finding_lines(validation.findings)
+            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in splits))
+    lines += votes_lines(validation.votes)
+    lines += finding_lines(validation.findings, validation.images)
     lines += drift_lines(validation.drift)
     lines.append("")
     if validation.status is Status.CLEAN:

@@ -1,7 +1,10 @@
 import hashlib
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 from tfx import types
 from tfx.types import standard_artifacts
 
@@ -88,6 +91,43 @@ def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):
         "contrast": row["contrast"],
         "sharpness": row["sharpness"],
         "entropy": row["entropy"],
+    }
+
+
+def test_carries_the_votes_of_the_pictures_that_have_any(manifest, tmp_path):
+    assert list(manifest.table["path"]) == [
+        "eval/sad/4.jpg", "train/happy/1 é.jpg", "train/happy/2.jpg", "train/sad/3.jpg"
+    ]  # fmt: skip
+    votes = pd.DataFrame(
+        {
+            "votes/sad": [2.0, 0.5, 1.0, np.nan],
+            "votes/happy": [3.0, 0.0, 1.0, np.nan],
+            "votes_other": [0.0, 7.0, 1.0, np.nan],
+        },
+        dtype=np.float32,
+        index=manifest.table.index,
+    )
+    table = pd.concat([manifest.table, votes], axis=1)
+    examples = generate(tmp_path / "votes", Manifest(table, manifest.root, "faces"))
+    found = {
+        feature["path"].bytes_list.value[0].decode(): {
+            key: list(feature[key].float_list.value)
+            for key in ("votes", "votes_other")
+            if key in feature
+        }
+        for split in ("train", "eval")
+        for record in read_records(examples, split)
+        for feature in [tf.train.Example.FromString(record).features.feature]
+    }
+    assert found == {
+        "eval/sad/4.jpg": {"votes": [2.0, 3.0], "votes_other": [0.0]},
+        "train/happy/1 é.jpg": {"votes": [0.5, 0.0], "votes_other": [7.0]},
+        "train/sad/3.jpg": {},
+    }
+    # Without votes a picture's Example is the same to the byte, whether others have some or not.
+    plain = generate(tmp_path / "plain", manifest)
+    assert set(read_records(examples, "train")) & set(read_records(plain, "train")) == {
+        record for record in read_records(plain, "train") if b"train/sad/3.jpg" in record
     }
 
 

@@ -17,7 +17,7 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
         (["Train/a/1.jpg", "Val/a/2.jpg"], Layout("", {"Train": "train", "Val": "eval"})),
         (
             ["train/a/1.jpg", "val/a/2.jpg", "test/a/3.jpg"],
-            Layout("", {"train": "train", "val": "eval"}, unused=("test",)),
+            Layout("", {"train": "train", "val": "eval", "test": "test"}),
         ),
         (
             ["fer/images/train/a/1.jpg", "fer/images/val/a/2.jpg"],

@@ -58,7 +58,7 @@ def test_proposes_what_was_seen_in_both_splits(curated):
     assert (features["width"].int_domain.min, features["width"].int_domain.max) == (64, 72)
     assert features["path"].WhichOneof("domain_info") is None
     assert features["brightness"].float_domain.max == 1.0
-    assert features["brightness"].skew_comparator.jensen_shannon_divergence.threshold == 0.02
+    assert features["brightness"].skew_comparator.jensen_shannon_divergence.threshold == 0.01
     text = format_proposal(schema, statistics, "faces")
     assert text.startswith(
         "# Proposed by `emotion schema infer` from faces, of 60 train images and 2 eval images.\n"

@@ -55,7 +55,7 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
     page = (root.parent / "page.html").read_text(encoding="utf-8")
     assert 'class="outcome good" >Clean: no anomalies</p>' in page
     assert "None: both splits fit the schema." in page
-    assert "None: no copies, no conflicting labels, no picture that shows nothing." in page
+    assert "None: no copies, no conflicting labels, no picture of one gray." in page
     measured = {one["feature"] for one in outcome["drift"][0]["measurements"]}
     assert measured == {"label", "brightness", "contrast", "sharpness", "entropy", "size_bytes"}
 
@@ -206,3 +206,26 @@ def test_errors_are_told_plainly(tmp_path, capfd, source, arguments, status, mes
     written = capfd.readouterr()
     assert message in written.out + written.err
     assert "Traceback" not in written.out + written.err
+
+
+def test_a_schema_that_was_edited_is_read_again(clean):
+    """The gate's own remedy: widen the schema, and give the same command again."""
+    data, root, _ = clean
+    from emotion_pipeline.configs import PipelineConfig
+
+    schema = root.parent / "schema.pbtxt"
+    text = pathlib.Path(PipelineConfig().schema_path).read_text(encoding="utf-8")
+    tight = text.replace('name: "width"', 'name: "width"\n  int_domain { max: 40 }', 1)
+    tight = re.sub(
+        r'(name: "width"\n  int_domain { max: 40 }(?:.|\n)*?)\n  int_domain[^\n]*', r"\1", tight
+    )
+    found = []
+    for content in (text, tight, text):
+        schema.write_text(content, encoding="utf-8")
+        status, outcome = validate(data, root, "--schema", schema)
+        found.append((status, {one["feature"] for one in outcome["anomalies"]}))
+        # Nothing but the schema has changed: the pictures are not read again.
+        cached = {one["id"]: one["cached"] for one in outcome["components"]}
+        assert cached["ImageIngest"]
+        assert cached["ImageExampleGen"]
+    assert found == [(0, set()), (4, {"width"}), (0, set())]
