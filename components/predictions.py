@@ -41,12 +41,15 @@ class Predictions:
       class_names: The C names in the order of the outputs.
       labels: `[N]` int64 indices.
       probabilities: `[N, C]` float32.
+      votes: `[N, C + 1]` float32, people's votes for each class and, last, for none of them; zeros for
+        an image without.
       most_wrong: The mistakes with the highest confidence, the highest first.
     """
 
     class_names: tuple[str, ...]
     labels: np.ndarray
     probabilities: np.ndarray
+    votes: np.ndarray
     most_wrong: tuple[Mistake, ...] = ()
 
     @property
@@ -103,7 +106,8 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
       num_wrong: How many of the most confident mistakes are kept with their picture.
 
     Raises:
-      ValueError: There are no Examples, or a label is not among the model's class names.
+      ValueError: There are no Examples, a label is not among the model's class names, or
+        the votes are for another number of classes.
     """
     classify = tf.saved_model.load(model_dir).signatures[CLASSIFY_SIGNATURE]
     files = sorted(tf.io.gfile.glob(file_pattern))
@@ -111,9 +115,11 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         key: tf.io.FixedLenFeature([], tf.string)
         for key in (features.LABEL_KEY, features.PATH_KEY, features.IMAGE_KEY)
     }
+    spec[features.VOTES_KEY] = tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
+    spec[features.VOTES_OTHER_KEY] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
     names: tuple[str, ...] = ()
     index: dict[bytes, int] = {}
-    labels, probabilities = [], []
+    labels, probabilities, votes = [], [], []
     # (confidence, path) orders the heap; no two pictures have one path.
     worst: list[tuple[float, str, Mistake]] = []
     for batch in tf.data.TFRecordDataset(files).batch(_BATCH).prefetch(1):
@@ -130,6 +136,13 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         actual = np.array([index[text] for text in texts], np.int64)
         labels.append(actual)
         probabilities.append(scores)
+        given = parsed[features.VOTES_KEY].numpy()
+        if given.shape[1] not in (0, len(names)):
+            raise ValueError(f"votes for {given.shape[1]} classes, the model has {len(names)}")
+        counts = np.zeros((len(batch), len(names) + 1), np.float32)
+        counts[:, : given.shape[1]] = given
+        counts[:, -1] = parsed[features.VOTES_OTHER_KEY].numpy()
+        votes.append(counts)
         top = scores.argmax(axis=1)
         for row in np.flatnonzero(top != actual):
             confidence = float(scores[row, top[row]])
@@ -147,5 +160,6 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         class_names=names,
         labels=np.concatenate(labels),
         probabilities=np.concatenate(probabilities),
+        votes=np.concatenate(votes),
         most_wrong=tuple(mistake for _, _, mistake in sorted(worst, reverse=True)),
     )

@@ -6,8 +6,13 @@ def macro_f1(counts: dict[tuple[int, int], float]) -> float:
 
     A class that occurs neither as label nor as prediction has no F1 and is left out of the mean.
 
-    F1 of a class is 2 TP / (2 TP + FP + FN). `{(0, 0): 1, (0, 1): 1, (1, 1): 2}` has F1 2/3 and
-    4/5, and a mean of 11/15.
+    F1 of a class is 2 TP / (2 TP + FP + FN).
+
+    Example:
+      F1 of 2/3 and of 4/5 have a mean of 11/15:
+
+      >>> round(macro_f1({(0, 0): 1, (0, 1): 1, (1, 1): 2}), 4)
+      0.7333
     """
     totals: dict[int, float] = {}
     hits: dict[int, float] = {}

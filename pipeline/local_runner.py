@@ -15,10 +15,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
-from emotion_pipeline.components.run_records import ComponentRun, latest_run
+from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
 from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE
 from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
@@ -29,8 +28,9 @@ from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, 
 from emotion_pipeline.pushes import forget_unserved
 from emotion_pipeline.report import leave_report
 from emotion_pipeline.root_lock import owned_root
-from emotion_pipeline.schemas import load_schema
 from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
+from emotion_pipeline.validation.baseline import find_statistics
+from emotion_pipeline.validation.schemas import load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"

@@ -9,7 +9,6 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.cache_keys import key_by
 from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
 from emotion_pipeline.components.class_balancer.component import ClassBalancer
@@ -20,6 +19,7 @@ from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
 from emotion_pipeline.components.image_findings.component import ImageAudit
 from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.votes import fingerprint_votes
 from emotion_pipeline.components.model_evaluator.component import ComparingEvaluator
 from emotion_pipeline.components.model_pusher.component import AtomicPusher
 from emotion_pipeline.components.pushed_model.component import PushedModel
@@ -29,7 +29,9 @@ from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.evaluation import make_eval_config
+from emotion_pipeline.modules.teachers import teachers_fingerprint
 from emotion_pipeline.settings import to_dict
+from emotion_pipeline.validation.baseline import find_statistics
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
@@ -57,7 +59,7 @@ def create_pipeline(
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
-    | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | ingested, pruned | a table of every file found, kept or pruned with the reason, and people's votes | ImageIngest |
     | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
@@ -89,6 +91,10 @@ def create_pipeline(
         source_fingerprint=fingerprint_source(config.data, pathlib.Path(config.root, SOURCES_DIR))
         if config.cache
         else "",
+        votes=config.votes,
+        votes_columns=config.votes_columns,
+        votes_fingerprint=fingerprint_votes(config.votes) if config.votes and config.cache else "",
+        labels=config.labels,
     )
 
     # What is wrong with the pictures, and which of them are left out for it.
@@ -173,6 +179,10 @@ def create_pipeline(
             "train": to_dict(config.train),
             "seed": config.seed,
             "checkpoints_dir": f"{config.root}/checkpoints",
+            # Part of the keys alone, as the source's is.
+            "teachers": teachers_fingerprint(config.train.teachers, config.labels)
+            if config.cache
+            else "",
             "code_fingerprint": step_fingerprint(_TRAINER_MODULE),
         },
     )
@@ -187,7 +197,7 @@ def create_pipeline(
         examples=balanced_examples,
         model=model,
         baseline_model=pushed_model.outputs["model"],
-        eval_config=make_eval_config(config.thresholds),
+        eval_config=make_eval_config(config.thresholds, votes=bool(config.votes)),
         confidence=config.thresholds.confidence,
         max_accuracy_drop=config.thresholds.max_accuracy_drop,
     ).with_id("Evaluator")

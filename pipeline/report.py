@@ -7,7 +7,7 @@ import pathlib
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.run_records import ComponentRun, output
+from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.run_report.content import DataContent, ReportContent, RunContent
 from emotion_pipeline.components.run_report.gather import component_times, read_data, versions
 from emotion_pipeline.components.run_report.page import REPORT_FILE, copy_report, write_report

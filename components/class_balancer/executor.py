@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from emotion_pipeline.components.class_balancer.plan import ClassPlan
 from emotion_pipeline.components.class_balancer.transforms import PlanCopies, example_and_copies
 from emotion_pipeline.components.constants import TRAIN_SPLIT
-from emotion_pipeline.components.examples import (
+from emotion_pipeline.components.examples.splits import (
     describe_examples,
     read_split,
     split_pattern,

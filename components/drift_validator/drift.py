@@ -32,7 +32,7 @@ JENSEN_SHANNON_CHANCE = 5.34
 Of samples from one distribution, 8 ln(2) times the divergence over 1/n + 1/m is about chi-squared
 with one degree of freedom less than buckets (Lin, "Divergence Measures Based on the Shannon
 Entropy", 1991, gives the expansion). Its 99.9th percentile for ten degrees is 29.6.
-`benchmarks/drift.py` draws samples to see it hold.
+`benchmarks/data/drift.py` draws samples to see it hold.
 """
 
 TRAIN_VS_EVAL = "train_vs_eval"

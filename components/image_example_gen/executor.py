@@ -10,7 +10,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.examples import describe_examples, write_split
+from emotion_pipeline.components.examples.splits import describe_examples, write_split
 from emotion_pipeline.components.image_example_gen.transforms import CHANGED_TAG, ManifestToExamples
 from emotion_pipeline.components.image_ingest.manifest import (
     MANIFEST_FILE,

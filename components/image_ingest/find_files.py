@@ -86,5 +86,5 @@ def _link_problem(root: pathlib.Path, link: pathlib.Path) -> PruneReason | None:
 
 
 def _printable(path: str) -> str:
-    """Return the path with other bytes than UTF-8 as \\xNN, since Parquet holds UTF-8 only."""
+    r"""Return the path with other bytes than UTF-8 as \xNN, since Parquet holds UTF-8 only."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -12,7 +12,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT
-from emotion_pipeline.components.examples import split_pattern
+from emotion_pipeline.components.examples.splits import split_pattern
 from emotion_pipeline.components.model_evaluator.judgement import (
     describe,
     judge,

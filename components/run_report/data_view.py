@@ -21,6 +21,7 @@ from emotion_pipeline.components.run_report.charts import class_counts_chart, fe
 from emotion_pipeline.components.run_report.content import DataContent
 from emotion_pipeline.components.run_report.pictures import Picture, read_picture, sample_rows
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
+from emotion_pipeline.components.run_report.votes_view import VotesView, make_votes_view
 
 MAX_CLASSES = 40
 """Classes that have a row and a contact sheet; further ones are told by their number."""
@@ -51,8 +52,8 @@ _FINDINGS: dict[str, tuple[str, str]] = {
     Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file."),
     Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file."),
     Kind.UNINFORMATIVE: (
-        "Pictures that show nothing",
-        "Constant, nearly black or white, or saturated.",
+        "Pictures of one gray",
+        "No detail in them, whatever the gray: every pixel is the same, or all but.",
     ),
 }
 
@@ -129,6 +130,7 @@ class DataView:
     findings: list[FindingView] | None
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
+    votes: VotesView | None
 
 
 def make_data_view(content: DataContent) -> DataView:
@@ -156,6 +158,7 @@ def make_data_view(content: DataContent) -> DataView:
         anomalies=None
         if content.anomalies is None
         else [_anomaly_view(manifest, one) for one in content.anomalies],
+        votes=make_votes_view(manifest),
     )
 
 

@@ -10,7 +10,7 @@ from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.run_records import latest_run
+from emotion_pipeline.components.records.run_records import latest_run
 from emotion_pipeline.components.run_report.content import ComponentTime, ReportContent, RunContent
 from emotion_pipeline.components.run_report.gather import (
     component_times,

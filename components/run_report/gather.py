@@ -20,7 +20,8 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.model_evaluator.judgement import describe
 from emotion_pipeline.components.predictions import predict
-from emotion_pipeline.components.run_records import ComponentRun
+from emotion_pipeline.components.records.run_records import ComponentRun
+from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.content import ComponentTime, DataContent, ModelContent
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
 from emotion_pipeline.components.run_report.pictures import (
@@ -29,7 +30,6 @@ from emotion_pipeline.components.run_report.pictures import (
     sample_rows,
 )
 from emotion_pipeline.components.run_report.statistics import read_statistics
-from emotion_pipeline.components.training_record import read_training
 from emotion_pipeline.components.versions import stack_versions
 
 DRIFT_FILE = "drift.json"

@@ -19,6 +19,7 @@ from emotion_pipeline.components.run_report.content import ModelContent
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
 from emotion_pipeline.components.run_report.pictures import Picture, data_uri
+from emotion_pipeline.components.run_report.votes_view import VotesScore, vote_scores
 from emotion_pipeline.components.scores import macro_f1, per_class
 
 _MAX_CLASSES_DRAWN = 40
@@ -70,6 +71,7 @@ class ModelView:
     recall_chart: Markup | None
     mistakes: list[MistakeView]
     checks: list[ThresholdCheck]
+    vote_scores: list[VotesScore]
     split: str
     judgement: str
 
@@ -123,6 +125,7 @@ def make_model_view(content: ModelContent) -> ModelView:
             for one in predictions.most_wrong
         ],
         checks=list(content.checks),
+        vote_scores=vote_scores(predictions),
         split=content.split,
         judgement=content.judgement,
     )

@@ -19,7 +19,9 @@ TEST_FOLDER = "test"
 SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Names that operating systems leave behind beside those that begin with a dot."""
 
-_OUTER_FOLDER = "images"
+OUTER_FOLDER = "images"
+"""The folder around the splits, which may be left out."""
+
 _MAX_DEPTH = 4
 
 EXPECTED = (
@@ -49,7 +51,7 @@ class Layout:
         """
         parts = self._parts_below_base(path)
         if not self.splits:
-            return ("", parts[0]) if len(parts) >= 2 and parts[0] != _OUTER_FOLDER else None
+            return ("", parts[0]) if len(parts) >= 2 and parts[0] != OUTER_FOLDER else None
         if len(parts) >= 3 and parts[0] in self.splits:
             return self.splits[parts[0]], parts[1]
         return None
@@ -64,7 +66,7 @@ class Layout:
         The Kaggle archive holds images/train and images/validation, and both again under
         images/images.
         """
-        nested = f"{self.base}/{_OUTER_FOLDER}/" if self.base else f"{_OUTER_FOLDER}/"
+        nested = f"{self.base}/{OUTER_FOLDER}/" if self.base else f"{OUTER_FOLDER}/"
         if not path.startswith(nested):
             return None
         rest = path[len(nested) :]
@@ -101,7 +103,7 @@ def find_layout(root: pathlib.Path, source: str = "") -> Layout:
             return layout
     for base in candidates:
         folder = root / base
-        classes = (name for name in _names(folder) if name != _OUTER_FOLDER)
+        classes = (name for name in _names(folder) if name != OUTER_FOLDER)
         if any(_names(folder / name, files=True) for name in classes):
             return Layout(base=base, splits={})
     raise UserError(f"{source}: no class folders found; it holds {_describe(root)}. {EXPECTED}")
@@ -116,7 +118,7 @@ def _candidates(root: pathlib.Path) -> Iterator[str]:
         names = _names(root / base)
         if depth < _MAX_DEPTH:
             for name in names:
-                if name.lower() == _OUTER_FOLDER or len(names) == 1:
+                if name.lower() == OUTER_FOLDER or len(names) == 1:
                     queue.append((f"{base}/{name}" if base else name, depth + 1))
 
 

@@ -11,10 +11,16 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
-from emotion_pipeline.components.sources import addresses, archive, kaggle, object_store, redundant
+from emotion_pipeline.components.sources import (
+    addresses,
+    archive,
+    kaggle,
+    object_store,
+    redundant,
+    sample_data,
+)
 from emotion_pipeline.components.sources.layout import find_layout
 
 OPENDATASETS = "opendatasets:"

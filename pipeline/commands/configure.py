@@ -9,6 +9,8 @@ from emotion_pipeline.components.sources.addresses import SCHEMES, is_stored
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
 
+EVAL_FRACTION_HELP = "share that becomes eval where SOURCE has one tree of classes (0.2)"
+
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares `--config`, `--set` and `--no-cache`."""
@@ -22,6 +24,16 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         help="one setting, such as thresholds.accuracy=0.5; may be repeated",
     )
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
+
+
+def add_votes_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares `--votes`."""
+    parser.add_argument(
+        "--votes",
+        metavar="FILE.csv",
+        help="several people's votes on the pictures; the settings votes_columns say which column is "
+        "which class",
+    )
 
 
 def read_settings(
@@ -103,7 +115,7 @@ def configure(
     config = read_settings(config, options, flags)
     check_places(config)
     paths = {"root": str(pathlib.Path(config.root).resolve())}
-    for key in ("push_dir", "against"):
+    for key in ("push_dir", "against", "votes"):
         if getattr(config, key) and not is_stored(getattr(config, key)):
             paths[key] = str(pathlib.Path(getattr(config, key)).resolve())
     config = with_overrides(config, paths)

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from emotion_pipeline.lazy_packages import make_lazy
+
 FAILED_STATUS = 1
 USAGE_STATUS = 2
 
@@ -36,6 +38,7 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
       progress_to: `sys.stderr` for progress reports there; None for the standard output.
     """
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    make_lazy("tfx.components")
     progress = logging.getLogger("emotion")
     progress.setLevel(logging.INFO)
     logging.basicConfig(level=logging.INFO)

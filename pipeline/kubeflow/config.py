@@ -155,11 +155,16 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
     Raises:
       UserError: They do not.
     """
-    for name, path in (("--root", config.root), ("--push-dir", config.push_path)):
+    whole = [("--root", config.root), ("--push-dir", config.push_path)]
+    if config.votes:
+        whole.append(("--votes", config.votes))
+    for name, path in whole:
         is_whole = pathlib.PurePosixPath(path).is_absolute() or "://" in path
         check(is_whole, name, path, "an absolute path")
     if kubeflow.vertex:
         places = [("--data", config.data), ("--root", config.root)]
+        if config.votes:
+            places.append(("--votes", config.votes))
         for name, path in (*places, ("--push-dir", config.push_path)):
             is_there = path == "sample" or path.startswith((VERTEX_DIR, "gs://"))
             check(is_there, name, path, f"under {VERTEX_DIR}BUCKET/ with --vertex")

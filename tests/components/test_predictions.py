@@ -89,3 +89,21 @@ def test_a_label_that_the_model_does_not_know_is_named(model_dir, tmp_path):
 def test_no_examples_are_an_error(model_dir, tmp_path):
     with pytest.raises(ValueError, match="no Examples in"):
         predict(model_dir, write(tmp_path))
+
+
+def test_reads_the_votes_of_the_images_that_have_any(model_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "_BATCH", 2)
+    records = [tf.train.Example.FromString(example("sad", str(n), gray(250))) for n in range(3)]
+    records[2].features.feature["votes"].float_list.value[:] = [1, 0, 8]
+    records[2].features.feature["votes_other"].float_list.value[:] = [0.5]
+    write_examples(tmp_path, {"eval": [record.SerializeToString() for record in records]})
+    found = predict(model_dir, str(tmp_path / "Split-eval" / "*"))
+    assert found.votes.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 8, 0.5]]
+
+
+def test_votes_for_other_classes_are_an_error(model_dir, tmp_path):
+    record = tf.train.Example.FromString(example("sad", "1", gray(250)))
+    record.features.feature["votes"].float_list.value[:] = [1, 2]
+    write_examples(tmp_path, {"eval": [record.SerializeToString()]})
+    with pytest.raises(ValueError, match="votes for 2 classes, the model has 3"):
+        predict(model_dir, str(tmp_path / "Split-eval" / "*"))

@@ -236,6 +236,27 @@ def test_changing_a_parameter_changes_what_the_task_gets(documents):
             assert str(value).removesuffix(".0") in json.dumps(properties), (name, node)
 
 
+def test_the_votes_reach_the_ingestion():
+    from emotion_pipeline.kubeflow.entrypoint import execution_properties
+
+    settings = {
+        "votes": "/mnt/data/votes.csv",
+        "votes_columns": {"classes": {"angry": "anger"}, "other": ["NF"]},
+    }
+    config = with_overrides(kubeflow_defaults(), settings)
+    given = execution_properties("ImageIngest", {"settings": json.dumps(to_dict(config))})
+    assert given["votes"] == "/mnt/data/votes.csv"
+    assert json.loads(given["votes_columns"]) == {
+        "labels": list(config.labels),
+        "file": "file",
+        "classes": {"angry": ["anger"]},
+        "other": ["NF"],
+        "ignored": [],
+    }
+    # The file lies in the container and not where the package is made.
+    assert given["votes_fingerprint"] == ""
+
+
 def test_the_parameters_keep_their_types_and_ranges():
     config = kubeflow_defaults()
     settings = json.dumps(to_dict(config))
@@ -276,6 +297,7 @@ VERTEX = ["--vertex", "--pipeline-root", "gs://bucket/root"]
         (["--resources", "cpus=2"], "--resources cpus=2: expected"),
         (["--resources", "cpus:0"], "cpus: must be above 0"),
         (["--root", "runs/here"], "--root: must be an absolute path"),
+        (["--votes", "votes.csv"], "--votes: must be an absolute path"),
         (["--push-dir", "pushed"], "--push-dir: must be an absolute path"),
         (["--data", "/mnt/data"], "--root /mnt/data/emotion: lies inside the data"),
         (["--data", "kaggle:a/b"], "name it with --kaggle-secret"),

@@ -65,7 +65,7 @@ def image():
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         pytest.skip("needs a Docker Engine; none answers here (or under DOCKER_HOST)")
     if subprocess.run(["docker", "image", "inspect", tag], capture_output=True).returncode:
-        pytest.skip(f"needs the image {tag}; benchmarks/container_image.py builds it")
+        pytest.skip(f"needs the image {tag}; benchmarks/scale/container_image.py builds it")
     return tag
 
 

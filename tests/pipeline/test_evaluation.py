@@ -32,3 +32,16 @@ def test_calls_the_signatures_of_the_served_model():
     assert spec.signature_name == "evaluate"
     assert list(spec.preprocessing_function_names) == ["transform_features"]
     assert spec.label_key == "label_xf"
+
+
+def test_measures_against_votes_where_there_are_any_and_judges_by_the_folders_alone():
+    thresholds = ThresholdConfig()
+    with_votes = make_eval_config(thresholds, votes=True).metrics_specs[0].metrics
+    without = make_eval_config(thresholds).metrics_specs[0].metrics
+    assert list(with_votes)[:-1] == list(without)
+    added = with_votes[-1]
+    assert (added.class_name, added.module) == (
+        "VotesAccuracy", "emotion_pipeline.components.vote_metrics"
+    )  # fmt: skip
+    assert not added.per_slice_thresholds
+    assert not added.HasField("threshold")

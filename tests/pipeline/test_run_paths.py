@@ -2,13 +2,13 @@ import pathlib
 
 import pytest
 
-from emotion_pipeline.cli import _parser
+from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands.run import make_config
 from emotion_pipeline.components.errors import UserError
 
 
 def config_of(*arguments: str):
-    return make_config(_parser().parse_args(["run", *arguments]))
+    return make_config(make_parser().parse_args(["run", *arguments]))
 
 
 def test_local_paths_are_made_absolute(tmp_path, monkeypatch):
@@ -75,6 +75,6 @@ def test_what_cannot_work_says_so_at_once(arguments, message, tmp_path, monkeypa
 )
 def test_a_file_to_write_is_a_local_one(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
-        _parser().parse_args(arguments)
+        make_parser().parse_args(arguments)
     assert ended.value.code == 2
     assert "is written here; give a local path" in capsys.readouterr().err

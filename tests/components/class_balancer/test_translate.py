@@ -61,3 +61,13 @@ def test_names_the_picture_that_cannot_be_decoded():
     source = tf.train.Example.FromString(example("sad", "sad/broken.jpg", b"no picture"))
     with pytest.raises(ValueError, match=r"^sad/broken\.jpg: the image of this Example cannot be"):
         translated_copies(source, [(1, 0)])
+
+
+def test_copies_carry_the_votes():
+    source = tf.train.Example.FromString(example("sad", "sad/1.jpg", encode(noise(1))))
+    source.features.feature["votes"].float_list.value[:] = [1, 0, 9]
+    source.features.feature["votes_other"].float_list.value[:] = [2]
+    for copy in translated_copies(source, [(1, -2), (-3, 0)]):
+        feature = tf.train.Example.FromString(copy).features.feature
+        assert list(feature["votes"].float_list.value) == [1, 0, 9]
+        assert list(feature["votes_other"].float_list.value) == [2]

@@ -5,12 +5,12 @@ import pathlib
 import pandas as pd
 import pytest
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.image_findings import findings
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
 from emotion_pipeline.components.image_ingest.ingest import ingest
 from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows, make_table
+from emotion_pipeline.components.sources import sample_data
 from tests.components.image_findings.planted import plant
 from tests.components.image_ingest.test_manifest import row
 from tests.components.pictures import write_picture

@@ -12,7 +12,7 @@ from tfx.types import channel, standard_artifacts
 from emotion_pipeline.components import artifacts
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.constants import SPLITS
-from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.components.image_findings.findings import Finding, write_findings
 from emotion_pipeline.components.image_ingest.manifest import write_manifest
 from emotion_pipeline.components.model_evaluator.comparison import compare
