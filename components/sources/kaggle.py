@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.import_path import python_command
 
 _REFERENCE = re.compile(
     r"(?:kaggle:|(?:https?://)?(?:www\.)?kaggle\.com/(?:datasets/)?)"
@@ -89,9 +89,9 @@ def fetch_dataset(
         result_file = pathlib.Path(private, "result.json")
         module = "emotion_pipeline.components.sources.kaggle_client"
         finished = subprocess.run(
-            [sys.executable, "-m", module, url, folder.resolve(), result_file],
+            python_command(module, url, str(folder.resolve()), str(result_file)),
             cwd=private,
-            env={**environ, "KAGGLE_CONFIG_DIR": private, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**environ, "KAGGLE_CONFIG_DIR": private},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if sys.stderr.isatty() else subprocess.DEVNULL,

@@ -70,7 +70,8 @@ def engine_package(engine: str) -> pathlib.Path:
     """
 
     def fetch(folder: pathlib.Path) -> list[str]:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        # Isolated, or it would import from the current folder.
+        pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--quiet"]
         return [*pip, "install", "--no-deps", "--target", str(folder), _PACKAGES[engine]]
 
     folder = _fetch_once(_PACKAGES[engine].replace("==", "-"), fetch)

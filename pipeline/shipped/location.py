@@ -4,11 +4,11 @@ import hashlib
 import os
 import pathlib
 import subprocess
-import sys
 
 from emotion_faces.cache import cache_dir
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.import_path import python_command
 
 WEIGHTS_FILE = pathlib.Path(__file__).parent / "weights.npz"
 CARD_FILE = WEIGHTS_FILE.with_name("MODEL_CARD.md")
@@ -30,7 +30,7 @@ def shipped_model_dir() -> pathlib.Path:
         # In a process of its own: its imports and its chatter are not the caller's.
         with log.open("wb") as file:
             made = subprocess.run(
-                [sys.executable, "-m", "emotion_pipeline.shipped.export", str(base_dir)],
+                python_command("emotion_pipeline.shipped.export", str(base_dir)),
                 env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
                 stdout=file,
                 stderr=subprocess.STDOUT,
