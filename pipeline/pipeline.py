@@ -89,6 +89,7 @@ def create_pipeline(
         cache_dir=f"{config.root}/{SOURCES_DIR}",
         eval_fraction=config.eval_fraction,
         max_pruned_fraction=config.max_pruned_fraction,
+        class_names=config.class_names,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
         source_fingerprint=fingerprint_source(config.data) if config.cache else "",
     )

@@ -1,6 +1,7 @@
 """Settings in frozen dataclasses: read from files and `key=value` texts, checked, and written."""
 
 import dataclasses
+import difflib
 import typing
 from typing import Any
 
@@ -9,6 +10,25 @@ import yaml
 from emotion_pipeline.components.errors import UserError
 
 ConfigT = typing.TypeVar("ConfigT")
+
+
+class _SpelledInt(int):
+    """A whole number that knows how it was written: a class may be called 01."""
+
+    text: str
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which keeps how whole numbers were written."""
+
+
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> _SpelledInt:
+    number = _SpelledInt(loader.construct_yaml_int(node))
+    number.text = node.value
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
@@ -32,9 +52,11 @@ def load_file(path: str) -> dict[str, Any]:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            settings = yaml.safe_load(file)
+            settings = yaml.load(file, _Loader)  # noqa: S506: as safe as the one it derives from
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"--config {path}: cannot be read: {error}") from error
+    if settings is None:
+        raise UserError(f"--config {path}: is empty, expected `key: value` lines")
     if not isinstance(settings, dict):
         raise UserError(
             f"--config {path}: holds {type(settings).__name__}, expected `key: value` lines"
@@ -52,7 +74,7 @@ def parse_assignment(text: str) -> dict[str, Any]:
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = yaml.load(value, _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
     for part in reversed(key.strip().split(".")):
@@ -80,19 +102,46 @@ def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
         name = f"{prefix}{key}"
         if key not in hints:
             known = ", ".join(prefix + field for field in hints)
-            raise UserError(f"{name}: there is no such setting; known are {known}")
+            raise UserError(
+                f"{name}: there is no such setting; {_meant(config, str(key), prefix)}known are {known}"
+            )
         current = getattr(config, key)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, dict):
                 raise UserError(f"{name}: is a group of settings, got {value!r}")
             changes[key] = _replace(current, value, f"{name}.")
+        elif isinstance(current, dict) and isinstance(value, dict):
+            changes[key] = current | {
+                _convert(name, one, str): _convert(name, other, str) for one, other in value.items()
+            }
         else:
             changes[key] = _convert(name, value, hints[key])
     return dataclasses.replace(config, **changes)
 
 
+def _meant(config: Any, key: str, prefix: str) -> str:
+    """Returns `did you mean X? ` for a misspelt name; empty where none is like it."""
+    names = {field.name: prefix + field.name for field in dataclasses.fields(config)}
+    for field in dataclasses.fields(config):
+        group = getattr(config, field.name)
+        if dataclasses.is_dataclass(group):
+            for inner in dataclasses.fields(group):
+                names.setdefault(inner.name, f"{prefix}{field.name}.{inner.name}")
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), names, n=1)
+    return f"did you mean {names[close[0]]}? " if close else ""
+
+
 def _convert(name: str, value: Any, hint: Any) -> Any:
     """Returns the value as the type of the setting; ints pass for floats, lists for tuples."""
+    if hint is str and isinstance(value, _SpelledInt):
+        return value.text
+    if isinstance(value, _SpelledInt):
+        value = int(value)
+    if hint is str and not isinstance(value, str | list | dict):
+        raise UserError(
+            f"{name}: expected text, got {value!r}, which YAML reads so without quotes (numbers, yes, "
+            "no, on, off, true, false, null and dates); put quotes around it: " + _QUOTED
+        )
     origin = typing.get_origin(hint)
     if origin is tuple:
         arguments = typing.get_args(hint)
@@ -115,6 +164,9 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         return value
     expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
     raise UserError(f"{name}: expected {expected}, got {value!r}")
+
+
+_QUOTED = """--set 'labels=["yes", "no"]'"""
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:

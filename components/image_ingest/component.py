@@ -1,5 +1,8 @@
 """The ImageIngest component: a source of pictures in, an ImageManifest out."""
 
+import json
+from collections.abc import Mapping
+
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
@@ -16,6 +19,7 @@ class ImageIngestSpec(component_spec.ComponentSpec):
         "cache_dir": component_spec.ExecutionParameter(type=str),
         "eval_fraction": component_spec.ExecutionParameter(type=float),
         "max_pruned_fraction": component_spec.ExecutionParameter(type=float),
+        "class_names": component_spec.ExecutionParameter(type=str),
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
@@ -41,22 +45,25 @@ class ImageIngest(base_component.BaseComponent):
         *,
         eval_fraction: float = 0.2,
         max_pruned_fraction: float = 0.1,
+        class_names: Mapping[str, str] | None = None,
         source_fingerprint: str = "",
     ):
         """Construct the component.
 
         Args:
-            source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+            source: a folder, an archive or a table of pixels, `kaggle:OWNER/NAME`, a Kaggle data
+                set's URL, or `sample`.
             cache_dir: where the pipeline keeps its own copies.
             eval_fraction: share of the pictures that go to eval where the source has no splits.
             max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
+            class_names: name of a class folder -> the class of its pictures, where that is another.
             source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
 
         Raises:
             ValueError: `source` or `cache_dir` is empty, or a fraction is out of range.
         """
         if not source:
-            raise ValueError("source must name a folder, a .zip, a Kaggle data set, or sample")
+            raise ValueError("source must name a folder, a file, a Kaggle data set, or sample")
         if not cache_dir:
             raise ValueError("cache_dir must name a folder")
         if not 0 < eval_fraction < 1:
@@ -69,6 +76,7 @@ class ImageIngest(base_component.BaseComponent):
                 cache_dir=cache_dir,
                 eval_fraction=eval_fraction,
                 max_pruned_fraction=max_pruned_fraction,
+                class_names=json.dumps(dict(class_names or {}), sort_keys=True),
                 source_fingerprint=source_fingerprint,
                 code_fingerprint=code_fingerprint(
                     "emotion_pipeline.components.image_ingest",

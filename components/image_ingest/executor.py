@@ -1,5 +1,6 @@
 """Runs ImageIngest: resolves the source, builds the manifest, writes it."""
 
+import json
 import pathlib
 from typing import Any
 
@@ -9,7 +10,13 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.image_ingest.ingest import check_pruned_fraction, ingest
-from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, write_manifest
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    describe_other_sizes,
+    kept_rows,
+    write_manifest,
+)
+from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources.resolve import resolve_source
 
 
@@ -34,6 +41,7 @@ class Executor(base_executor.BaseExecutor):
             source=source,
             eval_fraction=exec_properties["eval_fraction"],
             removed=found.removed,
+            class_names=json.loads(exec_properties["class_names"]),
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
         )
         artifact = artifact_utils.get_single_instance(output_dict["manifest"])
@@ -42,4 +50,6 @@ class Executor(base_executor.BaseExecutor):
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
         logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
+        if other_sizes := describe_other_sizes(table):
+            report(f"{source}: {other_sizes}")
         check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)

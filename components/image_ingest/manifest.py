@@ -9,7 +9,7 @@ import pathlib
 import pandas as pd
 from tfx.dsl.io import fileio
 
-from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX, SPLITS
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
@@ -17,6 +17,8 @@ SOURCE_FILE = "source.json"
 
 ROW_GROUP_ROWS = 1024
 """Rows of the file that are read together: the workers of a Beam step share the row groups."""
+
+_MAX_SIZES = 4
 
 KEPT = "kept"
 PRUNED = "pruned"
@@ -43,7 +45,7 @@ COLUMNS: dict[str, str] = {
 """Column names in order, with their dtypes; `object` columns hold str and are never null.
 
 path: posix, relative to the data set's root. split: 'train', 'eval', or '' outside any split.
-label: folder name, or ''. width, height, channels: pixels and bands, 0 where not decoded.
+label: class, or ''. width, height, channels: pixels and bands, 0 where not decoded.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
 pixel_hash: SHA-256 of the shape and the gray pixels, hex, or ''. perceptual_hash: 64 bits, 16 hex
 digits, or ''. brightness and contrast: mean and standard deviation of the gray pixels, 0 to 1.
@@ -75,6 +77,22 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
         chosen &= table["split"] == split
     return table[chosen]
+
+
+def describe_other_sizes(table: pd.DataFrame) -> str:
+    """Return how many of the kept pictures have another size than the network's; '' where none has."""
+    kept = kept_rows(table)
+    others = kept[(kept["width"] != IMAGE_SIZE_PX) | (kept["height"] != IMAGE_SIZE_PX)]
+    if others.empty:
+        return ""
+    sizes = (others["width"].astype(str) + "x" + others["height"].astype(str)).value_counts()
+    shown = ", ".join(sizes.index[:_MAX_SIZES])
+    more = len(sizes) - _MAX_SIZES
+    return (
+        f"{len(others)} of {len(kept)} pictures are not {IMAGE_SIZE_PX}x{IMAGE_SIZE_PX} pixels "
+        f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
+        "model resizes"
+    )
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:

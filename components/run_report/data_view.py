@@ -13,6 +13,7 @@ from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
+    describe_other_sizes,
     kept_rows,
 )
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
@@ -127,6 +128,7 @@ class DataView:
     findings: list[FindingView] | None
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
+    other_sizes: str
 
 
 def make_data_view(content: DataContent) -> DataView:
@@ -153,6 +155,7 @@ def make_data_view(content: DataContent) -> DataView:
         anomalies=None
         if content.anomalies is None
         else [_anomaly_view(manifest, one) for one in content.anomalies],
+        other_sizes=describe_other_sizes(manifest.table),
     )
 
 

@@ -37,7 +37,7 @@ def read_settings(
     Raises:
       UserError: A setting is unknown, has the wrong type or is out of its range.
     """
-    if options.config:
+    if options.config is not None:
         config = with_overrides(config, load_file(options.config))
     for assignment in options.assignments:
         config = with_overrides(config, parse_assignment(assignment))
