@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import logging
 import pathlib
+import shutil
 import time
 
 from ml_metadata.proto import metadata_store_pb2
@@ -55,6 +56,7 @@ def run(config: PipelineConfig) -> RunSummary:
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
     """
+    clear_leavings(pathlib.Path(config.root))
     outcome = run_until(config)
     report_error = str(outcome.error) if _failed_in_report(outcome) else None
     error = None if report_error is not None else outcome.error
@@ -69,6 +71,14 @@ def run(config: PipelineConfig) -> RunSummary:
         is_good=summary.status is Status.PUSHED,
     )
     return dataclasses.replace(summary, report=page, report_error=report_error)
+
+
+def clear_leavings(root: pathlib.Path) -> None:
+    """Deletes what a training left that could not write its state to the end, on a full disk say."""
+    checkpoints = root / "checkpoints"
+    for pattern in ("*/*.part", "*/*/*_temp"):
+        for folder in checkpoints.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed_in_report(outcome: Outcome) -> bool:

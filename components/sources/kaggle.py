@@ -1,5 +1,6 @@
 """Fetches a data set from Kaggle with the user's key and without ever asking a question."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -52,8 +53,10 @@ def find_credentials(environ: Mapping[str, str], working_dir: pathlib.Path) -> C
         return Credentials(
             environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"], "KAGGLE_USERNAME and KAGGLE_KEY"
         )
-    home = pathlib.Path(environ.get("HOME") or pathlib.Path.home())
-    folders = [working_dir, home / ".kaggle", home / ".config" / "kaggle"]
+    folders = [working_dir]
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        home = pathlib.Path(environ.get("HOME") or pathlib.Path.home())
+        folders += [home / ".kaggle", home / ".config" / "kaggle"]
     if environ.get("KAGGLE_CONFIG_DIR"):
         folders.insert(0, pathlib.Path(environ["KAGGLE_CONFIG_DIR"]))
     for folder in folders:

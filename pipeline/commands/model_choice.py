@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from emotion_faces.client import DEFAULT_SERVER
+from emotion_pipeline.commands.terminal import path_argument
 
 _CONNECT_TIMEOUT_SECS = 1.0
 
@@ -18,7 +19,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help=f"a model server; without it {DEFAULT_SERVER}, or the model that comes with the project",
     )
-    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    parser.add_argument("--model-dir", metavar="DIR", type=path_argument, help="serve this model")
 
 
 def shipped_model() -> pathlib.Path:

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import (
+    FAILED_STATUS,
+    USAGE_STATUS,
+    going_on,
+    path_argument,
+    quiet,
+)
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from emotion_pipeline.settings import with_overrides
 
@@ -19,7 +27,7 @@ HELP = "Run the pipeline: from folders of images to a pushed model."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
     add_run_settings(parser)
-    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+    parser.add_argument("--summary", metavar="FILE.json", type=path_argument)
 
 
 def add_run_settings(parser: argparse.ArgumentParser) -> None:
@@ -128,17 +136,21 @@ def execute(options: argparse.Namespace) -> int:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "run.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run
         from emotion_pipeline.summary import format_summary
 
         summary = run(config)
-        text = summary.to_json()
         target = options.summary or pathlib.Path(config.root) / "summary.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
         print(format_summary(summary), file=terminal)
         if summary.report:
             print(f"report: {summary.report}", file=terminal)
-        print(f"summary: {target}\nlog: {log}", file=terminal)
-    return summary.status.exit_status
+        status = summary.status.exit_status
+        try:
+            write_whole(target, summary.to_json())
+            print(f"summary: {target}", file=terminal)
+        except OSError as error:
+            print(f"no summary: {describe_failure(error, str(target))}", file=terminal)
+            status = status or FAILED_STATUS
+        print(f"log: {log}", file=terminal)
+    return status

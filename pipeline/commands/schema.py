@@ -5,9 +5,16 @@ import pathlib
 import sys
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.terminal import (
+    USAGE_STATUS,
+    add_verbose,
+    going_on,
+    path_argument,
+    quiet,
+)
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Propose a schema from data, or compare two schemas."
@@ -27,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--out",
         metavar="FILE",
-        type=pathlib.Path,
+        type=path_argument,
         help="where to write it; the terminal if not given",
     )
     infer.add_argument("--eval-fraction", type=float)
@@ -56,15 +63,14 @@ def _infer(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.
-    with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
+    with going_on(), quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
         from emotion_pipeline.validation import infer_schema
 
         text = infer_schema(config)
         if options.out is None:
             print(text, end="", file=terminal)
         else:
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(text, encoding="utf-8")
+            write_whole(options.out, text)
             print(f"{options.out}: written; review it before it is used", file=terminal)
     return 0
 

@@ -5,8 +5,9 @@ import pathlib
 import sys
 
 from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import USAGE_STATUS, going_on, path_argument, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
@@ -33,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
     parser.add_argument("--eval-fraction", type=float)
-    parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
+    parser.add_argument("--json", metavar="FILE.json", type=path_argument, help="the outcome")
     parser.add_argument(
-        "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
+        "--report", metavar="FILE.html", type=path_argument, help="the outcome as a page to look at"
     )
     add_settings_arguments(parser)
 
@@ -57,7 +58,7 @@ def execute(options: argparse.Namespace) -> int:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "validate.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.validation import (
             format_validation,
             validate,
@@ -67,8 +68,7 @@ def execute(options: argparse.Namespace) -> int:
 
         validation = validate_requests(config) if options.requests else validate(config)
         if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(validation.to_json(), encoding="utf-8")
+            write_whole(options.json, validation.to_json())
         print(format_validation(validation), file=terminal)
         if options.report:
             if write_validation_report(validation, config.data, options.report):
