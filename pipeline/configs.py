@@ -245,7 +245,8 @@ class PipelineConfig:
     """One run of the pipeline.
 
     Attributes:
-      data: SOURCE: a folder, a zip, `kaggle:OWNER/NAME` or its URL, or `sample`.
+      data: SOURCE: a folder, an archive, a table of pixels, `kaggle:OWNER/NAME` or its URL, or
+        `sample`.
       root: Folder of everything that the pipeline writes.
       artifacts_dir: Where the components' outputs go; empty is `<root>/artifacts`. Workers on other
         machines must read and write there, and read `data`.

@@ -67,7 +67,7 @@ def create_pipeline(
     | drift | how far eval is from train, and both from an earlier run | DriftValidator |
     | checked | a run that stops, the anomalies named, or goes on | AnomalyGate |
     | balanced Examples | train: classes equally large; eval: untouched | ClassBalancer |
-    | transform graph | decode, scale to [0, 1], label to index | Transform |
+    | transform graph | decode, resize to 48x48, scale to [0, 1], label to index | Transform |
     | SavedModel | the specified CNN with its signatures | Trainer |
     | evaluation, blessing | metrics against thresholds and the latest blessed model | Resolver, Evaluator |
     | pushed version | a version folder that TensorFlow Serving picks up | Pusher |

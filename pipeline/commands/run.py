@@ -35,7 +35,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
+        help="a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample",
     )
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
     parser.add_argument("--recipe", choices=list(RECIPES), default="original", help="how to train")

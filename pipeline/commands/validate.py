@@ -13,7 +13,7 @@ from emotion_pipeline.configs import PipelineConfig
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
 DEFAULT_ROOT = "runs/validation"
-SOURCE_HELP = "a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample"
+SOURCE_HELP = "a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
