@@ -48,6 +48,9 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on(tmp_path):
     assert summary["status"] == "failed"
     assert summary["components"][-1]["id"] == "Trainer"
 
+    # As a training of other settings may have left it, which nobody goes on with.
+    (root / "checkpoints/other-00003/epoch-00002.part/variables_temp").mkdir(parents=True)
+    (root / "checkpoints/other-00003/best-00001/variables_temp").mkdir(parents=True)
     again = run_pipeline(root, data, *SHORT)
     assert again.status == 0, again.output
     assert again.summary["status"] == "pushed"

@@ -5,10 +5,13 @@ import signal
 import stat
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from emotion_pipeline.cli import main
+from emotion_pipeline.commands import sample_data
+from emotion_pipeline.commands.terminal import going_on, quiet
 
 EMOTION = pathlib.Path(sys.executable).with_name("emotion")
 
@@ -111,6 +114,21 @@ def test_what_a_terminal_cannot_spell_is_escaped(variables, tmp_path):
     assert (tmp_path / "лица" / "images" / "train").is_dir()
 
 
+def test_a_warning_that_something_will_change_is_for_verbose_alone(monkeypatch):
+    def warn(options):
+        warnings.warn("you are using Python 3.10", FutureWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(sample_data, "execute", warn)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert main(["sample-data", "x"]) == 0
+        assert caught == []
+        warnings.simplefilter("always")
+        assert main(["sample-data", "x", "--verbose"]) == 0
+        assert [str(one.message) for one in caught] == ["you are using Python 3.10"]
+
+
 def test_a_full_disk_is_told_in_a_line(tmp_path):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -126,6 +144,22 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
     assert done.returncode == 1
     assert "the disk is full or a limit of size is reached. Make room" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capfd):
+    with pytest.raises(SystemExit) as ended, going_on(), quiet(tmp_path / "log", False):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == (
+        "\nemotion: interrupted. Give the same command again: it goes on where it stopped\n"
+    )
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_keras_is_the_one_that_the_layers_need(tmp_path, monkeypatch, verbose):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    with quiet(tmp_path / "log", verbose):
+        assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
 
 
 @pytest.mark.slow
