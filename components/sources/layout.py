@@ -325,9 +325,9 @@ def _names(root: pathlib.Path, base: str = "", *, files: bool = False) -> list[s
 
 
 def _is_folder(root: pathlib.Path, entry: os.DirEntry) -> bool:
-    if entry.is_symlink():
-        return follow(root, pathlib.Path(entry.path))[0] is Leads.FOLDER
-    return entry.is_dir()
+    if not entry.is_dir():
+        return False
+    return not entry.is_symlink() or follow(root, pathlib.Path(entry.path))[0] is Leads.FOLDER
 
 
 def _not_followed(root: pathlib.Path, base: str) -> dict[str, str]:
