@@ -27,11 +27,15 @@ from emotion_pipeline.commands import (
 from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
     INTERRUPTED_STATUS,
+    USAGE_STATUS,
     add_verbose,
     spell_otherwise,
 )
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 from emotion_pipeline.components.failures import describe_failure
+
+DISTRIBUTION = "emotion-pipeline"
+"""The name under which the project is installed."""
 
 _COMMANDS = {
     "run": run,
@@ -50,17 +54,18 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     if not options.verbose:
         # Google's client says by it that it will not know this Python for ever.
         warnings.simplefilter("ignore", FutureWarning)
     try:
-        return options.execute(options)
+        status: int = options.execute(options)
+        return status
     except (UserError, ServingUserError) as error:
         if options.verbose:
             traceback.print_exc()
         print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+        return USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
     except KeyboardInterrupt:
         print("emotion: interrupted", file=sys.stderr)
         return INTERRUPTED_STATUS
@@ -75,8 +80,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED_STATUS
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """Asks for the version only when the user does: the look through what is installed takes time."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        import importlib.metadata
+
+        print(f"emotion {importlib.metadata.version(DISTRIBUTION)}")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command."""
     parser = argparse.ArgumentParser(prog="emotion", description="Facial-emotion recognition.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     add_verbose(common)

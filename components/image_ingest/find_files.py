@@ -83,5 +83,5 @@ def _inspect(entry: os.DirEntry) -> tuple[int, PruneReason | None]:
 
 
 def _printable(path: str) -> str:
-    """Return the path with other bytes than UTF-8 as \\xNN, since Parquet holds UTF-8 only."""
+    r"""Return the path with other bytes than UTF-8 as \xNN, since Parquet holds UTF-8 only."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

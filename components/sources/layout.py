@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, LABELS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import EVAL_SPLIT, LABELS, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.sources import archive
 from emotion_pipeline.components.sources.links import Leads, follow
@@ -20,21 +20,26 @@ EVAL_FOLDERS: tuple[str, ...] = (
 )
 """Names of the second split's folder; the first that is there is used."""
 
+TEST_FOLDERS: tuple[str, ...] = ("test", "testing")
+"""Beside one of the others it is the third split, which judges the model and chooses nothing."""
+
 _SPLIT_SUFFIX = re.compile(r"[-_. ]?(set|data|images|split)$")
 """What may follow a split's name: `Training_set`, `val-images`."""
 
 SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Names that operating systems leave behind beside those that begin with a dot."""
 
-_OUTER_FOLDER = "images"
+OUTER_FOLDER = "images"
+"""The folder around the splits, which may be left out."""
+
 _MAX_DEPTH = 4
 _LIST_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".xlsx", ".mat", ".lst"})
 _DETECTION_FOLDERS = frozenset({"images", "labels", "annotations"})
 
 EXPECTED = (
     "Expected images/train/<class>/ and images/validation/<class>/ (the outer images/ may be left "
-    "out; the second split may be named validation, valid, val, eval or test), or one folder of "
-    "class folders."
+    "out; the second split may be named validation, valid, val, eval or test, and a test beside another "
+    "of these judges alone), or one folder of class folders."
 )
 
 
@@ -43,9 +48,9 @@ class Layout:
     """Where the splits are, in posix paths relative to the data set's root.
 
     base: the folder that holds the splits, or, where `splits` is empty, the class folders; '' for
-    the root. splits: folder name in `base` -> 'train' or 'eval'; empty where one folder of classes
-    is to be split. unused: names of folders in `base` that hold a further split. class_names: name
-    of a class folder -> the class that its pictures belong to, where that is another.
+    the root. splits: folder name in `base` -> 'train', 'eval' or 'test'; empty where one folder of
+    classes is to be split. unused: names of folders in `base` that hold a further split. class_names:
+    name of a class folder -> the class that its pictures belong to, where that is another.
     """
 
     base: str
@@ -61,7 +66,7 @@ class Layout:
         """
         parts = self._parts_below_base(path)
         if not self.splits:
-            if len(parts) >= 2 and parts[0] != _OUTER_FOLDER:
+            if len(parts) >= 2 and parts[0] != OUTER_FOLDER:
                 return "", self._label(parts[0])
             return None
         if len(parts) >= 3 and parts[0] in self.splits:
@@ -82,7 +87,7 @@ class Layout:
         The Kaggle archive holds images/train and images/validation, and both again under
         images/images.
         """
-        nested = f"{self.base}/{_OUTER_FOLDER}/" if self.base else f"{_OUTER_FOLDER}/"
+        nested = f"{self.base}/{OUTER_FOLDER}/" if self.base else f"{OUTER_FOLDER}/"
         if not path.startswith(nested):
             return None
         rest = path[len(nested) :]
@@ -175,7 +180,7 @@ def _find(root: pathlib.Path, source: str) -> Layout:
         )
     for is_class, fewest in ((_has_files, 2), (_has_files_below, 2), (_has_files, 1)):
         for base in candidates:
-            names = [name for name in _names(root, base) if name != _OUTER_FOLDER]
+            names = [name for name in _names(root, base) if name != OUTER_FOLDER]
             found = [name for name in names if is_class(root, _join(base, name))]
             lists = _label_lists(root, base)
             if len(found) == 1 == fewest and lists:
@@ -220,7 +225,7 @@ def _candidates(root: pathlib.Path) -> Iterator[str]:
         names = _names(root, base)
         if depth < _MAX_DEPTH:
             for name in names:
-                if name.lower() == _OUTER_FOLDER or len(names) == 1:
+                if name.lower() == OUTER_FOLDER or len(names) == 1:
                     queue.append((_join(base, name), depth + 1))
 
 
@@ -232,7 +237,7 @@ def _deeper_splits(root: pathlib.Path, candidates: list[str]) -> list[Layout]:
         base, depth = queue.popleft()
         kinds = _split_folders(_names(root, base))
         if base not in candidates and kinds[TRAIN_SPLIT] and kinds[EVAL_SPLIT]:
-            found.append(_layout_of(base, kinds))
+            found.append(_layout_of(root, base, kinds))
         elif depth < _MAX_DEPTH - 1:
             queue.extend((_join(base, name), depth + 1) for name in _names(root, base))
     return found
@@ -249,10 +254,18 @@ def _split_folders(names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _layout_of(base: str, kinds: dict[str, list[str]]) -> Layout:
+def _layout_of(root: pathlib.Path, base: str, kinds: dict[str, list[str]]) -> Layout:
     train, second = kinds[TRAIN_SPLIT], kinds[EVAL_SPLIT]
     splits = {train[0]: TRAIN_SPLIT, second[0]: EVAL_SPLIT}
-    return Layout(base=base, splits=splits, unused=(*train[1:], *second[1:]))
+    # An empty folder is no split.
+    tests = [
+        name
+        for name in second[1:]
+        if split_kind(name, TEST_FOLDERS) and _names(root, _join(base, name))
+    ]
+    splits |= dict.fromkeys(tests[:1], TEST_SPLIT)
+    unused = tuple(name for name in (*train, *second) if name not in splits)
+    return Layout(base=base, splits=splits, unused=unused)
 
 
 def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
@@ -282,7 +295,7 @@ def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
             f"{where}: found {train}/, but no second split beside it. Add validation/, or give "
             f"{where}/{train} itself as the source and it is split by a hash of the content."
         )
-    return _layout_of(base, kinds)
+    return _layout_of(root, base, kinds)
 
 
 def _check_classes(root: pathlib.Path, parent: str, source: str) -> None:

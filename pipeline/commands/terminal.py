@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from emotion_pipeline.lazy_packages import make_lazy
+
 FAILED_STATUS = 1
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
@@ -39,6 +41,7 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
     """
     # Whatever the user's shell says: the layers, and TensorFlow Transform, are Keras 2.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    make_lazy("tfx.components")
     progress = logging.getLogger("emotion")
     progress.setLevel(logging.INFO)
     logging.basicConfig(level=logging.INFO)

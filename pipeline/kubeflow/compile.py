@@ -10,6 +10,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.engines.secrets import check_may_be_written
 from emotion_pipeline.kubeflow.config import KubeflowConfig
 from emotion_pipeline.kubeflow.graph import create_kubeflow_pipeline
 from emotion_pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
@@ -31,8 +32,10 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
       with that PipelineSpec.
 
     Raises:
-      UserError: A setting cannot be a runtime parameter, or resources are given to an unknown step.
+      UserError: A setting cannot be a runtime parameter or may hold a secret, or resources are given to
+        an unknown step.
     """
+    check_may_be_written(config.beam.args)
     spec = tfx_spec(config, kubeflow)
     parameters = parameter_specs(config, (*DEFAULT_PARAMETERS, *kubeflow.parameters))
     spec["root"]["inputDefinitions"] = {"parameters": parameters}

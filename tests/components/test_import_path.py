@@ -7,6 +7,7 @@ import pytest
 
 from emotion_pipeline.components.import_path import clean_path, python_command
 from emotion_pipeline.shipped.location import shipped_model_dir
+from emotion_pipeline.shipped.models import find_shipped
 
 EMOTION = pathlib.Path(sys.executable).with_name("emotion")
 
@@ -81,6 +82,6 @@ def test_the_command_takes_nothing_from_a_path_that_names_the_current_folder(hos
 @pytest.mark.slow
 def test_the_shipped_model_is_unpacked_without_the_current_folder(hostile, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cold"))
-    folder = shipped_model_dir()
+    folder = shipped_model_dir(find_shipped(None))
     assert list(folder.glob("*/saved_model.pb"))
     assert executed(hostile) == []

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.configs import RECIPES, PipelineConfig, TrainConfig
 from emotion_pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
 
@@ -81,6 +82,29 @@ def test_takes_a_number_that_yaml_reads_as_text():
     assert config.learning_rate == 0.001
 
 
+def test_a_mapping_takes_one_key_after_another_and_a_text_for_a_list_of_it():
+    config = PipelineConfig()
+    for text in (
+        "votes_columns.classes={angry: anger, happy: [happiness, joy]}",
+        "votes_columns.classes.sad=sadness",
+        "votes_columns.other=[contempt, NF]",
+        "votes=votes.csv",
+    ):
+        config = with_overrides(config, parse_assignment(text))
+    assert config.votes_columns == VoteColumns(
+        classes={"angry": ("anger",), "happy": ("happiness", "joy"), "sad": ("sadness",)},
+        other=("contempt", "NF"),
+    )
+    assert to_dict(config)["votes_columns"] == {
+        "file": "file",
+        "classes": {"angry": ["anger"], "happy": ["happiness", "joy"], "sad": ["sadness"]},
+        "other": ["contempt", "NF"],
+        "ignored": [],
+    }
+    assert with_overrides(PipelineConfig(), json.loads(json.dumps(to_dict(config)))) == config
+    assert PipelineConfig().votes_columns.classes == {}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -126,6 +150,14 @@ def test_refuses_a_bad_assignment(text, message):
         ({"seed": 1.5}, "^seed: expected int, got 1.5"),
         ({"labels": "happy"}, "^labels: expected tuple.*got 'happy'"),
         ({"labels": ["happy", "happy"]}, "^labels: must be at least two different class names"),
+        ({"votes_columns": {"other": "NF"}}, r"^votes_columns\.other: expected tuple.*got 'NF'"),
+        ({"votes_columns": {"classes": "sad"}}, r"^votes_columns\.classes: expected .*got 'sad'"),
+        ({"votes_columns": {"classes": {1: "a"}}}, r"^votes_columns\.classes: expected .*{1: 'a'}"),
+        ({"votes_columns": {"classes": {"sad": 3}}}, r"^votes_columns\.classes\.sad: .*got 3"),
+        (
+            {"votes": "v.csv", "votes_columns": {"classes": {"glad": "joy"}}},
+            r"^votes_columns\.classes\.glad: there is no such class; labels are angry, disgust",
+        ),
         ({"balance": "mirror"}, "^balance: must be one of translate, none, got 'mirror'"),
         ({"max_shift_px": 48}, "^max_shift_px: must be from 1 to 47, got 48"),
         ({"eval_fraction": 1}, r"^eval_fraction: must be in \(0, 1\), got 1.0"),

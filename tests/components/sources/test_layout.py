@@ -17,7 +17,7 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
         (["Train/a/1.jpg", "Val/a/2.jpg"], Layout("", {"Train": "train", "Val": "eval"})),
         (
             ["train/a/1.jpg", "val/a/2.jpg", "test/a/3.jpg"],
-            Layout("", {"train": "train", "val": "eval"}, unused=("test",)),
+            Layout("", {"train": "train", "val": "eval", "test": "test"}),
         ),
         (
             ["fer/images/train/a/1.jpg", "fer/images/val/a/2.jpg"],
@@ -30,7 +30,7 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
         (["train/a/1.jpg", "valid/a/2.jpg"], Layout("", {"train": "train", "valid": "eval"})),
         (
             ["train/a/1.jpg", "valid/a/2.jpg", "test/a/3.jpg"],
-            Layout("", {"train": "train", "valid": "eval"}, unused=("test",)),
+            Layout("", {"train": "train", "valid": "eval", "test": "test"}),
         ),
         (["Training/a/1.jpg", "Test/a/2.jpg"], Layout("", {"Training": "train", "Test": "eval"})),
         (

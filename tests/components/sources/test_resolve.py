@@ -8,9 +8,8 @@ import zipfile
 
 import pytest
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources import archive, packed, resolve
+from emotion_pipeline.components.sources import archive, packed, resolve, sample_data
 from tests.components.pictures import snapshot, write_data_set, write_picture
 
 
