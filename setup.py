@@ -108,5 +108,5 @@ setuptools.setup(
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},
-    entry_points={"console_scripts": ["emotion=emotion_pipeline.cli:main"]},
+    entry_points={"console_scripts": ["emotion=emotion_pipeline.entry:main"]},
 )
