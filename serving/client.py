@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 
 from emotion_faces import tensors
 from emotion_faces.addresses import DEFAULT_SERVER as DEFAULT_SERVER
@@ -34,7 +35,7 @@ MAX_BATCH_BYTES = 64 * 1024 * 1024
 """Encoded bytes in one request; a larger set of images goes in several."""
 
 _POLL_SECS = 0.2
-_RETRY_UNAVAILABLE = json.dumps(
+_RETRIES = json.dumps(
     {
         "methodConfig": [
             {
@@ -44,7 +45,8 @@ _RETRY_UNAVAILABLE = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    # TensorFlow Serving is RESOURCE_EXHAUSTED while its threads all answer others.
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             }
         ]
@@ -145,7 +147,7 @@ class EmotionClient:
         options = [
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
-            ("grpc.service_config", _RETRY_UNAVAILABLE),
+            ("grpc.service_config", _RETRIES),
             # A call larger than this buffer (default 256 KiB) would not be sent again.
             ("grpc.per_rpc_retry_buffer_size", 2 * MAX_BATCH_BYTES),
         ]
@@ -184,7 +186,7 @@ class EmotionClient:
             answers += self._predict_images(batch)
         return answers
 
-    def predict_pixels(self, pixels: np.ndarray) -> list[Prediction]:
+    def predict_pixels(self, pixels: npt.NDArray[np.float32]) -> list[Prediction]:
         """Classifies float32 [N, height, width, 1] in [0, 1], of the size that the model takes.
 
         Raises:
@@ -285,6 +287,11 @@ class EmotionClient:
             )
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
             text = f"the model server at {self._server} took longer than {self._timeout_secs:g} s"
+        elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not error.details():
+            text = (
+                f"the model server at {self._server} is busy: each of its threads answers another "
+                "call; try again, or start it with --grpc_max_threads=128"
+            )
         else:
             text = f"the model server at {self._server} answered {code.name}: {details}"
         return CallError(text, code, details)
@@ -303,7 +310,7 @@ class EmotionClient:
         middle = len(images) // 2
         return self._predict_images(images[:middle]) + self._predict_images(images[middle:])
 
-    def _predict(self, signature: str, alias: str, batch: np.ndarray) -> list[Prediction]:
+    def _predict(self, signature: str, alias: str, batch: npt.NDArray[Any]) -> list[Prediction]:
         request = predict_pb2.PredictRequest(model_spec=self._spec(signature))
         request.inputs[alias].CopyFrom(tensors.to_proto(batch, as_content=True))
         response = self._call(self._prediction.Predict, request)

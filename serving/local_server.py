@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from emotion_faces.cache import cache_dir
 from emotion_faces.client import DEFAULT_MODEL_NAME, DEFAULT_SERVER, EmotionClient
 from emotion_faces.errors import UserError
 from emotion_faces.stderr_log import stderr_to
+
+_LONGEST_SOCKET_PATH = 100
+"""Of the 107 bytes that Linux takes, and the 103 of macOS."""
 
 
 @contextlib.contextmanager
@@ -24,7 +28,7 @@ def connect(
 
 @contextlib.contextmanager
 def reach(server: str | None = None, model_dir: pathlib.Path | None = None) -> Iterator[str]:
-    """Yields HOST:PORT of a model server, or of a model folder that this process serves to itself.
+    """Yields the gRPC address of a model server, or of a folder that this process serves to itself.
 
     Args:
       server: HOST:PORT of a model server's gRPC port; 127.0.0.1:8500 when neither is given.
@@ -44,8 +48,9 @@ def reach(server: str | None = None, model_dir: pathlib.Path | None = None) -> I
 
 @contextlib.contextmanager
 def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
-    """Serves the model on a free loopback port; yields HOST:PORT.
+    """Serves the model to this user alone, on a Unix socket; yields its address for gRPC.
 
+    Where the folder of temporary files has too long a name for one, on a free loopback port.
     What TensorFlow says as it starts goes to `local-server.log` in the cache folder.
     """
     version_dir = newest_version(model_dir)
@@ -60,8 +65,11 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
         # The server takes a folder of versions; this one holds the chosen version alone.
         version = version_dir.name if version_dir.name.isdigit() else "1"
         (pathlib.Path(base) / version).symlink_to(version_dir.resolve(), target_is_directory=True)
+        socket = os.path.join(base, "socket")  # the folder is its owner's alone
+        fits = len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH
         options = flags.Options(
-            port=0,
+            port=-1 if fits else 0,
+            grpc_socket_path=socket if fits else "",
             model_name=DEFAULT_MODEL_NAME,
             model_base_path=base,
             file_system_poll_wait_seconds=0,
@@ -76,7 +84,7 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
                 f"the model in {version_dir} can't be loaded: {error}; see {log_file}"
             ) from None
         try:
-            yield f"127.0.0.1:{server.port}"
+            yield f"unix:{socket}" if fits else f"127.0.0.1:{server.port}"
         finally:
             server.stop()
 

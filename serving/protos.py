@@ -2,7 +2,7 @@
 
 The modules of tensorflow-serving-api import `tensorflow.core.*_pb2`, which import nothing but each
 other and protobuf; yet Python runs `tensorflow/__init__.py` on the way to them, which takes
-seconds. `_without_tensorflow` lets an empty package stand in for `tensorflow` meanwhile and takes
+seconds. `without_tensorflow` lets an empty package stand in for `tensorflow` meanwhile and takes
 it away again, so that a later `import tensorflow` is the real one. The message modules themselves
 are TensorFlow's own and stay, so that both use the same classes.
 """
@@ -21,7 +21,7 @@ _PARENT = "tensorflow"
 
 
 @contextlib.contextmanager
-def _without_tensorflow() -> Iterator[None]:
+def without_tensorflow() -> Iterator[None]:
     """Make `tensorflow.core` importable alone, unless TensorFlow is imported already.
 
     Raises:
@@ -45,10 +45,10 @@ def _without_tensorflow() -> Iterator[None]:
         del sys.modules[_PARENT]
 
 
-with _without_tensorflow():
+with without_tensorflow():
     from tensorflow.core.example import example_pb2
     from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
+    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2, saved_model_pb2
     from tensorflow_serving.apis import (
         classification_pb2,
         get_model_metadata_pb2,
@@ -87,6 +87,7 @@ __all__ = [
     "prediction_log_pb2",
     "prediction_service_pb2_grpc",
     "regression_pb2",
+    "saved_model_pb2",
     "status_pb2",
     "tensor_pb2",
     "tensor_shape_pb2",

@@ -11,10 +11,15 @@ from typing import Any
 from emotion_faces import tfserving
 from emotion_faces.client import DEFAULT_MODEL_NAME
 from emotion_faces.errors import UserError
-from emotion_faces.model_server import flags, source
+from emotion_faces.model_server import flags, ports, source
 from emotion_faces.stderr_log import stderr_to
 
 ENGINES = ("auto", "embedded", "tfserving")
+EVERY_ADDRESS = ("0.0.0.0", "::")
+"""What TensorFlow Serving binds, which has no flag for it."""
+
+REST_FLAG = "--rest-port"
+"""The flag of `emotion serve`; the server's own is --rest_api_port."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +60,8 @@ def serve(settings: ServeSettings, engine: str = "auto") -> int:
         PATH; 'embedded': this project's server; 'auto': the binary where it is on PATH, else ours.
 
     Raises:
-      UserError: there is no such engine or folder, or the server can't start.
+      UserError: there is no such engine or folder, or the server can't start, or can't keep to
+        `host`.
     """
     if engine not in ENGINES:
         raise UserError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}")
@@ -63,19 +69,41 @@ def serve(settings: ServeSettings, engine: str = "auto") -> int:
         raise UserError(
             f"there is no folder {settings.model_dir}; give the folder that `emotion run` pushed to"
         )
+    ports.check("--port", settings.port)
+    ports.check(REST_FLAG, settings.rest_port)
     binary = tfserving.find_binary()
     values = settings.flag_values()
+    if binary is not None and engine == "auto" and settings.host not in EVERY_ADDRESS:
+        print(
+            f"serving with this project's server: {binary} is here too, and listens on every "
+            f"address where {settings.host} alone was asked for (--engine tfserving --host 0.0.0.0 "
+            "takes it all the same)",
+            flush=True,
+        )
+        binary = None
     if binary is not None and engine != "embedded":
+        if settings.host not in EVERY_ADDRESS:
+            raise UserError(
+                f"{binary} listens on every address of this machine, and --host {settings.host} "
+                "can't be kept: give --host 0.0.0.0, or --engine embedded"
+            )
+        if warning := tfserving.check_binary(binary, _newest(settings)):
+            print(f"warning: {warning}", flush=True)
         return _run_binary(tfserving.binary_command(binary, values, settings.flags))
     if engine == "tfserving":
         print(f"{tfserving.BINARY} is not on PATH; its container serves the same with:\n")
-        print(tfserving.container_command(values, settings.flags))
+        print(tfserving.container_command(values, settings.flags, _newest(settings)))
         return 0
     return _run_embedded(settings, values)
 
 
+def _newest(settings: ServeSettings) -> pathlib.Path | None:
+    found = source.list_versions(str(settings.model_dir))
+    return pathlib.Path(found[max(found)]) if found else None
+
+
 def _run_binary(command: Sequence[str]) -> int:
-    print(f"serving with {command[0]}, which listens on every address of this machine", flush=True)
+    print(f"serving with {command[0]}, on every address of this machine", flush=True)
     os.execv(command[0], list(command))  # the binary gets the signals meant for it
 
 
@@ -100,4 +128,4 @@ def _run_server(settings: ServeSettings, options: flags.Options) -> int:
             flush=True,
         )
 
-    return server.run(options, announce)
+    return server.run(options, announce, REST_FLAG)

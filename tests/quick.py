@@ -27,8 +27,13 @@ HEAVY = frozenset(
         "tfx_bsl",
     }
 )
-STARTS_COMMANDS = ("tests/e2e/", "tests/kubeflow/", "tests/serving/conformance/")
-"""Where tests start the `emotion` command or a model server, which import these in a process of their own."""
+STARTS_COMMANDS = (
+    "tests/e2e/",
+    "tests/kubeflow/",
+    "tests/serving/conformance/",
+    "tests/test_doctests.py",
+)
+"""Where tests start the command or a server, which import these in a process of their own, or import by name."""
 
 HEAVY_FIXTURES = frozenset({"models_dir", "model_dir"})
 """Fixtures that write models with TensorFlow, or serve them."""

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from emotion_pipeline.cli import make_parser
+from emotion_pipeline.commands import kubeflow
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import parse_assignment, with_overrides
 
@@ -82,6 +83,8 @@ def test_commands_are_what_the_parser_takes(document, line, capsys):
         if ended.code:
             pytest.fail(f"{document}: {line}\n{capsys.readouterr().err}")
         return  # --help, --version
+    if options.execute is kubeflow.execute and hasattr(options, "image"):
+        kubeflow._kubeflow_config(options)
     for assignment in getattr(options, "assignments", ()):
         if options.execute.__module__.endswith(".kubeflow") and hasattr(options, "package"):
             continue  # a parameter of a package, checked against it

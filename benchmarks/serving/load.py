@@ -3,13 +3,16 @@
 `python -m benchmarks.serving.load` writes a SavedModel of the specified network, untrained and in
 float32 (or takes the one of `--saved-model`), then, in one run:
 the in-process limit, this project's batcher called by threads without a socket, its server over
-gRPC with 1, 8 and 32 clients and over REST with 8 and 32, and each peer (each in a virtual
+gRPC with 1, 8 and 32 clients and over REST with 8 and 32, the same of the server that SERVING_COMMAND
+starts (`SERVING_COMMAND="tensorflow_model_server --enable_batching --grpc_max_threads=128
+--batching_parameters_file=serving/deploy/batching.config"`), and each peer (each in a virtual
 environment of its own with the same TensorFlow) over REST with 8 and 32. Every image is a JPEG sent
 alone, and every answer from a server is compared with the graph's own.
 
-The in-process limit is one thread that feeds a session of TensorFlow with full batches of the same
+The in-process limit is threads that feed a session of TensorFlow with full batches of the same
 JPEGs (decoding, network and all outputs are in it; sockets, parsing and waiting are not), the best
-of three batch sizes. It has every core to itself, while a server shares them with its clients. So
+of three batch sizes and of one, two and four threads: two batches that alternate pass one that has
+the cores to itself. It has every core to itself, while a server shares them with its clients. So
 each measurement also tells what the server did with each core-second that it got, beside what the
 limit did with one of its own ("a core"), and the cores that the clients and everything else used.
 """
@@ -19,6 +22,7 @@ import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -43,6 +47,7 @@ APPS = ROOT / "benchmarks" / "serving" / "peers"
 MIB = 1 << 20
 IMAGES = 64
 BATCHES = (32, 64, 128)
+FEEDERS = (1, 2, 4)
 THREADS = (1, 8, 32)
 PEERS = {
     "litserve": ["litserve"],
@@ -98,7 +103,7 @@ def write_model(version_dir: pathlib.Path) -> None:
 
 
 def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> dict:
-    """Returns (images a second, cores busy) for each batch size, and the right answers."""
+    """Returns (images a second, cores busy) by feeders and batch size, and the right answers."""
     import tensorflow as tf
 
     images = read_images(images_dir)
@@ -110,16 +115,31 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
         fetches = [tensor.name for tensor in signature.outputs.values()]
         run = session.make_callable(fetches, [feed])
         probabilities = session.run(signature.outputs["probabilities"].name, {feed: images})
-        for size in BATCHES:
+        for size, feeders in itertools.product(BATCHES, FEEDERS):
             batch = (images * (size // IMAGES + 1))[:size]
             run(batch)
-            count, started, cpu = 0, time.perf_counter(), time.process_time()
-            while time.perf_counter() - started < secs:
-                run(batch)
-                count += size
-            elapsed = time.perf_counter() - started
-            rates[size] = (count / elapsed, (time.process_time() - cpu) / elapsed)
+            rates[f"{feeders} x {size}"] = measure_feeders(run, batch, feeders, secs)
     return {"rates": rates, "probabilities": probabilities.tolist()}
+
+
+def measure_feeders(run, batch, feeders: int, secs: float) -> tuple[float, float]:
+    """Returns images a second and cores busy of threads that each run the batch over and over."""
+    counts = [0] * feeders
+
+    def feed(number: int) -> None:
+        while time.perf_counter() < end:
+            run(batch)
+            counts[number] += len(batch)
+
+    threads = [threading.Thread(target=feed, args=(number,)) for number in range(feeders)]
+    started, cpu = time.perf_counter(), time.process_time()
+    end = started + secs
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - started
+    return sum(counts) / elapsed, (time.process_time() - cpu) / elapsed
 
 
 def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[dict]:
@@ -316,20 +336,29 @@ def measure(name, protocol, port, clients, process, directory, secs) -> Load:
     return load
 
 
-def own_loads(directory: pathlib.Path, secs: float):
-    """Yields the measurements of this project's server (or of SERVING_COMMAND)."""
+def server_commands() -> dict[str, list[str]]:
+    """Returns the commands of this project's server, and of SERVING_COMMAND's where it is set."""
+    commands = {"this": [sys.executable, "-m", "emotion_faces.model_server"]}
+    if "SERVING_COMMAND" in os.environ:
+        commands[pathlib.Path(harness.launch_command()[0]).name] = harness.launch_command()
+    return commands
+
+
+def server_loads(name: str, launch: list[str], directory: pathlib.Path, secs: float):
+    """Yields the measurements of a server that takes tensorflow_model_server's flags."""
     grpc_port, rest_port = harness.free_port(), harness.free_port()
-    command = [*harness.launch_command(), f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
+    command = [*launch, f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
     command += ["--model_name=emotion", f"--model_base_path={directory}/emotion"]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    with started(command, environment, ROOT, grpc_port, directory / "own.log") as process:
+    with started(command, environment, ROOT, grpc_port, directory / f"{name}.log") as process:
         for protocol, port, counts in (
             ("grpc", grpc_port, (1, 8, 32)),
             ("rest", rest_port, (8, 32)),
         ):
             for clients in counts:
-                name = f"this server, {protocol}"
-                yield measure(name, protocol, port, clients, process, directory, secs)
+                yield measure(
+                    f"{name}, {protocol}", protocol, port, clients, process, directory, secs
+                )
 
 
 def peer_loads(name: str, venvs: pathlib.Path, directory: pathlib.Path, secs: float):
@@ -408,7 +437,8 @@ def compare(options) -> None:
         limits = [limit_of(directory, options.secs / 2)]
         batcher = run_with_model("call_batcher", directory, options.secs)
         loads += [Load(**fields) for fields in batcher]
-        loads += own_loads(directory, options.secs)
+        for name, launch in server_commands().items():
+            loads += server_loads(name, launch, directory, options.secs)
         limits.append(limit_of(directory, options.secs / 2))
         for name in peers:
             try:

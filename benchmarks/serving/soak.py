@@ -2,7 +2,8 @@
 
 `python -m benchmarks.serving.soak --minutes 10` starts the server (SERVING_COMMAND replaces the
 command), pushes a version every few seconds, a corrupt one now and then, and prints failed calls,
-wrong answers, memory and threads. The conformance suite runs the same code for twenty pushes.
+wrong answers, memory and threads. A failed call, a stale answer, or memory that grew, is status 1.
+The conformance suite runs the same code for twenty pushes.
 """
 
 import argparse
@@ -24,6 +25,8 @@ import psutil
 from tests.serving.conformance import fixture_models, harness
 
 MIB = 1 << 20
+MOST_GROWTH = 1.1
+"""Memory at the end, in that after the first tenth of the run; more is a failure."""
 
 
 @dataclasses.dataclass
@@ -119,6 +122,17 @@ def _call(server, model, over_rest, swap, lock, stop) -> None:
                 span[0], span[1] = min(span[0], ended), max(span[1], started)
 
 
+def peak(process: psutil.Process) -> int:
+    """Returns the most bytes that were resident since reset_peak()."""
+    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(text.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def reset_peak(process: psutil.Process) -> None:
+    """Has the kernel count the peak from now on."""
+    pathlib.Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
 def _paced(minutes: float, every_secs: float, samples: list, process: psutil.Process):
     """Yields versions (each tenth corrupt) at a pace, and samples memory and threads meanwhile."""
     end = time.monotonic() + minutes * 60
@@ -152,10 +166,12 @@ def main() -> int:
         if os.environ.get("KEEP_LOGS") is None:
             shutil.rmtree(directory)
     _report(swap, samples)
-    return 1 if swap.failures or swap.stale() else 0
+    grown = _report(swap, samples)
+    return 1 if swap.failures or swap.stale() or grown > MOST_GROWTH else 0
 
 
-def _report(swap: Swap, samples) -> None:
+def _report(swap: Swap, samples) -> float:
+    """Prints what happened; returns how memory grew."""
     print(f"calls {swap.calls}, failed {len(swap.failures)}, from a version not live: ", end="")
     print(f"{len(swap.stale())}; pushes {len(swap.pushed) - 1}, of them corrupt: ", end="")
     print(len(swap.corrupt))
@@ -171,6 +187,9 @@ def _report(swap: Swap, samples) -> None:
     ratio = samples[-1][1] / settled[1]
     print(f"memory at the end / after the first tenth: {ratio:.3f}; ", end="")
     print(f"threads {settled[2]} -> {samples[-1][2]}")
+    if ratio > MOST_GROWTH:
+        print(f"memory grew beyond {MOST_GROWTH}: failed")
+    return ratio
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def train_and_measure(
     import tensorflow as tf
 
     from emotion_pipeline.components.constants import LABELS
-    from emotion_pipeline.components.model_metrics import per_class
+    from emotion_pipeline.components.scores import per_class
     from emotion_pipeline.modules.networks import build_network
     from emotion_pipeline.modules.precision import choose_policy
     from emotion_pipeline.modules.trainer_module import count_confusion, measure, predict

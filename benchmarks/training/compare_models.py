@@ -53,11 +53,11 @@ def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
     Args:
       root: Of the run that has the pictures.
       name: Of the model, as `benchmarks.models.model_dir` takes it.
-      **options: Of `emotion_pipeline.components.run_report.predictions.predict`.
+      **options: Of `emotion_pipeline.components.predictions.predict`.
     """
     from emotion_pipeline.components.constants import EVAL_SPLIT
+    from emotion_pipeline.components.predictions import predict
     from emotion_pipeline.components.records.run_records import output
-    from emotion_pipeline.components.run_report.predictions import predict
 
     examples = output(latest_components(root), "ClassBalancer", "balanced_examples").uri
     with model_dir(name) as folder:

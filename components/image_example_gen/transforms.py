@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from emotion_pipeline.components import features
-from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.constants import ALL_SPLITS
 from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.components.image_ingest.manifest import (
     KEPT,
@@ -127,7 +127,7 @@ class ManifestToExamples(beam.PTransform):
             | "SpreadRowGroups" >> beam.Reshuffle()
             | "ReadImages"
             >> beam.ParDo(ReadImages(self._manifest_path, self._root)).with_outputs(
-                CHANGED_TAG, *SPLITS
+                CHANGED_TAG, *ALL_SPLITS
             )
         )
-        return {tag: outputs[tag] for tag in (*SPLITS, CHANGED_TAG)}
+        return {tag: outputs[tag] for tag in (*ALL_SPLITS, CHANGED_TAG)}

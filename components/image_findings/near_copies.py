@@ -10,6 +10,7 @@ import pandas as pd
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings.groups import Groups
 from emotion_pipeline.components.image_findings.uninformative import MIN_CONTRAST
 from emotion_pipeline.components.image_ingest.measure import decode_upright
 
@@ -78,16 +79,16 @@ def find_near_copies(kept: pd.DataFrame, load: LoadPixels) -> list[list[str]]:
     hashes = np.array([int(text, 16) for text in shown["perceptual_hash"]], dtype=np.uint64)
     paths = shown["path"].to_numpy()
     correlate = Correlation(load)
-    groups = _Groups()
+    groups: Groups[int] = Groups()
     # A thousand pictures of one hash are compared to the first of them, not each to each.
     values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     for index, same in enumerate(first[inverse]):
         if index != same and correlate(paths[same], paths[index]) >= MIN_CORRELATION:
-            groups.join(same, index)
+            groups.join(int(same), index)
     for pairs in _near_pairs(values):
         for one, other in first[pairs]:
             if correlate(paths[one], paths[other]) >= MIN_CORRELATION:
-                groups.join(one, other)
+                groups.join(int(one), int(other))
     pixel_hashes = shown["pixel_hash"].to_numpy()
     return sorted(sorted(pixel_hashes[members]) for members in groups.members())
 
@@ -165,25 +166,3 @@ class Correlation:
         smooth = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), sigmaX=1)
         centred = smooth - np.mean(smooth)
         return centred / max(float(np.linalg.norm(centred)), 1e-6)
-
-
-class _Groups:
-    """Sets of indices that grow together: a disjoint-set forest."""
-
-    def __init__(self) -> None:
-        self._parents: dict[int, int] = {}
-
-    def _root(self, index: int) -> int:
-        while (parent := self._parents.setdefault(index, index)) != index:
-            self._parents[index] = self._parents[parent]
-            index = parent
-        return index
-
-    def join(self, one: int, other: int) -> None:
-        self._parents[self._root(int(other))] = self._root(int(one))
-
-    def members(self) -> list[list[int]]:
-        groups: dict[int, list[int]] = {}
-        for index in self._parents:
-            groups.setdefault(self._root(index), []).append(index)
-        return list(groups.values())

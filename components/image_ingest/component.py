@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from emotion_pipeline.components import artifacts
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_ingest import executor
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 
@@ -22,7 +22,9 @@ class ImageIngestSpec(component_spec.ComponentSpec):
         "source": component_spec.ExecutionParameter(type=str),
         "cache_dir": component_spec.ExecutionParameter(type=str),
         "eval_fraction": component_spec.ExecutionParameter(type=float),
+        "group_by": component_spec.ExecutionParameter(type=str),
         "max_pruned_fraction": component_spec.ExecutionParameter(type=float),
+        "class_names": component_spec.ExecutionParameter(type=str),
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
         "votes": component_spec.ExecutionParameter(type=str),
         "votes_columns": component_spec.ExecutionParameter(type=str),
@@ -50,7 +52,9 @@ class ImageIngest(base_component.BaseComponent):
         cache_dir: str,
         *,
         eval_fraction: float = 0.2,
+        group_by: str = "",
         max_pruned_fraction: float = 0.1,
+        class_names: Mapping[str, str] | None = None,
         source_fingerprint: str = "",
         votes: str = "",
         votes_columns: VoteColumns = _DEFAULT_COLUMNS,
@@ -60,10 +64,13 @@ class ImageIngest(base_component.BaseComponent):
         """Construct the component.
 
         Args:
-            source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+            source: a folder, an archive or a table of pixels, `kaggle:OWNER/NAME`, a Kaggle data
+                set's URL, or `sample`.
             cache_dir: where the pipeline keeps its own copies.
             eval_fraction: share of the pictures that go to eval where the source has no splits.
+            group_by: what names a person or a film in a path; its pictures go to one split.
             max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
+            class_names: name of a class folder -> the class of its pictures, where that is another.
             source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
             votes: a CSV of people's votes on the pictures; empty for none.
             votes_columns: what its columns mean.
@@ -76,7 +83,7 @@ class ImageIngest(base_component.BaseComponent):
             UserError: `votes_columns` does not fit the labels.
         """
         if not source:
-            raise ValueError("source must name a folder, a .zip, a Kaggle data set, or sample")
+            raise ValueError("source must name a folder, a file, a Kaggle data set, or sample")
         if not cache_dir:
             raise ValueError("cache_dir must name a folder")
         if not 0 < eval_fraction < 1:
@@ -94,17 +101,14 @@ class ImageIngest(base_component.BaseComponent):
                 source=source,
                 cache_dir=cache_dir,
                 eval_fraction=eval_fraction,
+                group_by=group_by,
                 max_pruned_fraction=max_pruned_fraction,
+                class_names=json.dumps(dict(class_names or {}), sort_keys=True),
                 source_fingerprint=source_fingerprint,
                 votes=votes,
                 votes_columns=meanings,
                 votes_fingerprint=votes_fingerprint,
-                code_fingerprint=code_fingerprint(
-                    "emotion_pipeline.components.image_ingest",
-                    "emotion_pipeline.components.sources",
-                    "emotion_faces.picture_bytes",
-                    "emotion_faces.upright",
-                ),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.image_ingest"),
                 manifest=channel.Channel(type=artifacts.ImageManifest),
             )
         )

@@ -11,7 +11,12 @@ from typing import Any
 import pandas as pd
 from tfx.dsl.io import fileio
 
-from emotion_pipeline.components.constants import SPLITS
+from emotion_pipeline.components.constants import (
+    ALL_SPLITS,
+    IMAGE_SIZE_PX,
+    SPLITS,
+    TEST_SPLIT,
+)
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
@@ -19,6 +24,8 @@ SOURCE_FILE = "source.json"
 
 ROW_GROUP_ROWS = 1024
 """Rows of the file that are read together: the workers of a Beam step share the row groups."""
+
+_MAX_SIZES = 4
 
 KEPT = "kept"
 PRUNED = "pruned"
@@ -45,8 +52,8 @@ COLUMNS: dict[str, str] = {
 }
 """Column names in order, with their dtypes; `object` columns hold str and are never null.
 
-path: posix, relative to the data set's root. split: 'train', 'eval', or '' outside any split.
-label: folder name, or ''. width, height: of the upright picture, 0 where not decoded. orientation:
+path: posix, relative to the data set's root. split: 'train', 'eval', 'test', or '' outside any.
+label: class, or ''. width, height: of the upright picture, 0 where not decoded. orientation:
 EXIF's, 1 to 8, of the file; where it is not 1, the pixels that are measured here and those of the
 Examples are turned upright, and the file is not; 0 where not decoded. channels: bands, or 0.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
@@ -123,10 +130,26 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
     """Return the rows of the files that are used, of one split or of all."""
     chosen = table["status"] == KEPT
     if split is not None:
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if split not in ALL_SPLITS:
+            raise ValueError(f"split must be one of {ALL_SPLITS}, got {split!r}")
         chosen &= table["split"] == split
     return table[chosen]
+
+
+def describe_other_sizes(table: pd.DataFrame) -> str:
+    """Return how many of the kept pictures have another size than the network's; '' where none has."""
+    kept = kept_rows(table)
+    others = kept[(kept["width"] != IMAGE_SIZE_PX) | (kept["height"] != IMAGE_SIZE_PX)]
+    if others.empty:
+        return ""
+    sizes = (others["width"].astype(str) + "x" + others["height"].astype(str)).value_counts()
+    shown = ", ".join(sizes.index[:_MAX_SIZES])
+    more = len(sizes) - _MAX_SIZES
+    return (
+        f"{len(others)} of {len(kept)} pictures are not {IMAGE_SIZE_PX}x{IMAGE_SIZE_PX} pixels "
+        f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
+        "model resizes"
+    )
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
@@ -138,10 +161,15 @@ def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.Dat
     return pruned
 
 
+def present_splits(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return `SPLITS`, and `test` where the data set has it."""
+    return (*SPLITS, TEST_SPLIT) if (table["split"] == TEST_SPLIT).any() else SPLITS
+
+
 def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
     """Return the numbers of files per split; `other` is for files in neither."""
     counts = {}
-    for split in (*SPLITS, "other"):
+    for split in (*present_splits(table), "other"):
         rows = table[table["split"] == ("" if split == "other" else split)]
         pruned = rows[rows["status"] == PRUNED]
         by_reason = pruned["reason"].value_counts()
@@ -174,6 +202,18 @@ def read_manifest(uri: str | os.PathLike) -> Manifest:
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
     return Manifest(table=table, root=root, source=source, votes=read_votes_record(uri))
+
+
+def read_splits(uri: str | os.PathLike) -> pd.DataFrame:
+    """Return the columns `split` and `status` alone of a manifest in the folder `uri`."""
+    with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
+        return pd.read_parquet(io.BytesIO(file.read()), columns=["split", "status"])
+
+
+def count_kept(uri: str | os.PathLike, split: str) -> int:
+    """Return how many files of a split are used."""
+    columns = read_splits(uri)
+    return int(((columns["split"] == split) & (columns["status"] == KEPT)).sum())
 
 
 def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:

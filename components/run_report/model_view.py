@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 from markupsafe import Markup
 
-from emotion_pipeline.components.model_metrics import macro_f1, per_class
 from emotion_pipeline.components.run_report.calibration import (
     ReliabilityBin,
     expected_calibration_error,
@@ -21,6 +20,7 @@ from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
 from emotion_pipeline.components.run_report.pictures import Picture, data_uri
 from emotion_pipeline.components.run_report.votes_view import VotesScore, vote_scores
+from emotion_pipeline.components.scores import macro_f1, per_class
 
 _MAX_CLASSES_DRAWN = 40
 
@@ -72,6 +72,8 @@ class ModelView:
     mistakes: list[MistakeView]
     checks: list[ThresholdCheck]
     vote_scores: list[VotesScore]
+    split: str
+    judgement: str
 
 
 def make_model_view(content: ModelContent) -> ModelView:
@@ -124,6 +126,8 @@ def make_model_view(content: ModelContent) -> ModelView:
         ],
         checks=list(content.checks),
         vote_scores=vote_scores(predictions),
+        split=content.split,
+        judgement=content.judgement,
     )
 
 

@@ -85,7 +85,6 @@ def fetch_stored(
     Raises:
       UserError: One cannot be read, or has another size than was listed.
     """
-
     openers = threading.local()
 
     def fetch(file: StoredFile) -> None:

@@ -12,22 +12,28 @@ from emotion_pipeline.commands.configure import (
     add_settings_arguments,
     add_votes_argument,
     configure,
+    local_file,
 )
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.components.locks import LockedError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from emotion_pipeline.process_time import seconds_since_start
+from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
+GROUP_BY_HELP = "what names a person or a film in a path: its pictures go to one split, where the split is drawn"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
     add_run_settings(parser)
     parser.add_argument(
-        "--summary", metavar="FILE.json", type=pathlib.Path, help="the outcome (ROOT/summary.json)"
+        "--summary", metavar="FILE.json", type=local_file, help="the outcome (ROOT/summary.json)"
     )
 
 
@@ -36,7 +42,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
+        help="a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample",
     )
     add_votes_argument(parser)
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
@@ -49,6 +55,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-shift-px", type=int, help="largest shift of a translated copy")
     parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
+    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     parser.add_argument(
         "--keep-leaks",
         action="store_true",
@@ -102,7 +109,17 @@ def run_settings(
     Raises:
       UserError: As `read` says.
     """
-    keys = ("data", "votes", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    keys = (
+        "data",
+        "votes",
+        "root",
+        "seed",
+        "balance",
+        "max_shift_px",
+        "eval_fraction",
+        "group_by",
+        "push_dir",
+    )
     flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)
@@ -139,19 +156,33 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
+    try:
+        # Before the first line of the log: a run that has the root keeps its log and its summary.
+        with owned_root(config):
+            return _run(config, options)
+    except LockedError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "run.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run
         from emotion_pipeline.summary import format_summary
 
         # What the user waited: half of a short run is imports.
         summary = dataclasses.replace(run(config), seconds=seconds_since_start())
-        text = summary.to_json()
         target = options.summary or pathlib.Path(config.root) / "summary.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
         print(format_summary(summary), file=terminal)
         if summary.report:
             print(f"report: {summary.report}", file=terminal)
-        print(f"summary: {target}\nlog: {log}", file=terminal)
-    return summary.status.exit_status
+        status = summary.status.exit_status
+        try:
+            write_whole(target, summary.to_json())
+            print(f"summary: {target}", file=terminal)
+        except OSError as error:
+            print(f"no summary: {describe_failure(error, str(target))}", file=terminal)
+            status = status or FAILED_STATUS
+        print(f"log: {log}", file=terminal)
+    return status

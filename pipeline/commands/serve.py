@@ -3,6 +3,7 @@
 import argparse
 import pathlib
 
+from emotion_faces.model_server import flags
 from emotion_pipeline.commands.model_choice import add_shipped_argument, shipped_model
 from emotion_pipeline.components.errors import UserError
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shipped_argument(parser)
     parser.add_argument("--port", type=int, default=8500, help="of gRPC (8500)")
     parser.add_argument("--rest-port", type=int, default=8501, help="of REST (8501); 0 for none")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind (%(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address of both ports (%(default)s)")
     parser.add_argument("--model-name", default="emotion", help="name to serve it as")
     parser.add_argument(
         "--engine",
@@ -32,8 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "flags",
         nargs="*",
         metavar="-- --FLAG=VALUE",
-        help="further flags of tensorflow_model_server, after --",
+        help="further flags of tensorflow_model_server; they may stand without the -- too",
     )
+    for name in sorted(flags.NAMES - {"host", "port", "help", "version"}):
+        parser.add_argument(
+            f"--{name}", action=_AppendFlag, nargs="?", dest=name, help=argparse.SUPPRESS
+        )
+
+
+class _AppendFlag(argparse.Action):
+    """Takes a flag of tensorflow_model_server as it is, among those after `--`."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Keeps `--flag=value`, or a bare `--flag`."""
+        flag = f"--{self.dest}" if values is None else f"--{self.dest}={values}"
+        namespace.named_flags = [*getattr(namespace, "named_flags", []), flag]
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -48,6 +62,6 @@ def execute(options: argparse.Namespace) -> int:
         port=options.port,
         rest_port=options.rest_port,
         host=options.host,
-        flags=tuple(options.flags),
+        flags=(*getattr(options, "named_flags", ()), *options.flags),
     )
     return serve(settings, options.engine)

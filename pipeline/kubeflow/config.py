@@ -174,7 +174,7 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
         raise UserError(
             f"--root {config.root}: lies inside the data {config.data}; give a folder outside it"
         )
-    if config.data.startswith(("kaggle:", "http")) and not kubeflow.kaggle_secret:
+    if config.data.startswith(("kaggle:", "opendatasets:", "http")) and not kubeflow.kaggle_secret:
         raise UserError(
             f"--data {config.data}: needs a key; make a secret with the keys username and key and "
             "name it with --kaggle-secret"

@@ -10,8 +10,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from emotion_pipeline.components.locks import alone_with
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.records.training_record import write_training
+from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
@@ -63,17 +65,20 @@ def run_fn(fn_args: FnArgs) -> None:
             seed=seed,
             dtype_policy=policy,
         )
-    state = train(
-        model,
-        train_split,
-        eval_split,
-        config,
-        seed,
-        checkpoints_dir=custom["checkpoints_dir"],
-        key=_training_key(custom, policy, strategy, train_split, eval_split),
-        log_dir=fn_args.model_run_dir,
-        teachers=Teachers(config.teachers, class_names) if config.teachers else None,
-    )
+    key = _training_key(custom, policy, strategy, train_split, eval_split)
+    # Runs that share a root may come to the same training, with one folder of checkpoints.
+    with alone_with(custom["checkpoints_dir"], key):
+        state = train(
+            model,
+            train_split,
+            eval_split,
+            config,
+            seed,
+            checkpoints_dir=custom["checkpoints_dir"],
+            key=key,
+            log_dir=fn_args.model_run_dir,
+            teachers=Teachers(config.teachers, class_names) if config.teachers else None,
+        )
     train_metrics = measure(model, train_split.originals(), config)
     eval_metrics = measure(model, eval_split, config)
     summary = {
@@ -101,13 +106,10 @@ def measure(model: tf.keras.Model, split: Split, config: TrainConfig) -> dict[st
     confusion = count_confusion(split.labels, probabilities)
     of_label = probabilities[np.arange(len(split)), split.labels]
     total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
-    hits = np.diag(confusion)
-    actual_plus_predicted = confusion.sum(axis=1) + confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(actual_plus_predicted, 1)
     return {
-        "accuracy": float(hits.sum() / len(split)),
+        "accuracy": float(np.trace(confusion) / len(split)),
         "loss": total_loss / len(split),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.image_ingest import votes as ingest_votes
 from emotion_pipeline.components.image_ingest.manifest import VotesRecord
 
@@ -39,8 +40,13 @@ def _agreement_line(name: str, found: list[dict[str, Any] | None]) -> str:
     return f"{name:24}" + "".join(f"{text:>8}" for text in texts)
 
 
-def finding_lines(findings: list[dict[str, Any]]) -> list[str]:
-    """Returns a table of the findings that found something; no line where none did."""
+def finding_lines(findings: list[dict[str, Any]], images: dict[str, Any]) -> list[str]:
+    """Returns a table of the findings that found something; no line where none did.
+
+    Args:
+      findings: As `findings.json` has them.
+      images: Counts by split, of which the audit's share is told.
+    """
     found = [finding for finding in findings if finding["groups"]]
     lines = ["", f"{'finding':24} groups  files  policy"] if found else []
     for finding in found:
@@ -48,6 +54,13 @@ def finding_lines(findings: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"{finding['kind']:24} {finding['groups']:6} {finding['images']:6}  "
             f"{finding['policy']}{dropped}"
+        )
+    dropped_in_all = sum(finding["dropped"] for finding in findings)
+    if dropped_in_all:
+        total = dropped_in_all + images[TRAIN_SPLIT]["kept"]
+        lines.append(
+            f"the audit drops {dropped_in_all} of {total} train pictures "
+            f"({dropped_in_all / total:.1%})"
         )
     return lines
 

@@ -13,6 +13,14 @@ def diff_schemas(one: schema_pb2.Schema, other: schema_pb2.Schema) -> list[str]:
     `width.intDomain.max: 48 -> 64` for a changed value, `label.values: + bored` and `- bored` for
     what one of two lists alone has, `- nothing` standing for what is absent. The order of features
     and of values does not count.
+
+    Example:
+      >>> from google.protobuf import text_format
+      >>> schema = "feature { name: 'width' int_domain { min: 48 max: %d } }"
+      >>> one = text_format.Parse(schema % 48, schema_pb2.Schema())
+      >>> other = text_format.Parse(schema % 64, schema_pb2.Schema())
+      >>> diff_schemas(one, other)
+      ['width.intDomain.max: 48 -> 64']
     """
     before, after = _flatten(one), _flatten(other)
     lines = []

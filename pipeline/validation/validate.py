@@ -15,11 +15,15 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
     exceeded_drift,
     to_dicts,
 )
-from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import FAIL
-from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.image_ingest.manifest import (
+    counts_by_split,
+    kept_rows,
+    present_splits,
+)
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import output
 from emotion_pipeline.components.run_report.content import ReportContent
@@ -93,7 +97,7 @@ def validate(config: PipelineConfig) -> Validation:
       config: The settings; `root` is an absolute path.
     """
     strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
-    return _gather(run_until(strict, VALIDATION_END))
+    return _gather(run_until(strict, VALIDATION_END), config.root)
 
 
 def validate_requests(config: PipelineConfig) -> Validation:
@@ -137,13 +141,14 @@ def infer_schema(config: PipelineConfig) -> str:
     outcome = run_until(config, STATISTICS_END)
     found = output(outcome.components, "StatisticsGen", "statistics")
     if outcome.error is not None or found is None:
-        raise UserError(str(outcome.error)) from outcome.error
+        error = outcome.error or RuntimeError("there are no statistics")
+        raise UserError(describe_failure(error, config.root)) from outcome.error
     statistics = load_statistics(found.uri)
     schema = propose_schema(statistics, load_schema(config.schema_path))
     return format_proposal(schema, statistics, config.data)
 
 
-def _gather(outcome: Outcome) -> Validation:
+def _gather(outcome: Outcome, root: str) -> Validation:
     error = outcome.error
     if isinstance(error, DataRejectedError):
         status = Status.ANOMALIES
@@ -166,7 +171,9 @@ def _gather(outcome: Outcome) -> Validation:
             for one in outcome.components
         ],
         seconds=outcome.seconds,
-        error=str(error) if error is not None and status is Status.FAILED else None,
+        error=describe_failure(error, root)
+        if error is not None and status is Status.FAILED
+        else None,
     )
 
 
@@ -174,8 +181,9 @@ def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Returns class -> split -> kept images, the classes sorted."""
     kept = kept_rows(table)
     counts = kept.groupby(["label", "split"]).size()
+    splits = present_splits(table)
     return {
-        label: {split: int(counts.get((label, split), 0)) for split in SPLITS}
+        label: {split: int(counts.get((label, split), 0)) for split in splits}
         for label in sorted(kept["label"].unique())
     }
 
@@ -209,11 +217,12 @@ def format_validation(validation: Validation) -> str:
     """Returns the outcome as lines for the terminal."""
     lines = ["", *image_lines(validation.images)]
     if validation.class_counts:
-        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in SPLITS)]
+        splits = list(next(iter(validation.class_counts.values())))
+        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in splits)]
         for label, counts in validation.class_counts.items():
-            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in SPLITS))
+            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in splits))
     lines += votes_lines(validation.votes)
-    lines += finding_lines(validation.findings)
+    lines += finding_lines(validation.findings, validation.images)
     lines += drift_lines(validation.drift)
     lines.append("")
     if validation.status is Status.CLEAN:

@@ -61,20 +61,34 @@ class ServerCore:
         if self._poll_secs > 0:
             self._poller = threading.Thread(target=self._poll, name="poll", daemon=True)
             self._poller.start()
-        self.reload(config)
+        try:
+            self.reload(config)
+        except status.StatusError as error:
+            if error.code is not grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+            # Of a first configuration, labels alone can be refused so.
+            raise status.failed_precondition(
+                f"{error.message}. As the server starts, no version is available yet: start it "
+                "with --allow_version_labels_for_unavailable_models"
+            ) from None
 
-    def stop(self, timeout_secs: float) -> None:
+    def stop(self, timeout_secs: float) -> bool:
         """Stops watching the folders and unloads what serves, once its calls have ended.
 
         Args:
           timeout_secs: the longest wait for those calls. A load under way is not waited for.
+
+        Returns:
+          Whether nothing is loaded, or being loaded, any more.
         """
         self._stopping.set()
-        if self._poller is not None:
-            self._poller.join()
         for model in self._models.values():
             model.aspire({})
-        versions.wait_all(self._models, _unloaded, timeout_secs)
+        return versions.wait_all(self._models, _unloaded, timeout_secs) and all(
+            entry.state is versions.State.END
+            for model in self._models.values()
+            for entry in model.statuses()
+        )
 
     def reload(self, config: model_server_config_pb2.ModelServerConfig) -> None:
         """Serves exactly the models of `config`; returns once the new ones are available.
@@ -197,6 +211,8 @@ class ServerCore:
 
     def _look_at_folders(self) -> None:
         for name, config in self._configs.items():
+            if self._stopping.is_set():
+                return
             try:
                 found = source.list_versions(config.base_path)
             except status.StatusError as error:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion_faces.errors import UserError
+from emotion_faces.model_server import ports
 
 _THREADS = max(64, 4 * (os.cpu_count() or 1))
 _THREADS_NOTE = "(TensorFlow Serving: 4 x CPUs; here waiting calls hold one each)"
@@ -26,7 +27,10 @@ def _flag(default: Any, help_text: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Every flag, with TensorFlow Serving's default unless its text says otherwise."""
+    """Every flag, with TensorFlow Serving's default unless its text says otherwise.
+
+    In code, a `port` of -1 opens no TCP port: `grpc_socket_path` alone.
+    """
 
     port: int = _flag(8500, "TCP port of gRPC")
     host: str = _flag(
@@ -49,7 +53,7 @@ class Options:
     max_num_load_retries: int = _flag(5, "times that a failed load is tried again")
     load_retry_interval_micros: int = _flag(60 * 1000 * 1000, "microseconds between the tries")
     num_load_threads: int = _flag(
-        0, "versions loaded at a time; 0: two (loads never block polling)"
+        0, "versions loaded at a time; 0: two (one a model; loads never block polling)"
     )
     enable_model_warmup: bool = _flag(True, "run assets.extra/tf_serving_warmup_requests")
     num_request_iterations_for_warmup: int = _flag(1, "times that each warm-up request is run")
@@ -81,6 +85,14 @@ class Options:
     )
     max_image_bytes: int = _flag(16 * 1024 * 1024, "most bytes of one encoded image (ours)")
     max_image_pixels: int = _flag(4096 * 4096, "most pixels of one decoded image (ours)")
+    rest_api_allowed_hosts: str = _flag(
+        "",
+        "names besides localhost that REST on loopback is called by, between commas (ours)",
+    )
+    allow_reload_config: str = _flag(
+        "auto",
+        "take HandleReloadConfigRequest: true, false, or auto: with --model_config_file (ours)",
+    )
     version: bool = _flag(False, "print the version and exit")
     help: bool = _flag(False, "print this and exit")
 
@@ -105,8 +117,14 @@ WITHOUT_EFFECT = frozenset(
 )
 """Flags that tune TensorFlow Serving's own insides; taken and passed over here, with a warning."""
 
+_RELOAD_CHOICES = ("auto", "true", "false")
+
 REFUSED = frozenset({"platform_config_file", "use_alts_credentials"})
 """Flags that would change who is served or what; better no start than another server than meant."""
+
+
+NAMES = WITHOUT_EFFECT | REFUSED | {field.name for field in dataclasses.fields(Options)}
+"""Every flag that tensorflow_model_server has, and ours."""
 
 
 def parse(arguments: Sequence[str]) -> tuple[Options, list[str]]:
@@ -130,6 +148,13 @@ def parse(arguments: Sequence[str]) -> tuple[Options, list[str]]:
             warnings.append(f"--{name} has no effect on this server")
         else:
             values[name] = _value(name, type(fields[name].default), text if has_value else None)
+    for name in ("port", "rest_api_port"):
+        ports.check(f"--{name}", values.get(name, 0))
+    if values.get("allow_reload_config", "auto") not in _RELOAD_CHOICES:
+        raise UserError(
+            f"--allow_reload_config takes {', '.join(_RELOAD_CHOICES)}; "
+            f"found {values['allow_reload_config']!r}"
+        )
     return Options(**values), warnings
 
 

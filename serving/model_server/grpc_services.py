@@ -117,11 +117,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Answers GetModelStatus and HandleReloadConfigRequest."""
+    """Answers GetModelStatus and, where it is allowed, HandleReloadConfigRequest."""
 
-    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls):
+    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls, may_reload: bool):
         self._core = server_core
         self._calls = server_calls
+        self._may_reload = may_reload
 
     def GetModelStatus(  # noqa: N802
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
@@ -135,6 +136,13 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         """Takes a new configuration; returns once its new models are available."""
 
         def call() -> model_management_pb2.ReloadConfigResponse:
+            if not self._may_reload:
+                # Deviation: in TensorFlow Serving whoever reaches the port may change the models.
+                raise status.StatusError(
+                    grpc.StatusCode.PERMISSION_DENIED,
+                    "this server's models are not to be changed by a call: start it with "
+                    "--model_config_file or --allow_reload_config=true",
+                )
             model_config.check_config(request.config)
             self._core.reload(request.config)
             response = model_management_pb2.ReloadConfigResponse()

@@ -19,8 +19,7 @@ import tornado.ioloop
 import tornado.iostream
 import tornado.netutil
 
-from emotion_faces.errors import UserError
-from emotion_faces.model_server import rest
+from emotion_faces.model_server import ports, rest
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 
@@ -109,21 +108,19 @@ class HttpServer:
       host: address to bind.
       port: 0 for any free one.
       num_threads: answers at a time.
+      flag: the flag that chose the port, for the error message.
 
     Raises:
       UserError: the port can't be bound.
     """
 
-    def __init__(self, handle: HandleFn, host: str, port: int, num_threads: int):
+    def __init__(self, handle: HandleFn, host: str, port: int, num_threads: int, flag: str):
         self._handle = handle
         family = socket.AF_UNSPEC if ":" in host else socket.AF_INET
         try:
             self._sockets = tornado.netutil.bind_sockets(port, host, family)
         except OSError as error:
-            raise UserError(
-                f"the REST address {host}:{port} can't be opened ({error.strerror}); it may be in "
-                "use: choose another with --rest_api_port"
-            ) from error
+            raise ports.cannot_open(flag, host, port, error) from error
         self.port: int = self._sockets[0].getsockname()[1]
         self._executor = concurrent.futures.ThreadPoolExecutor(num_threads, "rest")
         self._loop: tornado.ioloop.IOLoop | None = None
@@ -136,11 +133,11 @@ class HttpServer:
         self._thread.start()
         self._started.wait()
 
-    def stop(self, timeout_secs: float) -> None:
-        """Takes no more requests, answers those under way, and ends."""
+    def stop(self, timeout_secs: float) -> bool:
+        """Takes no more requests, answers those under way, and ends; False where not in time."""
         loop, server = self._loop, self._server
         if loop is None or server is None:
-            return
+            return True
 
         async def drain() -> None:
             server.stop()
@@ -150,6 +147,7 @@ class HttpServer:
 
         loop.add_callback(drain)
         self._thread.join(timeout_secs)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())

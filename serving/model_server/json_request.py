@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,11 +32,21 @@ def _double(digits: str) -> float:
     return value
 
 
+_BLANKS = " \t\r\n"
+_RAPIDJSON_TEXTS = {
+    "Expecting property name": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting value": "Invalid value.",
+    "Unterminated string": "Missing a closing quotation mark in string.",
+    "Invalid control character": "Invalid encoding in string.",
+    "Invalid \\uXXXX": "Incorrect hex digit after \\u escape in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
+}
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_double)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body begins with; takes NaN and Infinity, and does not read on.
+    """The JSON object that a body is; takes NaN and Infinity.
 
     Raises:
       StatusError: INVALID_ARGUMENT: no JSON, or no object.
@@ -52,20 +63,52 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _parse_leniently(body: bytes) -> Any:
-    text = body.decode("utf-8-sig", "surrogateescape").lstrip(" \t\r\n")
+    text = body.decode("utf-8-sig", "surrogateescape")
+    start = len(text) - len(text.lstrip(_BLANKS))
     try:
-        document = _DECODER.raw_decode(text)[0]
+        document, end = _DECODER.raw_decode(text, start)
         # Bytes that are not UTF-8, or half a surrogate pair, would fail wherever text leaves us.
         json.dumps(document, ensure_ascii=False).encode()
-        return document
     except UnicodeEncodeError:
         raise status.invalid_argument("JSON Parse error: Invalid encoding in string.") from None
     except json.JSONDecodeError as error:
-        raise status.invalid_argument(
-            f"JSON Parse error: {error.msg} at offset: {error.pos}"
-        ) from None
+        raise _parse_error(_rapidjson_text(error, text), text, body, error.pos) from None
     except RecursionError:
         raise status.invalid_argument("JSON Parse error: nested too deep") from None
+    end = len(text) - len(text[end:].lstrip(_BLANKS))
+    if end < len(text) and text[end] != "\0":  # RapidJSON takes a NUL for the end
+        found = "The document root must not be followed by other values."
+        raise _parse_error(found, text, body, end)
+    return document
+
+
+def _parse_error(found: str, text: str, body: bytes, position: int) -> status.StatusError:
+    offset = len(body) - len(text[position:].encode("utf-8", "surrogateescape"))
+    return status.invalid_argument(f"JSON Parse error: {found} at offset: {offset}")
+
+
+def _rapidjson_text(error: json.JSONDecodeError, text: str) -> str:
+    """What RapidJSON, TensorFlow Serving's parser, calls a fault that Python's parser found."""
+    if error.msg.startswith("Expecting ',' delimiter"):
+        return (
+            "Missing a comma or ] after an array element."
+            if _within_array(text[: error.pos])
+            else "Missing a comma or } after an object member."
+        )
+    return next(
+        (found for start, found in _RAPIDJSON_TEXTS.items() if error.msg.startswith(start)),
+        error.msg,
+    )
+
+
+def _within_array(text: str) -> bool:
+    open_brackets: list[str] = []
+    for bracket in re.sub(r'"(?:[^"\\]|\\.)*"|[^][{}"]+', "", text):
+        if bracket in "[{":
+            open_brackets.append(bracket)
+        elif open_brackets:
+            open_brackets.pop()
+    return open_brackets[-1:] == ["["]
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
@@ -176,8 +219,9 @@ def _add_item(
                 f"but got: {servable.describe_shape(array.shape)}"
             )
     except status.StatusError as error:
-        raise status.StatusError(
-            error.code, f"Failed to process {where} of 'instances' list. Error: {error}"
+        # TensorFlow Serving makes every error of a row this one, even UNIMPLEMENTED.
+        raise status.invalid_argument(
+            f"Failed to process {where} of 'instances' list. Error: {error}"
         ) from None
     columns[alias].append(array)
 

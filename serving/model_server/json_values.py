@@ -19,7 +19,8 @@ from emotion_faces import tensors
 from emotion_faces.model_server import status
 from emotion_faces.protos import types_pb2
 
-_LONGEST_ECHO = 256
+_LONGEST_ECHO = 64 * 1024
+"""Longest value in an error message. Deviation: TensorFlow Serving sends back all of it."""
 _MOST_DIMENSIONS = 32  # of an array in NumPy 1; NumPy 2 takes 64, and both are to answer the same
 _TYPE_NAMES = {
     type(None): "Null",
@@ -60,7 +61,8 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
     target = tensors.numpy_dtype(dtype)
     if target is None or target.kind == "c" or dtype in (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16):
         raise status.unimplemented(
-            f"Conversion of JSON Value: {shown(value)} to type: {tensors.dtype_name(dtype)}"
+            f"Conversion of JSON Value: {shown(_first_leaf(value))} to type: "
+            f"{tensors.dtype_name(dtype)}"
         )
     shape = _shape(value)
     if len(shape) > _MOST_DIMENSIONS:
@@ -72,6 +74,12 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
     array = np.empty(len(values), target)
     array[:] = values
     return array.reshape(shape)
+
+
+def _first_leaf(value: Any) -> Any:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return value
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -178,9 +186,9 @@ def type_name(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as error messages echo it: its JSON, cut where it is long."""
+    """A value as error messages echo it: its JSON without blanks, cut where it is very long."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except RecursionError:
         return "(nested too deep to show)"
     return text if len(text) <= _LONGEST_ECHO else text[:_LONGEST_ECHO] + "..."

@@ -9,7 +9,7 @@ import re
 import time
 import urllib.parse
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import grpc
@@ -87,6 +87,7 @@ class RestApi:
       timeout_secs: of each call.
       cors: answer with headers that let pages of other origins call.
       metrics_path: where the metrics are found; None: nowhere.
+      hosts: names that the server is called by; None: any.
     """
 
     def __init__(
@@ -96,12 +97,14 @@ class RestApi:
         timeout_secs: float = 30.0,
         cors: bool = False,
         metrics_path: str | None = None,
+        hosts: Collection[str] | None = None,
     ):
         self._calls = server_calls
         self._metrics = recorder
         self._timeout_secs = timeout_secs
         self._cors = cors
         self._metrics_path = metrics_path
+        self._hosts = hosts
         self._methods = {
             "predict": server_calls.predict_json,
             "classify": self._classify,
@@ -110,6 +113,11 @@ class RestApi:
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Answers one request; never raises."""
+        try:
+            self._check_caller(method, headers)
+        except status.StatusError as error:
+            answer = json_response.dumps({"error": error.message})
+            return Response(403, answer, {"Content-Type": "application/json"})
         if path == self._metrics_path:
             return Response(200, self._metrics.page().encode(), {"Content-Type": "text/plain"})
         if not _API_PATH.fullmatch(path):
@@ -128,6 +136,31 @@ class RestApi:
             code = 500
             answer = json_response.dumps({"error": f"{type(error).__name__}: {error}"})
         return Response(code, answer, {"Content-Type": "application/json", **cors_headers})
+
+    def _check_caller(self, method: str, headers: Mapping[str, str]) -> None:
+        """Refuses what a web page of another site sends through its reader's browser.
+
+        Deviation: TensorFlow Serving answers it; on loopback that is whatever page somebody opens.
+        A browser names the page in Origin, and the name that the page called in Host, which is no
+        name of this machine where the page had its own name point here.
+        """
+        host = headers.get("Host", "")
+        name = _host_name(host)
+        if self._hosts is not None and name not in self._hosts and host:
+            raise status.StatusError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the host {name!r} is no name of this server, which listens on loopback; "
+                "--rest_api_allowed_hosts adds names",
+            )
+        origin = headers.get("Origin")
+        if origin is None or self._cors or method == "OPTIONS":
+            return
+        if urllib.parse.urlsplit(origin).netloc.lower() != host.lower():
+            raise status.StatusError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"pages of {origin} may not call this server; --rest_api_enable_cors_support lets "
+                "pages of every origin",
+            )
 
     def _answer(self, method: str, path: str, body: bytes) -> bytes:
         if method == "POST" and (match := _CALL_PATH.fullmatch(path)):
@@ -176,6 +209,13 @@ def _fill_request(request: Any, body: bytes) -> None:
     document = json_request.parse_object(body)
     request.model_spec.signature_name = json_request.signature_name(document)
     json_examples.fill_input(document, request.input)
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port and the brackets of IPv6."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
 
 
 def http_code(code: grpc.StatusCode) -> int:

@@ -10,12 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
-from tensorflow.python.client import pywrap_tf_session as tf_session
 
 from emotion_faces import tensors
-from emotion_faces.model_server import batching, status
+from emotion_faces.model_server import batching, memory, runtime, status
 from emotion_faces.protos import meta_graph_pb2, types_pb2
 
 SERVE_TAG = "serve"
@@ -83,20 +80,23 @@ class Servable:
         self.version_dir = pathlib.Path(version_dir)
         self._batcher = batching.Batcher(options)
         # A session of its own for each version: its memory goes when the version is unloaded.
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=session_config)
+        self._session = runtime.Session(graph=runtime.Graph(), config=session_config)
         try:
             # Deviation: TensorFlow Serving has been seen to serve a version without its variables
             # and to fail each request; this loader refuses it.
-            meta_graph = tf.compat.v1.saved_model.loader.load(
-                self._session, list(tags), str(version_dir)
-            )
-            self.signature_defs: dict[str, Any] = dict(meta_graph.signature_def)
+            meta_graph = runtime.loader.load(self._session, list(tags), str(version_dir))
+            # Copies: a reference would hold the graph's whole message, weights and all.
+            self.signature_defs: dict[str, Any] = {
+                key: _copy(signature) for key, signature in meta_graph.signature_def.items()
+            }
+            del meta_graph
             self.signatures = {
                 key: _signature(key, signature)
                 for key, signature in self.signature_defs.items()
                 if key != INIT_OP_SIGNATURE
             }
             self._session._extend_graph()
+            memory.release()  # before the next stage takes as much again for itself
             self._runs: dict[str, batching.RunFn] = {
                 key: self._make_run(signature) for key, signature in self.signatures.items()
             }
@@ -138,17 +138,17 @@ class Servable:
             feed = dict(zip(feeds, arrays, strict=True))
             options = _run_options(deadline)
             try:
-                outputs = tf_session.TF_SessionRun_wrapper(
+                outputs = runtime.tf_session.TF_SessionRun_wrapper(
                     session, options, feed, fetches, [], None
                 )
-            except tf.errors.OpError as error:
+            except runtime.errors.OpError as error:
                 raise status.from_tensorflow(error) from None
             except UnicodeDecodeError as error:
                 # TensorFlow quotes the caller's bytes in its message, and pybind cannot raise it.
                 raise status.invalid_argument(error.object.decode(errors="replace")) from None
             finally:
                 if options is not None:
-                    tf_session.TF_DeleteBuffer(options)
+                    runtime.tf_session.TF_DeleteBuffer(options)
             return [_as_array(output) for output in outputs]
 
         self._prepare(signature, run)
@@ -170,6 +170,7 @@ class Servable:
         if wrong:
             with contextlib.suppress(status.StatusError):
                 run(wrong, None)
+            memory.release()
 
 
 def _run_options(deadline: float | None) -> Any:
@@ -178,8 +179,8 @@ def _run_options(deadline: float | None) -> Any:
     milliseconds = max(1, int((deadline - time.monotonic()) * 1000))
     if milliseconds > _LONGEST_TIMEOUT_MS:
         return None
-    options = config_pb2.RunOptions(timeout_in_ms=milliseconds).SerializeToString()
-    return tf_session.TF_NewBufferFromString(tf.compat.as_bytes(options))
+    options = runtime.config_pb2.RunOptions(timeout_in_ms=milliseconds).SerializeToString()
+    return runtime.tf_session.TF_NewBufferFromString(options)
 
 
 def _as_array(output: Any) -> np.ndarray:
@@ -188,6 +189,12 @@ def _as_array(output: Any) -> np.ndarray:
         array[()] = output
         return array
     return np.asarray(output)
+
+
+def _copy(signature: meta_graph_pb2.SignatureDef) -> meta_graph_pb2.SignatureDef:
+    copy = meta_graph_pb2.SignatureDef()
+    copy.CopyFrom(signature)
+    return copy
 
 
 def _signature(key: str, signature: meta_graph_pb2.SignatureDef) -> Signature:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import gc
 import logging
-import signal
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +23,14 @@ from emotion_faces.model_server import (
     grpc_services,
     http_server,
     image_guard,
+    memory,
     metrics,
+    ports,
+    reflection,
     rest,
     servable,
     settings,
+    signals,
     status,
     versions,
     warmup,
@@ -33,6 +38,10 @@ from emotion_faces.model_server import (
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
 SWITCH_INTERVAL_SECS = 0.001
+_LONGEST_END_SECS = 2.0
+"""What the end itself may take after the drain: closing ports, freeing models."""
+
+REST_FLAG = "--rest_api_port"
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +49,16 @@ _log = logging.getLogger(__name__)
 class ModelServer:
     """One server: start() returns when both ports answer, stop() drains them.
 
+    Args:
+      rest_flag: the flag that chose the REST port, for error messages.
+
     Raises:
       UserError: the options contradict each other or name files that can't be read.
     """
 
-    def __init__(self, options: flags.Options):
+    def __init__(self, options: flags.Options, rest_flag: str = REST_FLAG):
         self._options = options
+        self._rest_flag = rest_flag
         self._limits = image_guard.ImageLimits(options.max_image_bytes, options.max_image_pixels)
         self._config = settings.server_config(options)
         self._batching = settings.batching_options(options)
@@ -80,39 +93,49 @@ class ModelServer:
         self.rest_port = 0
 
     def start(self) -> None:
-        """Loads the models, then opens the ports.
+        """Holds the ports, loads the models, then opens the ports.
 
         Raises:
           UserError: a port is taken.
           StatusError: a model could not be loaded, or the configuration is wrong.
         """
-        self.core.start(self._config)
-        if (
-            self._options.model_config_file
-            and self._options.model_config_file_poll_wait_seconds > 0
+        options = self._options
+        with (
+            ports.hold("--port", options.host, max(0, options.port)),
+            ports.hold(self._rest_flag, options.host, options.rest_api_port),
         ):
-            self._config_poller = threading.Thread(
-                target=self._poll_config, name="poll-config", daemon=True
-            )
-            self._config_poller.start()
-        self._start_grpc()
-        if self._options.rest_api_port:
-            self._start_http()
+            self.core.start(self._config)
+            if options.model_config_file and options.model_config_file_poll_wait_seconds > 0:
+                self._config_poller = threading.Thread(
+                    target=self._poll_config, name="poll-config", daemon=True
+                )
+                self._config_poller.start()
+            self._start_grpc()
+            if options.rest_api_port:
+                self._start_http()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Takes no new calls, lets those under way end, closes the ports and unloads the models.
 
         Deviation: TensorFlow Serving handles no signal and drops the calls under way.
+
+        Returns:
+          Whether every call and load had ended in --drain_timeout_secs; no wait is longer.
         """
+        give_up_at = time.monotonic() + self._options.drain_timeout_secs
+
+        def remaining() -> float:
+            return max(0.0, give_up_at - time.monotonic())
+
         self._stopping.set()
         if self._health is not None:
             self._health.enter_graceful_shutdown()
-        ended = self._grpc.stop(self._options.drain_timeout_secs) if self._grpc else None
-        if self._http is not None:
-            self._http.stop(self._options.drain_timeout_secs)
+        ended = self._grpc.stop(remaining()) if self._grpc else None
+        all_ended = self._http is None or self._http.stop(remaining())
         if ended is not None:
-            ended.wait()
-        self.core.stop(self._options.drain_timeout_secs)
+            # gRPC cancels what is left at the drain's end, and its threads go on all the same.
+            all_ended = ended.wait(remaining()) and all_ended
+        return self.core.stop(remaining()) and all_ended
 
     def _load(self, name: str, version: int, path: str) -> servable.Servable:
         options = self._options
@@ -132,6 +155,7 @@ class ModelServer:
             except Exception:
                 loaded.close()
                 raise
+        memory.release()  # what the load itself took is more than the version
         return loaded
 
     def _poll_config(self) -> None:
@@ -156,17 +180,23 @@ class ModelServer:
         grpc_services.add_services(
             server,
             grpc_services.PredictionService(self._calls),
-            grpc_services.ModelService(self.core, self._calls),
+            grpc_services.ModelService(self.core, self._calls, settings.may_reload(options)),
         )
         if options.enable_grpc_healthcheck_service:
             self._health = grpc_services.add_health_service(server)
-        address = f"{_bracketed(options.host)}:{options.port}"
-        self.port = _bind(server, address, self._credentials)
+        reflection.add_reflection(server, options.enable_grpc_healthcheck_service)
+        if options.port >= 0:
+            address = f"{_bracketed(options.host)}:{options.port}"
+            self.port = _bind(server, address, self._credentials)
+            if not self.port:
+                raise ports.cannot_open("--port", options.host, options.port)
+            _log.info("Running gRPC ModelServer at %s:%d ...", options.host, self.port)
         if options.grpc_socket_path:
-            _bind(server, f"unix:{options.grpc_socket_path}", self._credentials)
+            address = f"unix:{options.grpc_socket_path}"
+            if not _bind(server, address, self._credentials):
+                raise UserError(f"the socket {options.grpc_socket_path} can't be opened")
         server.start()
         self._grpc = server
-        _log.info("Running gRPC ModelServer at %s:%d ...", options.host, self.port)
 
     def _start_http(self) -> None:
         options = self._options
@@ -185,9 +215,14 @@ class ModelServer:
             (prometheus.path or metrics.DEFAULT_PATH)
             if prometheus is not None and prometheus.enable
             else None,
+            settings.rest_hosts(options),
         )
         self._http = http_server.HttpServer(
-            api.handle, options.host, options.rest_api_port, options.rest_api_num_threads
+            api.handle,
+            options.host,
+            options.rest_api_port,
+            options.rest_api_num_threads,
+            self._rest_flag,
         )
         self._http.start()
         self.rest_port = self._http.port
@@ -199,43 +234,41 @@ def _bracketed(host: str) -> str:
 
 
 def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    """The port that was bound (1 for a socket); 0 where it can't be."""
     try:
         if credentials is None:
-            port = server.add_insecure_port(address)
-        else:
-            port = server.add_secure_port(address, credentials)
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError:
-        port = 0
-    if not port:
-        raise UserError(
-            f"the gRPC address {address} can't be opened; it may be in use: choose another with "
-            "--port"
-        )
-    return port
+        return 0
 
 
 def run(
-    options: flags.Options, on_ready: Callable[[ModelServer], None] = lambda server: None
+    options: flags.Options,
+    on_ready: Callable[[ModelServer], None] = lambda server: None,
+    rest_flag: str = REST_FLAG,
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains; returns the exit status.
 
     The models load in a thread of their own, so that a signal ends the wait for a first version
-    too.
+    too. Where calls still run at the drain's end, the process ends with them, and this function
+    does not return: a run of TensorFlow can't be interrupted.
 
     Args:
       on_ready: called once both ports answer.
+      rest_flag: the flag that chose the REST port, for error messages.
 
     Raises:
       UserError: the server can't start.
     """
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
     sys.setswitchinterval(SWITCH_INTERVAL_SECS)
-    # The imports leave some 400,000 objects that live as long as the process: a full collection
-    # stops every call for 0.3 s, and the interpreter's end took seconds. What models bring comes
-    # later and is collected as ever.
+    # The imports leave some 100,000 objects that live as long as the process: a full collection
+    # would stop every call meanwhile, and the interpreter's end took seconds. What models bring
+    # comes later and is collected as ever.
     gc.freeze()
-    server = ModelServer(options)
-    over = threading.Event()
+    server = ModelServer(options, rest_flag)
+    waker = signals.Waker()
     failures: list[str] = []
 
     def start() -> None:
@@ -244,18 +277,28 @@ def run(
             on_ready(server)
         except (UserError, status.StatusError) as error:
             failures.append(str(error))
-            over.set()
+            waker.wake()
         except Exception as error:  # the main thread must not wait for a start that died
             _log.exception("the start failed")
             failures.append(f"{type(error).__name__}: {error}")
-            over.set()
+            waker.wake()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
     threading.Thread(target=start, name="start", daemon=True).start()
-    over.wait()
+    waker.wait()
     if failures:
         raise UserError(f"Failed to start server. Error: {failures[0]}")
     _log.info("stopping: waiting for calls under way to end")
-    server.stop()
+    last = threading.Timer(options.drain_timeout_secs + _LONGEST_END_SECS, _end)
+    last.daemon = True
+    last.start()
+    if not server.stop():
+        _end()
     return 0
+
+
+def _end() -> None:
+    """Ends the process, whatever runs in it."""
+    _log.warning("the drain's time is over: what still runs is cut off")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import grpc
-from tensorflow.core.protobuf import config_pb2
 
 from emotion_faces.errors import UserError
-from emotion_faces.model_server import batching, config_files, flags, model_config
+from emotion_faces.model_server import batching, config_files, flags, model_config, runtime
 from emotion_faces.protos import model_server_config_pb2
 
 
@@ -64,6 +64,25 @@ def server_credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
     )
 
 
+def may_reload(options: flags.Options) -> bool:
+    """Whether a call may change the served models."""
+    if options.allow_reload_config == "auto":
+        return bool(options.model_config_file)
+    return options.allow_reload_config == "true"
+
+
+def rest_hosts(options: flags.Options) -> frozenset[str] | None:
+    """The host names that REST is called by on loopback; None: any, on another address."""
+    try:
+        loopback = ipaddress.ip_address(options.host).is_loopback
+    except ValueError:
+        loopback = options.host.lower() == "localhost"
+    if not loopback:
+        return None
+    more = filter(None, options.rest_api_allowed_hosts.lower().split(","))
+    return frozenset({"localhost", "127.0.0.1", "::1", options.host.lower(), *more})
+
+
 def session_config(options: flags.Options) -> Any:
     """The ConfigProto of each version's session.
 
@@ -82,13 +101,13 @@ def session_config(options: flags.Options) -> Any:
         )
     if not (within or between):
         within = between = both
-    return config_pb2.ConfigProto(
+    return runtime.config_pb2.ConfigProto(
         intra_op_parallelism_threads=within, inter_op_parallelism_threads=between
     )
 
 
 def channel_arguments(text: str) -> list[tuple[str, int | str]]:
-    """gRPC's arguments in --grpc_channel_arguments.
+    """Reads gRPC's arguments of --grpc_channel_arguments.
 
     Raises:
       UserError: an item is no key=value.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import grpc
 
 
@@ -45,11 +47,28 @@ def unimplemented(message: str) -> StatusError:
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def from_tensorflow(error: Exception) -> StatusError:
-    """The StatusError of an exception out of TensorFlow; INTERNAL where it has no code of its own.
+# TensorFlow's `[[{{node a/b}}]]`, `[[a/b/_3]]` and `{{function_node f}}`: places in the graph.
+_NODES = re.compile(r"\s*\[\[(?:\{\{[^}]*\}\}|[\w.:/-]+)\]\]|\{\{(?:function_)?node [^}]*\}\}\s*")
+_FIRST_ROOT = re.compile(
+    r"\d+ root error\(s\) found\.\s*\(0\) (?:[A-Z_]+: )?(.*?)\s*(?:\(1\) |$)", re.S
+)
 
-    Anything after the first line is TensorFlow's Python traceback, which says nothing to a caller.
+
+def one_line(message: str) -> str:
+    """What TensorFlow says of a failed run, on one line and without its places in the graph.
+
+    Deviation: TensorFlow Serving's text goes on with the nodes, over several lines.
     """
+    message = message.removeprefix("Graph execution error:\n\n")
+    message = message.partition("\n\nOriginal stack trace")[0]
+    if several := _FIRST_ROOT.match(message):
+        message = several[1]
+    message = re.sub(r"\s*\d+ successful operations\.\s*\d+ derived errors ignored\.", "", message)
+    return " ".join(_NODES.sub("", message).split())
+
+
+def from_tensorflow(error: Exception) -> StatusError:
+    """The StatusError of an exception out of TensorFlow; INTERNAL where it has no code of its own."""
     if isinstance(error, StatusError):
         return error
     code = getattr(error, "error_code", None)
@@ -58,5 +77,5 @@ def from_tensorflow(error: Exception) -> StatusError:
         _CODES.get(code, grpc.StatusCode.INTERNAL)
         if code is not None
         else grpc.StatusCode.INTERNAL,
-        message.removeprefix("Graph execution error:\n\n").partition("\n\nOriginal stack trace")[0],
+        one_line(message),
     )

@@ -1,10 +1,12 @@
 """The life of one model's versions: loaded aside, swapped in, drained, unloaded.
 
-A version is aspired while its source wants it served. A new version is loaded, with retries, by a
-thread of its own, so that neither requests nor other versions wait for it (Deviation: TensorFlow
-Serving loads in the thread that manages all models, where a corrupt version with its retries holds
-up every later good one). An old version is unloaded only once an aspired one is available, and
-after its last request ended.
+A version is aspired while its source wants it served. A thread of the model's own loads one version
+after the other, the newest first, so that neither requests nor other models wait for it, and what is
+no longer aspired when its turn comes is never loaded. A failed load waits for its next try without
+holding the others up (Deviation: TensorFlow Serving loads in the thread that manages all models,
+where a corrupt version with its retries holds up every later good one). An old version is unloaded
+as soon as an aspired or a newer one is available, and after its last request ended; the next load
+waits for that, so that two versions at most are in memory, beside those that a policy asks for.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from emotion_faces.model_server import servable, status
+from emotion_faces.model_server import memory, servable, status
 
 LoadFn = Callable[[int, str], servable.Servable]
+
+LONGEST_UNLOAD_SECS = 10.0
+"""A load waits for no longer than this for calls that hold an old version in memory."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +49,10 @@ class RetryPolicy:
 
 @dataclasses.dataclass
 class _Record:
-    """A version's state; all fields but `servable` change under the owner's lock."""
+    """A version's state; every field changes under the owner's lock.
+
+    `due`: its load may be tried now; else it is loaded, has ended, or waits for its next try.
+    """
 
     version: int
     path: str
@@ -53,6 +61,8 @@ class _Record:
     servable: servable.Servable | None = None
     in_flight: int = 0
     aspired: bool = True
+    due: bool = True
+    tries: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +93,7 @@ class ModelVersions:
         self._load_slots = load_slots
         self._changed = threading.Condition()
         self._records: dict[int, _Record] = {}
+        self._loader_runs = False
 
     def aspire(self, paths: Mapping[int, str]) -> None:
         """States which versions are to be served, by number, each with its folder."""
@@ -101,7 +112,11 @@ class ModelVersions:
         """Every version ever aspired, the newest first."""
         with self._changed:
             return [
-                VersionStatus(record.version, record.state, record.error)
+                VersionStatus(
+                    record.version,
+                    record.state,
+                    record.error if record.state is State.END else None,
+                )
                 for record in sorted(self._records.values(), key=lambda r: -r.version)
             ]
 
@@ -145,19 +160,22 @@ class ModelVersions:
         aspired = [r for r in records if r.aspired]
         may_unload = not aspired or any(r.state is State.AVAILABLE for r in aspired)
         for record in records:
-            if record.state is State.START:
-                self._start(record)
-            elif record.state is State.AVAILABLE and not record.aspired and may_unload:
-                self._set(record, State.UNLOADING)
-                self._spawn(self._unload_record, record)
+            if record.due and not record.aspired:
+                record.due = False
+                self._set(record, State.END)
+            elif record.state is State.AVAILABLE:
+                if may_unload and not record.aspired:
+                    self._set(record, State.UNLOADING)
+                    self._spawn(self._unload_record, record)
+                may_unload = True  # for what is older than this one
+        if not self._loader_runs and self._next_to_load() is not None:
+            self._loader_runs = True
+            threading.Thread(target=self._load_all, name=f"load-{self.name}", daemon=True).start()
         self._changed.notify_all()
 
-    def _start(self, record: _Record) -> None:
-        if record.aspired:
-            self._set(record, State.LOADING)
-            self._spawn(self._load_record, record)
-        else:
-            self._set(record, State.END)
+    def _next_to_load(self) -> _Record | None:
+        due = [record for record in self._records.values() if record.due and record.aspired]
+        return max(due, key=lambda record: record.version, default=None)
 
     def _spawn(self, work: Callable[[_Record], None], record: _Record) -> None:
         name = f"{work.__name__}-{self.name}-{record.version}"
@@ -167,32 +185,57 @@ class ModelVersions:
         record.state = state
         _log.info("model %s version %d is %s", self.name, record.version, state.name)
 
+    def _load_all(self) -> None:
+        """Loads what is due, one version after the other, until nothing is."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._nothing_unloads, LONGEST_UNLOAD_SECS)
+            with self._load_slots:
+                with self._changed:
+                    record = self._next_to_load()  # the newest now, and not as the wait began
+                    if record is None:
+                        self._loader_runs = False
+                        return
+                    record.due = False
+                    record.tries += 1
+                    if record.state is not State.LOADING:
+                        self._set(record, State.LOADING)
+                    self._changed.notify_all()
+                self._load_record(record)
+
+    def _nothing_unloads(self) -> bool:
+        return all(record.state is not State.UNLOADING for record in self._records.values())
+
     def _load_record(self, record: _Record) -> None:
-        loaded, error = self._load_with_retries(record)
+        try:
+            loaded = self._load(record.version, record.path)
+        except Exception as problem:  # a load may fail in any way; it must not end unseen
+            error = status.from_tensorflow(problem)
+        else:
+            with self._changed:
+                record.servable, record.error = loaded, None
+                self._set(record, State.AVAILABLE)
+                self._step()
+            return
+        _log.error("model %s version %d failed to load: %s", self.name, record.version, error)
         with self._changed:
-            record.servable, record.error = loaded, error
-            self._set(record, State.AVAILABLE if loaded else State.END)
-            self._step()
+            record.error = error
+            if record.aspired and record.tries <= self._retries.max_retries:
+                self._spawn(self._wait_for_next_try, record)
+            else:
+                self._set(record, State.END)
+                self._step()
 
-    def _load_with_retries(
-        self, record: _Record
-    ) -> tuple[servable.Servable | None, status.StatusError | None]:
-        for attempt in range(self._retries.max_retries + 1):
-            try:
-                with self._load_slots:
-                    return self._load(record.version, record.path), None
-            except Exception as problem:  # a load may fail in any way; it must not end unseen
-                error = status.from_tensorflow(problem)
-            _log.error("model %s version %d failed to load: %s", self.name, record.version, error)
-            if attempt == self._retries.max_retries or not self._sleep_while_aspired(record):
-                break
-        return None, error
-
-    def _sleep_while_aspired(self, record: _Record) -> bool:
+    def _wait_for_next_try(self, record: _Record) -> None:
         with self._changed:
-            return not self._changed.wait_for(
+            given_up = self._changed.wait_for(
                 lambda: not record.aspired, self._retries.interval_secs
             )
+            if given_up:
+                self._set(record, State.END)
+            else:
+                record.due = True
+            self._step()
 
     def _unload_record(self, record: _Record) -> None:
         with self._changed:
@@ -203,6 +246,7 @@ class ModelVersions:
         # Freed here and not as this thread ends: after END the process may be ending too, and
         # TensorFlow aborts it where a thread of Python is stopped within its code.
         del loaded
+        memory.release()
         with self._changed:
             self._set(record, State.END)
             self._step()

@@ -6,9 +6,8 @@ import logging
 import time
 
 import grpc
-import tensorflow as tf
 
-from emotion_faces.model_server import image_guard, inference, predict, servable, status
+from emotion_faces.model_server import image_guard, inference, predict, runtime, servable, status
 from emotion_faces.protos import prediction_log_pb2
 
 REQUESTS_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -34,7 +33,7 @@ def run_warmup(
     started = time.monotonic()
     count = 0
     try:
-        for record in tf.compat.v1.io.tf_record_iterator(str(path)):
+        for record in runtime.tf_record_iterator(str(path)):
             for _ in range(iterations):
                 _run_record(model, _parse(record, str(path)), limits)
             count += 1
@@ -42,7 +41,7 @@ def run_warmup(
                 raise status.invalid_argument(
                     f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}"
                 )
-    except tf.errors.DataLossError as error:
+    except runtime.errors.DataLossError as error:
         raise status.StatusError(
             grpc.StatusCode.DATA_LOSS,
             f"{error.message}. Please verify your warmup data is in TFRecord format.",

@@ -203,6 +203,7 @@ CHANGED = {
     "thresholds_accuracy": 0.625,
     "thresholds_macro_f1": 0.875,
     "thresholds_max_accuracy_drop": 0.125,
+    "thresholds_confidence": 0.75,
 }
 REACHES = {
     "data": {"ImageIngest"},
@@ -212,6 +213,7 @@ REACHES = {
     "thresholds_accuracy": {"Evaluator"},
     "thresholds_macro_f1": {"Evaluator"},
     "thresholds_max_accuracy_drop": {"Evaluator"},
+    "thresholds_confidence": {"Evaluator"},
 }
 
 

@@ -29,7 +29,7 @@ def test_the_image_has_the_versions_that_are_tested_and_none_of_the_tests_packag
 
 
 def test_the_image_has_what_the_report_tells_the_versions_of():
-    from emotion_pipeline.components.run_report.gather import DISTRIBUTIONS
+    from emotion_pipeline.components.versions import DISTRIBUTIONS
 
     image = pins("image-py310.lock")
     assert {name.replace("_", "-") for name in DISTRIBUTIONS} <= set(image)

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from emotion_faces import tfserving
 from emotion_pipeline.kubeflow.config import KubeflowConfig
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -75,6 +76,33 @@ def test_every_pod_is_confined():
         if one["kind"] == "NetworkPolicy"
     }
     assert policed == {deployment["metadata"]["name"] for deployment in deployments}
+
+
+def test_a_process_that_hangs_is_noticed():
+    """The kernel accepts a connection for one, so an open port says nothing."""
+    for one in objects():
+        if one["kind"] != "Deployment":
+            continue
+        for container in one["spec"]["template"]["spec"]["containers"]:
+            probe = container["livenessProbe"]
+            assert {"grpc", "httpGet"} & set(probe), container["name"]
+            assert probe["timeoutSeconds"] >= 10
+            if "grpc" in probe:  # off in TensorFlow Serving unless asked for
+                assert "--enable_grpc_healthcheck_service=true" in container["args"]
+
+
+def test_the_model_server_takes_more_callers_than_its_default():
+    flag = f"--grpc_max_threads={tfserving.GRPC_MAX_THREADS}"
+    assert flag in (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
+    assert flag in COMPOSE["services"]["model-server"]["command"]
+
+
+def test_the_model_server_is_of_the_release_that_the_image_exports_for():
+    lock = (REPOSITORY / "requirements" / "image-py310.lock").read_text()
+    exporting = re.search(r"^tensorflow==(\d+\.\d+)", lock, re.MULTILINE)[1]
+    image = f"tensorflow/serving:{tfserving.RELEASES[exporting]}"
+    assert f"image: {image}\n" in (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
+    assert COMPOSE["services"]["model-server"]["image"] == image
 
 
 def test_names_fit_together():

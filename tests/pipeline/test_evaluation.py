@@ -17,8 +17,9 @@ def test_thresholds_hold_for_the_overall_slice_alone():
     assert set(judged) == {"SparseCategoricalAccuracy", "MacroF1"}
     accuracy, macro_f1 = judged["SparseCategoricalAccuracy"], judged["MacroF1"]
     assert accuracy.value_threshold.lower_bound.value == 0.6
-    assert abs(accuracy.change_threshold.absolute.value + 0.1) < 1e-9
     assert macro_f1.value_threshold.lower_bound.value == 0.5
+    # Two figures say less than which pictures they come from: the comparison is made elsewhere.
+    assert not accuracy.HasField("change_threshold")
     assert not macro_f1.HasField("change_threshold")
 
 

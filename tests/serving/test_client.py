@@ -22,6 +22,7 @@ class FakeServer(
     def __init__(self):
         self.batches = []
         self.unavailable = 0
+        self.refusal = (grpc.StatusCode.UNAVAILABLE, "not now")
         self.code = None
 
     def Predict(self, request, context):  # noqa: N802
@@ -29,7 +30,7 @@ class FakeServer(
         self.batches.append(images)
         if self.unavailable:
             self.unavailable -= 1
-            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+            context.abort(*self.refusal)
         if self.code is not None:
             context.abort(self.code, "no")
         if b"bad" in images:
@@ -92,7 +93,22 @@ def test_retries_unavailable(fake):
     assert len(fake.batches) == 3
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_retries_a_server_whose_threads_are_all_busy(fake):
+    """As TensorFlow Serving answers then: RESOURCE_EXHAUSTED without a word."""
+    fake.unavailable, fake.refusal = 2, (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    with client.EmotionClient(fake.address) as emotion:
+        assert emotion.predict([b"a"]) == [HAPPY]
+    assert len(fake.batches) == 3
+    fake.unavailable = 100
+    with (
+        client.EmotionClient(fake.address) as emotion,
+        pytest.raises(client.CallError, match=r"is busy.*--grpc_max_threads=128"),
+    ):
+        emotion.predict([b"a"])
+    assert len(fake.batches) == 3 + 5
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.NOT_FOUND])
 def test_retries_nothing_else(fake, code):
     fake.code = code
     with (

@@ -9,6 +9,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import KEPT, PRUNED, Manifest, make_table
+from emotion_pipeline.components.predictions import Mistake, Predictions
 from emotion_pipeline.components.run_report.content import (
     ComponentTime,
     DataContent,
@@ -18,7 +19,6 @@ from emotion_pipeline.components.run_report.content import (
 )
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.pictures import Picture, TranslatedCopies, data_uri
-from emotion_pipeline.components.run_report.predictions import Mistake, Predictions
 from emotion_pipeline.components.run_report.statistics import Histogram, SplitStatistics
 from tests.components.pictures import encode, noise
 

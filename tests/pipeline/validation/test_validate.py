@@ -206,3 +206,23 @@ def test_errors_are_told_plainly(tmp_path, capfd, source, arguments, status, mes
     written = capfd.readouterr()
     assert message in written.out + written.err
     assert "Traceback" not in written.out + written.err
+
+
+def test_a_schema_that_was_edited_is_read_again(clean):
+    """The gate's own remedy: widen the schema, and give the same command again."""
+    data, root, _ = clean
+    from emotion_pipeline.configs import PipelineConfig
+
+    schema = root.parent / "schema.pbtxt"
+    text = pathlib.Path(PipelineConfig().schema_path).read_text(encoding="utf-8")
+    tight = text.replace("int_domain { min: 48 max: 48 }", "int_domain { min: 40 max: 40 }", 1)
+    found = []
+    for content in (text, tight, text):
+        schema.write_text(content, encoding="utf-8")
+        status, outcome = validate(data, root, "--schema", schema)
+        found.append((status, {one["feature"] for one in outcome["anomalies"]}))
+        # Nothing but the schema has changed: the pictures are not read again.
+        cached = {one["id"]: one["cached"] for one in outcome["components"]}
+        assert cached["ImageIngest"]
+        assert cached["ImageExampleGen"]
+    assert found == [(0, set()), (4, {"width"}), (0, set())]

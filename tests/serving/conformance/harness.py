@@ -3,7 +3,8 @@
 SERVING_COMMAND replaces the launch command (default: the embedded server), for example
 `SERVING_COMMAND=tensorflow_model_server`. SERVING_TARGET=host:grpc_port,rest_port names a server
 that already serves the fixture models; cases that must start a server of their own are then
-skipped unless SERVING_COMMAND is given too.
+skipped unless SERVING_COMMAND is given too. SERVING_MEMORY_LIMIT_GB bounds the address space of a
+server that the suite starts, so that a request that fills the memory ends the server alone.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import resource
 import shlex
 import socket
 import subprocess
@@ -36,6 +38,11 @@ def launch_command() -> list[str]:
     """Returns the command that starts the server under test, without flags."""
     command = os.environ.get("SERVING_COMMAND")
     return shlex.split(command) if command else [sys.executable, "-m", "emotion_faces.model_server"]
+
+
+def is_foreign() -> bool:
+    """Tells whether the server under test is somebody else's: TensorFlow Serving, as a rule."""
+    return "SERVING_COMMAND" in os.environ or "SERVING_TARGET" in os.environ
 
 
 def free_port() -> int:
@@ -138,7 +145,7 @@ class Server:
         """Returns what the process has printed so far."""
         return self.log.read_text(errors="replace")
 
-    def wait_for_output(self, text: str, timeout: float = 20) -> str:
+    def wait_for_output(self, text: str, timeout: float = 90) -> str:
         """Waits until the process has printed `text` (any case); returns all it printed."""
         deadline = time.monotonic() + timeout
         while text.lower() not in self.output().lower():
@@ -172,6 +179,21 @@ def insecure_channel(target: str) -> grpc.Channel:
     )
 
 
+def server_environment() -> dict[str, str]:
+    """Returns this process's environment without what its own TensorFlow was told.
+
+    With TF_CPP_MIN_LOG_LEVEL, a server would not print the lines that cases wait for.
+    """
+    own = {"TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS"}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _limit_memory() -> None:
+    limit = int(float(os.environ["SERVING_MEMORY_LIMIT_GB"]) * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
 def spawn(log: pathlib.Path, *flags: str, rest: bool = True, port: bool = True) -> Server:
     """Starts the server with the flags, ports added, and returns without waiting for it."""
     grpc_port, rest_port = free_port() if port else 8500, free_port()
@@ -183,7 +205,8 @@ def spawn(log: pathlib.Path, *flags: str, rest: bool = True, port: bool = True) 
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=server_environment(),
+            preexec_fn=_limit_memory if "SERVING_MEMORY_LIMIT_GB" in os.environ else None,
         )
     return Server("127.0.0.1", grpc_port, rest_port, process, log)
 
@@ -210,7 +233,9 @@ def running(log: pathlib.Path, *flags: str, **kwargs):
         server.stop()
 
 
-def run_to_exit(log: pathlib.Path, *flags: str, timeout: float = 60) -> tuple[int, str]:
+def run_to_exit(
+    log: pathlib.Path, *flags: str, timeout: float = START_TIMEOUT_SECS
+) -> tuple[int, str]:
     """Runs a server that should refuse to start; returns its exit status and what it printed."""
     server = spawn(log, *flags)
     try:
@@ -230,4 +255,9 @@ def rpc_error(call, request, timeout: float = 30) -> tuple[str, str]:
         answer = call(request, timeout=timeout)
     except grpc.RpcError as error:
         return error.code().name, error.details()
-    raise AssertionError(f"expected an error, got {answer}")
+    # Its size and not its text: of an answer of 1 GB the text took 17.
+    raise AssertionError(f"expected an error, got {type(answer).__name__} of {_size(answer)} bytes")
+
+
+def _size(answer) -> int:
+    return len(answer) if isinstance(answer, bytes) else answer.ByteSize()

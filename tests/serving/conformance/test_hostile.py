@@ -23,11 +23,29 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def victim(can_start, fixture_dir, tmp_path_factory):
-    """A server of these tests' own, so that what they break is told apart."""
+def victims(can_start, fixture_dir, tmp_path_factory):
+    """Starts a server of these tests' own, and another one once that has died."""
     flags = [flag.format(dir=fixture_dir) for flag in fixture_models.SHARED_FLAGS]
-    with harness.running(tmp_path_factory.mktemp("victim") / "log", *flags) as server:
-        yield server
+    running = []
+
+    def living():
+        if not running or running[-1].process.poll() is not None:
+            server = harness.spawn(tmp_path_factory.mktemp("victim") / "log", *flags)
+            running.append(server)
+            harness.wait_until_open(server)
+        return running[-1]
+
+    yield living
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def victim(victims):
+    """A living server, which the test may end; each test has to find it alive at its own end."""
+    server = victims()
+    yield server
+    assert server.process.poll() is None, f"it ended with {server.process.returncode}"
 
 
 def resident_mib(server):
@@ -81,6 +99,52 @@ def test_deviation_wrong_rank_does_not_end_the_process(victim):
         assert code == "INVALID_ARGUMENT"
         assert "48,48,1" in text  # what was expected
     assert victim.process.poll() is None
+
+
+def test_deviation_a_resource_tensor_does_not_end_the_process(victim):
+    """60 bytes: TensorFlow aborts in parsing a DT_RESOURCE that is no scalar."""
+    right = fuzz.known_answers(victim)
+    for shape in ([2], [1], [], [0], [2, 3]):
+        resource = tf.make_tensor_proto([0.0])
+        resource.Clear()
+        resource.dtype = tf.resource.as_datatype_enum
+        for size in shape:
+            resource.tensor_shape.dim.add(size=size)
+        resource.resource_handle_val.add(name="r", device="d")
+        for model, name in (("half_plus_version", "x"), ("emotion", "image_bytes")):
+            request = predict_request(model, **{name: resource})
+            assert rpc_error(victim.predict, request)[0] == "INVALID_ARGUMENT"
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["/v1/models/emotion", "/v1/models/emotion/metadata", "/"])
+def test_deviation_a_get_with_a_long_body_does_not_end_the_process(victim, path):
+    right = fuzz.known_answers(victim)
+    answer = victim.rest(path, b"x" * 400_000, method="GET")
+    assert answer.code in (200, 404)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"instances":', '{"instances":[[{"a":'])
+def test_deviation_json_nested_deep_does_not_end_the_process(victim, opening):
+    right = fuzz.known_answers(victim)
+    closing = {"[": "]", "{": "}"}
+    ends = "".join(closing[bracket] for bracket in reversed(opening) if bracket in closing)
+    for body in (opening * 200_000, opening * 200_000 + "1" + ends * 200_000):
+        for within in (body, '{"instances": ' + body + "}"):
+            answer = victim.rest("/v1/models/half_plus_version:predict", within.encode())
+            assert answer.code == 400
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
+
+
+def test_deviation_an_error_of_the_model_is_one_line_without_places_in_its_graph(victim):
+    """Real TF Serving's goes on with the names of nodes over several lines."""
+    broken = fuzz.jpeg()[:60]
+    code, text = rpc_error(victim.predict, predict_request("emotion", image_bytes=[broken]))
+    assert code == "INVALID_ARGUMENT"
+    assert "\n" not in text
+    assert "{{node" not in text
+    assert "[[" not in text
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.string])

@@ -99,18 +99,36 @@ def test_c64_calls_in_flight_finish_on_the_old_version(lifecycle, base_path):
     fixture_models.write_signatures(base_path, 1)
     lifecycle.reload(config("c64", base_path))
     in_flight = lifecycle.predictions.Predict.future(
-        predict_request("c64", "slow", seconds=[4.0]), timeout=30
+        predict_request("c64", "slow", seconds=[6.0]), timeout=60
     )
     time.sleep(0.3)
     copy_version(base_path / "1", base_path / "2")
-    lifecycle.wait_for("c64", 2, "AVAILABLE")
     quick = predict_request("c64", "echo", x=[1.0])
-    assert lifecycle.predict(quick).model_spec.version.value == 2
-    assert not in_flight.done()
+    while lifecycle.predict(quick).model_spec.version.value == 1:
+        assert not in_flight.done(), "no new version answers while a call is under way"
+        time.sleep(0.05)
     answer = in_flight.result()
     assert answer.model_spec.version.value == 1
-    assert answer.outputs["waited"].float_val == [4]
+    assert answer.outputs["waited"].float_val == [6]
     lifecycle.wait_for("c64", 1, "END")
+    lifecycle.wait_for("c64", 2, "AVAILABLE")
+
+
+def test_deviation_a_version_that_answers_is_available(lifecycle, base_path):
+    """Real TF Serving says so only when every call under way, on any model, has ended."""
+    fixture_models.write_signatures(base_path, 1)
+    lifecycle.reload(config("answers", base_path))
+    in_flight = lifecycle.predictions.Predict.future(
+        predict_request("answers", "slow", seconds=[6.0]), timeout=60
+    )
+    time.sleep(0.3)
+    copy_version(base_path / "1", base_path / "2")
+    quick = predict_request("answers", "echo", x=[1.0])
+    while lifecycle.predict(quick).model_spec.version.value == 1:
+        time.sleep(0.05)
+    assert lifecycle.status("answers")[2].state == State.AVAILABLE
+    assert not in_flight.done()
+    in_flight.result()
 
 
 def test_c65_deleting_the_newest_version_rolls_back(lifecycle, base_path):
@@ -143,16 +161,27 @@ def test_c67_corrupt_version_is_retried_then_given_up(lifecycle, base_path):
     failed = lifecycle.wait_for("c67", 2, "END")
     assert failed.status.error_code != 0
     assert served_version(lifecycle, "c67") == 1
+    write_versions(base_path, 3)
+    lifecycle.wait_for("c67", 3, "AVAILABLE")
+    assert served_version(lifecycle, "c67") == 3
+
+
+def test_deviation_a_corrupt_version_pushed_again_loads(lifecycle, base_path):
+    """In real TF Serving a number that failed once stays END for good."""
+    write_versions(base_path, 1)
+    lifecycle.reload(config("again", base_path))
+    fixture_models.write_corrupt(base_path, 2)
+    lifecycle.wait_for("again", 2, "END")
     good = fixture_models.write_half_plus_version(base_path.parent / "good", 2)
     shutil.copytree(good, base_path / "2", dirs_exist_ok=True)  # repaired in place: not seen
     time.sleep(2.5)
-    assert lifecycle.status("c67")[2].state == State.END
-    assert served_version(lifecycle, "c67") == 1
+    assert lifecycle.status("again")[2].state == State.END
+    assert served_version(lifecycle, "again") == 1
     os.rename(base_path / "2", base_path.parent / "repaired")
     time.sleep(2.5)
     os.rename(base_path.parent / "repaired", base_path / "2")
-    lifecycle.wait_for("c67", 2, "AVAILABLE")
-    assert served_version(lifecycle, "c67") == 2
+    lifecycle.wait_for("again", 2, "AVAILABLE")
+    assert served_version(lifecycle, "again") == 2
 
 
 def test_c68_a_good_higher_version_loads_despite_a_corrupt_one(lifecycle, base_path):
@@ -202,11 +231,44 @@ def test_c72_platform_change(lifecycle, base_path):
     assert served_version(lifecycle, "c72") == 1
 
 
-def test_c73_no_platform(lifecycle, base_path):
+@pytest.fixture
+def own(can_start, fixture_dir, tmp_path):
+    """A server of the test's own, for what one that is shared may not come back from."""
+    listed = tmp_path / "models.config"
+    listed.write_text(
+        'model_config_list { config { name: "first" model_platform: "tensorflow" '
+        f'base_path: "{fixture_dir}/models/half_plus_version" }} }}'
+    )
+    with harness.running(tmp_path / "log", f"--model_config_file={listed}") as server:
+        yield server
+
+
+def test_c73_no_platform(own, base_path):
     write_versions(base_path, 1)
-    code, text = reload_error(lifecycle, config("c73", base_path, platform=""))
+    code, text = reload_error(own, config("c73", base_path, platform=""))
     assert code == "INVALID_ARGUMENT"
     assert text.startswith("Illegal setting neither ")
+
+
+def test_deviation_a_refused_config_is_not_kept(own, base_path):
+    """Real TF Serving keeps a config without a platform, and refuses each one after it for that."""
+    write_versions(base_path, 1)
+    assert reload_error(own, config("c73", base_path, platform=""))[0] == "INVALID_ARGUMENT"
+    own.reload(config("c73", base_path))
+    assert served_version(own, "c73") == 1
+
+
+def test_deviation_models_named_by_a_flag_are_not_changed_by_a_call(
+    can_start, fixture_dir, tmp_path
+):
+    """Whoever reaches a port of the real server may take its models away."""
+    folder = f"{fixture_dir}/models/half_plus_version"
+    flags = ("--model_name=m", f"--model_base_path={folder}")
+    with harness.running(tmp_path / "log", *flags) as server:
+        code, text = reload_error(server, config("other", folder))
+        assert code == "PERMISSION_DENIED"
+        assert "--allow_reload_config" in text
+        assert served_version(server, "m") == 3
 
 
 def test_c74_empty_config(lifecycle):

@@ -18,6 +18,8 @@ import grpc
 import numpy as np
 import psutil
 import pytest
+from google.protobuf import descriptor_pool
+from grpc_reflection.v1alpha import proto_reflection_descriptor_database
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -162,6 +164,51 @@ def test_c75_startup_with_a_label_for_a_version_not_loaded(can_start, tmp_path, 
         "Request to assign label to version 3 of model m, which is not currently available "
         "for inference" in printed
     )
+    if not harness.is_foreign():
+        assert "--allow_version_labels_for_unavailable_models" in printed  # what to do about it
+
+
+@pytest.mark.parametrize("flag", ["--port", "--rest_api_port"])
+def test_deviation_a_port_in_use_is_told_before_anything_loads(can_start, tmp_path, flag):
+    """Real TF Serving loads first; here there is not even a version to load."""
+    (tmp_path / "models" / "m").mkdir(parents=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, printed = harness.run_to_exit(
+            tmp_path / "log", f"--model_base_path={tmp_path}/models/m", f"{flag}={port}"
+        )
+    assert code == 255
+    assert f"127.0.0.1:{port} can't be opened" in printed
+    assert f"choose another port with {flag}" in printed
+
+
+@pytest.mark.parametrize("flag", ["--port=99999", "--rest_api_port=-1"])
+def test_deviation_what_is_no_port_is_refused(can_start, tmp_path, flag):
+    code, printed = harness.run_to_exit(tmp_path / "log", "--model_base_path=/none", flag)
+    assert code == 255
+    assert f"{flag.partition('=')[0]} takes a port from 0 to 65535" in printed
+
+
+def test_reflection_lists_the_services(server):
+    """As TF Serving since 2.16 has it."""
+    reflected = proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(
+        server.channel
+    )
+    assert sorted(reflected.get_services()) == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "tensorflow.serving.ModelService",
+        "tensorflow.serving.PredictionService",
+    ]
+    pool = descriptor_pool.DescriptorPool(reflected)
+    service = pool.FindServiceByName("tensorflow.serving.PredictionService")
+    assert [method.name for method in service.methods if method.name == "Predict"] == ["Predict"]
+    assert service.methods_by_name["Predict"].input_type.fields_by_name["model_spec"]
+    assert pool.FindServiceByName("tensorflow.serving.ModelService").methods_by_name[
+        "HandleReloadConfigRequest"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -422,6 +469,50 @@ def test_deviation_sigterm_drains(can_start, tmp_path, fixture_dir):
         if server.process.poll() is None:
             server.process.kill()
         server.channel.close()
+
+
+@pytest.mark.parametrize("waits_for_a_version", [True, False])
+def test_deviation_a_hundred_signals_end_the_server_as_one_does(
+    can_start, tmp_path, fixture_dir, waits_for_a_version
+):
+    """A lock in a handler hangs for good once two signals come close together."""
+    empty = tmp_path / "models" / "m"
+    empty.mkdir(parents=True)
+    folder = empty if waits_for_a_version else f"{fixture_dir}/models/signatures"
+    server = harness.spawn(tmp_path / "log", f"--model_base_path={folder}")
+    try:
+        if waits_for_a_version:
+            server.wait_for_output("No versions of servable", timeout=120)
+        else:
+            harness.wait_until_open(server)
+        for index in range(100):
+            with contextlib.suppress(ProcessLookupError):
+                server.process.send_signal((signal.SIGTERM, signal.SIGINT)[index % 2])
+            time.sleep(0.0005 * (index % 3))
+        assert server.process.wait(timeout=30) == 0, server.output()[-2000:]
+    finally:
+        server.process.kill()
+        server.stop()
+
+
+def test_deviation_the_drain_is_over_in_its_time_whatever_runs(can_start, tmp_path, fixture_dir):
+    server = harness.spawn(
+        tmp_path / "log",
+        "--model_name=m",
+        f"--model_base_path={fixture_dir}/models/signatures",
+        "--drain_timeout_secs=1",
+    )
+    try:
+        harness.wait_until_open(server)
+        call = server.predictions.Predict.future(predict_request("m", "slow", seconds=[120.0]))
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=15) == 0
+        assert "cut off" in server.output()
+        assert call.code() != grpc.StatusCode.OK
+    finally:
+        server.process.kill()
+        server.stop()
 
 
 def test_deviation_ports_are_bound_to_loopback(server, can_start):

@@ -105,6 +105,100 @@ def test_failed_version_is_tried_again_only_after_it_was_gone(loads):
     wait_for(model, v1="AVAILABLE")
 
 
+def test_a_backlog_is_not_loaded_and_two_versions_at_most_are_held(loads):
+    model = make_versions(loads)
+    held, most = set(), []
+
+    def load(version, path):
+        loaded = loads(version, path)
+        held.add(version)
+        most.append(set(held))
+        loaded.close = lambda: held.discard(version)
+        return loaded
+
+    model = versions.ModelVersions("m", load, versions.RetryPolicy(0, 0.0), threading.Semaphore(2))
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    loads.slow.add(2)
+    model.aspire({2: "/2"})
+    wait_for(model, v2="LOADING")
+    for version in range(3, 10):
+        model.aspire({version: "/"})
+    wait_for(model, v2="LOADING", v9="START", v8="END", v1="AVAILABLE")
+    loads.go.set()
+    wait_for(model, v1="END", v2="END", v9="AVAILABLE")
+    assert loads.tried == [1, 2, 9]  # what nobody asked for any more was never loaded
+    assert max(map(len, most)) == 2
+    assert held == {9}
+
+
+def test_a_superseded_load_that_ends_takes_over_until_the_newest_is_there(loads):
+    model = make_versions(loads)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    loads.slow.update({2, 3})
+    model.aspire({2: "/2"})
+    wait_for(model, v2="LOADING")
+    model.aspire({3: "/3"})
+    loads.slow.remove(3)
+    loads.corrupt.add(3)
+    loads.go.set()
+    wait_for(model, v1="END", v2="AVAILABLE", v3="END")  # progress, however fast the pushes come
+    with model.acquire(None) as held:
+        assert held.version == 2
+
+
+def test_the_newest_is_loaded_first_and_one_at_a_time(loads):
+    model = make_versions(loads)
+    loads.slow.add(3)
+    model.aspire({1: "/1", 2: "/2", 3: "/3"})
+    wait_for(model, v1="START", v2="START", v3="LOADING")
+    loads.go.set()
+    wait_for(model, v1="AVAILABLE", v2="AVAILABLE", v3="AVAILABLE")
+    assert loads.tried == [3, 2, 1]
+
+
+def test_loads_of_all_models_share_the_slots(loads):
+    slots = threading.Semaphore(1)
+    models = [
+        versions.ModelVersions(name, loads, versions.RetryPolicy(0, 0.0), slots) for name in "ab"
+    ]
+    loads.slow.add(1)
+    for model in models:
+        model.aspire({1: "/1"})
+    states = {model.statuses()[0].state for model in models}
+    assert State.AVAILABLE not in states
+    assert len(loads.tried) <= 1
+    loads.go.set()
+    for model in models:
+        wait_for(model, v1="AVAILABLE")
+
+
+def test_a_retry_that_is_dropped_while_it_waits_for_its_turn_ends(loads):
+    model = make_versions(loads, max_retries=5)
+    loads.corrupt.add(1)
+    loads.slow.add(2)
+    model.aspire({1: "/1", 2: "/2"})
+    wait_for(model, v2="LOADING")
+    model.aspire({2: "/2"})
+    loads.go.set()
+    wait_for(model, v1="END", v2="AVAILABLE")
+
+
+def test_a_load_waits_for_the_memory_of_an_old_version(loads, monkeypatch):
+    monkeypatch.setattr(versions, "LONGEST_UNLOAD_SECS", 0.5)
+    model = make_versions(loads)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    with model.acquire(1):
+        model.aspire({2: "/2"})
+        wait_for(model, v1="UNLOADING", v2="AVAILABLE")
+        model.aspire({3: "/3"})
+        wait_for(model, v3="START")
+        assert loads.tried == [1, 2]
+        wait_for(model, v1="UNLOADING", v3="AVAILABLE")  # a call that hangs does not stop updates
+
+
 def test_no_version_aspired_unloads_all(loads):
     model = make_versions(loads)
     model.aspire({1: "/1", 2: "/2"})

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from emotion_pipeline.components.run_report import predictions
-from emotion_pipeline.components.run_report.predictions import predict
+from emotion_pipeline.components import predictions
+from emotion_pipeline.components.predictions import predict
 from tests.components.example_artifacts import example, write_examples
 from tests.components.pictures import encode
 

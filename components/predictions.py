@@ -75,6 +75,25 @@ class Predictions:
         return matrix
 
 
+def class_names(model_dir: str, file_pattern: str) -> tuple[str, ...]:
+    """Returns the classes that a served model's signature `classify` has for the first Example.
+
+    Raises:
+      OSError: There is no SavedModel.
+      KeyError: It has no such signature.
+      ValueError: There are no Examples, or the model cannot take them.
+    """
+    classify = tf.saved_model.load(model_dir).signatures[CLASSIFY_SIGNATURE]
+    files = sorted(tf.io.gfile.glob(file_pattern))
+    for batch in tf.data.TFRecordDataset(files).batch(1).take(1):
+        try:
+            answer = classify(inputs=batch)
+        except (TypeError, tf.errors.OpError) as error:
+            raise ValueError(f"{model_dir}: {error}") from error
+        return tuple(name.decode("utf-8") for name in answer["classes"].numpy()[0])
+    raise ValueError(f"no Examples in {os.fspath(file_pattern)}")
+
+
 def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> Predictions:
     """Runs a served model over a split of raw Examples, by its signature `classify`.
 
@@ -127,7 +146,7 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         top = scores.argmax(axis=1)
         for row in np.flatnonzero(top != actual):
             confidence = float(scores[row, top[row]])
-            if len(worst) == num_wrong and confidence < worst[0][0]:
+            if not num_wrong or (len(worst) == num_wrong and confidence < worst[0][0]):
                 continue
             path = parsed[features.PATH_KEY][row].numpy().decode("utf-8")
             image = parsed[features.IMAGE_KEY][row].numpy()
