@@ -1,4 +1,4 @@
-"""Skips that are not expected make a test run fail: `pytest --expected-skips FILE`.
+"""Skips that are not expected make a test run fail: `pytest --expected-skips=FILE`.
 
 A line of the file is the id of a test, a blank and why it may be skipped; `#` begins a comment. An id may be
 that of a file, for all of its tests, and may leave away a test's parameters.
