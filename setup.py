@@ -1,10 +1,28 @@
 """Packaging of the facial-emotion-recognition pipeline."""
 
+import os
 import pathlib
+import re
 
 import setuptools
 
 HERE = pathlib.Path(__file__).parent
+
+# The one place: `emotion --version` asks the installed package, tests hold what names it elsewhere.
+VERSION = "0.1.0"
+# Where the repository is, for a release: a package index shows README.md without the files beside it.
+PROJECT_URL = os.environ.get("PROJECT_URL", "").rstrip("/")
+
+
+def read_me() -> str:
+    """Returns README.md, its links to files as links to the repository where that is known."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if not PROJECT_URL:
+        return text
+    at_version = f"{PROJECT_URL}/{{}}/v{VERSION}/"
+    text = re.sub(r"(!\[[^\]]*\]\()(?!https?:)", r"\1" + at_version.format("raw"), text)
+    return re.sub(r"((?<!!)\[[^\]]*\]\()(?!https?:|#)", r"\1" + at_version.format("blob"), text)
+
 
 TFX_1_16 = (
     "apache-beam==2.62.*",
@@ -30,11 +48,11 @@ TFX_1_21 = (
 
 setuptools.setup(
     name="emotion-pipeline",
-    # The one place: `emotion --version` asks the installed package, tests hold what names it elsewhere.
-    version="0.1.0",
+    version=VERSION,
     description="A TFX pipeline for facial-emotion recognition, from raw folders to TensorFlow Serving",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=read_me(),
     long_description_content_type="text/markdown",
+    project_urls={"Source": PROJECT_URL} if PROJECT_URL else {},
     author="The emotion-pipeline authors",
     license="Apache-2.0",
     license_files=["LICENSE", "NOTICE"],
@@ -90,5 +108,5 @@ setuptools.setup(
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},
-    entry_points={"console_scripts": ["emotion=emotion_pipeline.cli:main"]},
+    entry_points={"console_scripts": ["emotion=emotion_pipeline.entry:main"]},
 )

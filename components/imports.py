@@ -7,17 +7,18 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-PROJECT = "emotion_pipeline"
+PROJECT = ("emotion_pipeline", "emotion_faces")
+"""The project's packages; what a step needs may lie in either."""
 
-_DOTTED = re.compile(rf"{PROJECT}(\.\w+)+")
+_DOTTED = re.compile(rf"({'|'.join(PROJECT)})(\.\w+)+")
 
 
 def project_dir() -> pathlib.Path:
-    """Returns the folder of the installed package `emotion_pipeline`."""
-    spec = importlib.util.find_spec(PROJECT)
+    """Returns the folder that the project's packages are installed in."""
+    spec = importlib.util.find_spec(PROJECT[0])
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no package named {PROJECT!r} with a source file")
-    return pathlib.Path(spec.origin).parent
+        raise ModuleNotFoundError(f"no package named {PROJECT[0]!r} with a source file")
+    return pathlib.Path(spec.origin).parents[1]
 
 
 def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -26,12 +27,12 @@ def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, path
     A module depends on what it imports, at its top or within a function, on the packages above it,
     and on what it names in a text: TFX takes a function's dotted name, and a process of its own a
     module's. A package that is named here stands for all below it. Files that are no Python, such as
-    a template, count with the package they lie in; those of the topmost package, the schema and
+    a template, count with the package they lie in; those of the topmost packages, the schema and
     files for deployment, do not: nothing finds them by importing.
 
     Args:
       names: Dotted names of modules and packages.
-      folder: Of the package `emotion_pipeline`.
+      folder: Of the project's packages.
 
     Returns:
       The files by their posix path below `folder`.
@@ -53,7 +54,8 @@ def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         for used in _names_in(path.read_bytes(), package):
             waiting += _modules_of(used, folder)
-    packages = {path.parent for path in modules.values()} - {folder}
+    topmost = {folder / name for name in PROJECT}
+    packages = {path.parent for path in modules.values()} - topmost
     data = {file for package in packages for file in _data_of(package)}
     return {
         path.relative_to(folder).as_posix(): path for path in sorted({*modules.values(), *data})
@@ -62,11 +64,11 @@ def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, path
 
 def _source(name: str, folder: pathlib.Path) -> pathlib.Path | None:
     """Returns the file of a module or package; None where there is none of the name."""
-    first, *rest = name.split(".")
-    if first != PROJECT:
+    parts = name.split(".")
+    if parts[0] not in PROJECT:
         return None
-    place = folder.joinpath(*rest)
-    candidates = [place / "__init__.py", *([place.with_suffix(".py")] if rest else [])]
+    place = folder.joinpath(*parts)
+    candidates = [place / "__init__.py", *([place.with_suffix(".py")] if parts[1:] else [])]
     return next((one for one in candidates if one.is_file()), None)
 
 
@@ -102,7 +104,7 @@ def _names_in(source: bytes, package: str) -> frozenset[str]:
             names.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and _DOTTED.fullmatch(str(node.value)):
             names.add(str(node.value))
-    return frozenset(name for name in names if name.split(".")[0] == PROJECT)
+    return frozenset(name for name in names if name.split(".")[0] in PROJECT)
 
 
 def _data_of(package: pathlib.Path) -> Iterator[pathlib.Path]:

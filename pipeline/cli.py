@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from emotion_faces.errors import UserError as ServingUserError
@@ -23,8 +24,15 @@ from emotion_pipeline.commands import (
     validate,
     web,
 )
-from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, add_verbose
+from emotion_pipeline.commands.terminal import (
+    FAILED_STATUS,
+    INTERRUPTED_STATUS,
+    USAGE_STATUS,
+    add_verbose,
+    spell_otherwise,
+)
 from emotion_pipeline.components.errors import UsageError, UserError
+from emotion_pipeline.components.failures import describe_failure
 
 DISTRIBUTION = "emotion-pipeline"
 """The name under which the project is installed."""
@@ -45,7 +53,11 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
+    spell_otherwise()
     options = make_parser().parse_args(arguments)
+    if not options.verbose:
+        # Google's client says by it that it will not know this Python for ever.
+        warnings.simplefilter("ignore", FutureWarning)
     try:
         status: int = options.execute(options)
         return status
@@ -55,10 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
     except KeyboardInterrupt:
-        return 130
+        print("emotion: interrupted", file=sys.stderr)
+        return INTERRUPTED_STATUS
     except BrokenPipeError:
         # Whoever read the output has gone; nothing is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED_STATUS
+    except OSError as error:
+        if options.verbose:
+            traceback.print_exc()
+        print(f"emotion: {describe_failure(error)}", file=sys.stderr)
         return FAILED_STATUS
 
 

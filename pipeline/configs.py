@@ -4,6 +4,8 @@ import dataclasses
 import math
 import pathlib
 import re
+import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from emotion_pipeline.components.constants import LABELS
@@ -304,13 +306,16 @@ class PipelineConfig:
     """One run of the pipeline.
 
     Attributes:
-      data: SOURCE: a folder, a zip, `kaggle:OWNER/NAME` or its URL, or `sample`.
+      data: SOURCE: a folder, an archive, a table of pixels, `kaggle:OWNER/NAME` or its URL, or
+        `sample`.
       root: Folder of everything that the pipeline writes.
       artifacts_dir: Where the components' outputs go; empty is `<root>/artifacts`. Workers on other
         machines must read and write there, and read `data`.
       push_dir: Where blessed models go, a version folder each; empty is `<root>/pushed/<model_name>`.
       model_name: Name of the served model.
       labels: Class names in the order of the model's outputs.
+      class_names: Name of a class folder -> the class that its pictures belong to, for folders that
+        have another name than their class: `{happiness: happy, "3": fear}`.
       votes: A CSV of several people's votes on the pictures; empty for none.
       votes_columns: What its columns mean.
       schema: The schema file; empty is the curated one.
@@ -337,6 +342,7 @@ class PipelineConfig:
     push_dir: str = ""
     model_name: str = "emotion"
     labels: tuple[str, ...] = LABELS
+    class_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
     votes: str = ""
     votes_columns: VoteColumns = dataclasses.field(default_factory=VoteColumns)
     schema: str = ""
@@ -356,6 +362,15 @@ class PipelineConfig:
 
     def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
+        check(bool(self.data.strip()), "data", self.data, "a source (--data), and not empty")
+        check(bool(self.root.strip()), "root", self.root, "a folder (--root), and not empty")
+        check(
+            re.fullmatch(r"\w[\w.-]*", self.model_name) is not None,
+            "model_name",
+            self.model_name,
+            "letters, digits, '_', '-' and '.', with no '.' or '-' first: it becomes a folder's name",
+        )
+        check(0 <= self.seed < 2**32, "seed", self.seed, "from 0 to 4294967295 (2^32 - 1)")
         check_choice("balance", self.balance, ("translate", "none"))
         check(1 <= self.max_shift_px <= 47, "max_shift_px", self.max_shift_px, "from 1 to 47")
         check(0 < self.eval_fraction < 1, "eval_fraction", self.eval_fraction, "in (0, 1)")
@@ -379,6 +394,16 @@ class PipelineConfig:
             self.labels,
             "at least two different class names",
         )
+        for label in (*self.labels, *self.class_names.values()):
+            check(
+                bool(label.strip()) and label.isprintable(),
+                "labels",
+                label,
+                "class names in one line each, and not empty",
+            )
+        # As ImageIngest spells the names of folders: macOS stores another form that looks alike.
+        composed = tuple(unicodedata.normalize("NFC", label) for label in self.labels)
+        object.__setattr__(self, "labels", composed)
         if self.votes:
             self.votes_columns.by_class(self.labels)
 

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import logging
 import pathlib
+import shutil
 import time
 from collections.abc import Callable, Mapping
 
@@ -63,6 +64,7 @@ def run(config: PipelineConfig) -> RunSummary:
       LockedError: Another run has the root.
     """
     with owned_root(config):
+        clear_leavings(pathlib.Path(config.root))
         return _run(config)
 
 
@@ -81,6 +83,14 @@ def _run(config: PipelineConfig) -> RunSummary:
         is_good=summary.status is Status.PUSHED,
     )
     return dataclasses.replace(summary, report=page, report_error=report_error)
+
+
+def clear_leavings(root: pathlib.Path) -> None:
+    """Deletes what a training left that could not write its state to the end, on a full disk say."""
+    checkpoints = root / "checkpoints"
+    for pattern in ("*/*.part", "*/*/*_temp"):
+        for folder in checkpoints.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed_in_report(outcome: Outcome) -> bool:

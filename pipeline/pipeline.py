@@ -66,7 +66,7 @@ def create_pipeline(
     | drift | how far eval is from train, and both from an earlier run | DriftValidator |
     | checked | a run that stops, the anomalies named, or goes on | AnomalyGate |
     | balanced Examples | train: classes equally large; eval: untouched | ClassBalancer |
-    | transform graph | decode, scale to [0, 1], label to index | Transform |
+    | transform graph | decode, resize to 48x48, scale to [0, 1], label to index | Transform |
     | SavedModel | the specified CNN with its signatures | Trainer |
     | evaluation, blessing | metrics against thresholds and the served model | PushedModel, Evaluator |
     | pushed version | a version folder that TensorFlow Serving picks up | Pusher |
@@ -87,6 +87,7 @@ def create_pipeline(
         eval_fraction=config.eval_fraction,
         group_by=config.group_by,
         max_pruned_fraction=config.max_pruned_fraction,
+        class_names=config.class_names,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
         source_fingerprint=fingerprint_source(config.data, pathlib.Path(config.root, SOURCES_DIR))
         if config.cache

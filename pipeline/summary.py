@@ -13,6 +13,7 @@ from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PRO
 from emotion_pipeline.components.constants import EVAL_SPLIT
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.errors import DataRejectedError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.folder_agreement import folder_agreement
 from emotion_pipeline.components.image_ingest.manifest import (
@@ -184,7 +185,7 @@ def summarize(
         push_dir=config.push_path,
         seconds=seconds,
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
-        error=str(error) if error is not None else None,
+        error=describe_failure(error, config.root) if error is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ lock=$PWD/requirements/py310.lock
 .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || lock=$PWD/requirements/py311-py313.lock
 
 rm -rf dist build
+[ -n "${PROJECT_URL:-}" ] || echo "dist: no PROJECT_URL is set, so links to files in README.md will not hold on a package index"
 "$uv" build --quiet --no-build-isolation --python .venv/bin/python --out-dir dist
 "$uv" tool run --quiet --from twine==6.2.0 twine check --strict dist/*
 .venv/bin/python requirements/check_dist.py dist

@@ -11,9 +11,7 @@ import yaml
 from emotion_pipeline.kubeflow.config import KubeflowConfig
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-(VERSION,) = re.findall(
-    r'^    version="(.+)",$', (REPOSITORY / "setup.py").read_text(), re.MULTILINE
-)
+(VERSION,) = re.findall(r'^VERSION = "(.+)"$', (REPOSITORY / "setup.py").read_text(), re.MULTILINE)
 
 
 def test_the_command_tells_the_version():
@@ -71,3 +69,19 @@ def test_nothing_large_comes_in_unseen():
     large = {name for name, size in sizes.items() if size > 1_000_000}
     assert large == {"pipeline/shipped/weights.npz"}, json.dumps(sorted(large))
     assert sum(sizes.values()) < 40_000_000
+
+
+def test_links_hold_on_a_package_index():
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "--long-description"],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/bin:/bin", "PROJECT_URL": "https://example.org/emotion/"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    base = "https://example.org/emotion"
+    targets = re.findall(r"\]\(([^)\s]+)\)", done.stdout)
+    assert f"{base}/raw/v{VERSION}/docs/report.png" in targets
+    assert f"{base}/blob/v{VERSION}/docs/serving.md" in targets
+    assert all(target.startswith(("https://", "#")) for target in targets)

@@ -22,10 +22,18 @@ _ALL_SPLITS = "all splits"
 _MANIFEST_COLUMN = {features.SIZE_BYTES_KEY: "bytes"}
 
 _OTHER_CLASSES = "run with a schema (--set schema=FILE) and class names (--set labels=[...])"
+_OTHER_SIZE = (
+    "crop or resize the pictures to 48x48 pixels, or remove them; or run with a schema that allows "
+    "their size (emotion schema infer SOURCE --out FILE, then --set schema=FILE), and they are resized "
+    "as the served model does"
+)
 _REMEDIES = {
-    features.LABEL_KEY: f"rename or remove the class folder, or {_OTHER_CLASSES} that know it",
-    features.WIDTH_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
-    features.HEIGHT_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
+    features.LABEL_KEY: (
+        "rename or remove the class folder, or say which class it is (--set class_names.FOLDER=CLASS), "
+        f"or {_OTHER_CLASSES} that know it"
+    ),
+    features.WIDTH_KEY: _OTHER_SIZE,
+    features.HEIGHT_KEY: _OTHER_SIZE,
     _DATASET_LEVEL: "put pictures into the class folders of this split",
 }
 _DEFAULT_REMEDY = (

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
@@ -24,6 +24,7 @@ class ImageIngestSpec(component_spec.ComponentSpec):
         "eval_fraction": component_spec.ExecutionParameter(type=float),
         "group_by": component_spec.ExecutionParameter(type=str),
         "max_pruned_fraction": component_spec.ExecutionParameter(type=float),
+        "class_names": component_spec.ExecutionParameter(type=str),
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
         "votes": component_spec.ExecutionParameter(type=str),
         "votes_columns": component_spec.ExecutionParameter(type=str),
@@ -53,6 +54,7 @@ class ImageIngest(base_component.BaseComponent):
         eval_fraction: float = 0.2,
         group_by: str = "",
         max_pruned_fraction: float = 0.1,
+        class_names: Mapping[str, str] | None = None,
         source_fingerprint: str = "",
         votes: str = "",
         votes_columns: VoteColumns = _DEFAULT_COLUMNS,
@@ -62,11 +64,13 @@ class ImageIngest(base_component.BaseComponent):
         """Construct the component.
 
         Args:
-            source: a folder, a .zip, `kaggle:OWNER/NAME`, a Kaggle data set's URL, or `sample`.
+            source: a folder, an archive or a table of pixels, `kaggle:OWNER/NAME`, a Kaggle data
+                set's URL, or `sample`.
             cache_dir: where the pipeline keeps its own copies.
             eval_fraction: share of the pictures that go to eval where the source has no splits.
             group_by: what names a person or a film in a path; its pictures go to one split.
             max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
+            class_names: name of a class folder -> the class of its pictures, where that is another.
             source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
             votes: a CSV of people's votes on the pictures; empty for none.
             votes_columns: what its columns mean.
@@ -79,7 +83,7 @@ class ImageIngest(base_component.BaseComponent):
             UserError: `votes_columns` does not fit the labels.
         """
         if not source:
-            raise ValueError("source must name a folder, a .zip, a Kaggle data set, or sample")
+            raise ValueError("source must name a folder, a file, a Kaggle data set, or sample")
         if not cache_dir:
             raise ValueError("cache_dir must name a folder")
         if not 0 < eval_fraction < 1:
@@ -99,6 +103,7 @@ class ImageIngest(base_component.BaseComponent):
                 eval_fraction=eval_fraction,
                 group_by=group_by,
                 max_pruned_fraction=max_pruned_fraction,
+                class_names=json.dumps(dict(class_names or {}), sort_keys=True),
                 source_fingerprint=source_fingerprint,
                 votes=votes,
                 votes_columns=meanings,

@@ -14,6 +14,7 @@ from emotion_pipeline.components.image_ingest.ingest import check_pruned_fractio
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     VotesRecord,
+    describe_other_sizes,
     kept_rows,
     write_manifest,
 )
@@ -46,6 +47,7 @@ class Executor(base_executor.BaseExecutor):
             eval_fraction=exec_properties["eval_fraction"],
             group_by=exec_properties["group_by"],
             removed=found.removed,
+            class_names=json.loads(exec_properties["class_names"]),
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
         )
         votes = None
@@ -57,6 +59,8 @@ class Executor(base_executor.BaseExecutor):
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
         logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
+        if other_sizes := describe_other_sizes(table):
+            report(f"{source}: {other_sizes}")
         check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)
 
 
@@ -65,7 +69,8 @@ def _join_votes(
 ) -> tuple[pd.DataFrame, VotesRecord]:
     columns = json.loads(exec_properties["votes_columns"])
     labels = columns.pop("labels")
+    layout = find_layout(root, source, json.loads(exec_properties["class_names"]))
     votes = read_votes(exec_properties["votes"], labels, VoteColumns(**columns))
-    table, record = join_votes(table, votes, root.resolve(), find_layout(root, source))
+    table, record = join_votes(table, votes, root.resolve(), layout)
     report("\n".join(votes_lines(record)))
     return table, record

@@ -6,7 +6,7 @@ import functools
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.image_ingest.workers import map_in_order
+from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources.layout import EXPECTED, Layout, find_layout
 from emotion_pipeline.components.sources.redundant import RemovedFile
 
@@ -44,6 +45,7 @@ def ingest(
     eval_fraction: float = 0.2,
     group_by: str = "",
     removed: Iterable[RemovedFile] = (),
+    class_names: Mapping[str, str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -56,6 +58,7 @@ def ingest(
             splits, between 0 and 1.
         group_by: what names a person or a film in a path, as `draw.draw_splits` has it.
         removed: files deleted from the pipeline's own copy; they are rows too.
+        class_names: name of a class folder -> the class of its pictures, where that is another.
         workers: processes that read, which changes nothing in the table; by default one for each
             CPU, and fewer where there are few files.
         progress: told how far the reading is.
@@ -66,7 +69,9 @@ def ingest(
     """
     root = root.resolve()
     source = source or str(root)
-    layout = find_layout(root, source)
+    layout = find_layout(root, source, class_names)
+    for name in layout.unused:
+        report(f"{source}: {name}/ holds a further split, which is not used")
     files = find_files(root)
     columns: dict[str, list | array.array] = {name: _column(kind) for name, kind in COLUMNS.items()}
     # A nested tree sorts among its twins, so it waits until every outer file has its hash.

@@ -11,7 +11,12 @@ from typing import Any
 import pandas as pd
 from tfx.dsl.io import fileio
 
-from emotion_pipeline.components.constants import ALL_SPLITS, SPLITS, TEST_SPLIT
+from emotion_pipeline.components.constants import (
+    ALL_SPLITS,
+    IMAGE_SIZE_PX,
+    SPLITS,
+    TEST_SPLIT,
+)
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
@@ -19,6 +24,8 @@ SOURCE_FILE = "source.json"
 
 ROW_GROUP_ROWS = 1024
 """Rows of the file that are read together: the workers of a Beam step share the row groups."""
+
+_MAX_SIZES = 4
 
 KEPT = "kept"
 PRUNED = "pruned"
@@ -46,7 +53,7 @@ COLUMNS: dict[str, str] = {
 """Column names in order, with their dtypes; `object` columns hold str and are never null.
 
 path: posix, relative to the data set's root. split: 'train', 'eval', 'test', or '' outside any.
-label: folder name, or ''. width, height: of the upright picture, 0 where not decoded. orientation:
+label: class, or ''. width, height: of the upright picture, 0 where not decoded. orientation:
 EXIF's, 1 to 8, of the file; where it is not 1, the pixels that are measured here and those of the
 Examples are turned upright, and the file is not; 0 where not decoded. channels: bands, or 0.
 format: 'jpeg' or 'png' by content, or ''. content_hash: SHA-256 of the bytes, hex.
@@ -127,6 +134,22 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
             raise ValueError(f"split must be one of {ALL_SPLITS}, got {split!r}")
         chosen &= table["split"] == split
     return table[chosen]
+
+
+def describe_other_sizes(table: pd.DataFrame) -> str:
+    """Return how many of the kept pictures have another size than the network's; '' where none has."""
+    kept = kept_rows(table)
+    others = kept[(kept["width"] != IMAGE_SIZE_PX) | (kept["height"] != IMAGE_SIZE_PX)]
+    if others.empty:
+        return ""
+    sizes = (others["width"].astype(str) + "x" + others["height"].astype(str)).value_counts()
+    shown = ", ".join(sizes.index[:_MAX_SIZES])
+    more = len(sizes) - _MAX_SIZES
+    return (
+        f"{len(others)} of {len(kept)} pictures are not {IMAGE_SIZE_PX}x{IMAGE_SIZE_PX} pixels "
+        f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
+        "model resizes"
+    )
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:

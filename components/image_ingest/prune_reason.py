@@ -25,7 +25,6 @@ class PruneReason(str, enum.Enum):
     OUTSIDE_CLASS_FOLDER = ("outside_class_folder", "in no class folder of a split")
     UNUSED_SPLIT = ("unused_split", "in a further split, which the pipeline does not use")
     SYMLINK_LOOP = ("symlink_loop", "symbolic link back to itself or to a folder above it")
-    SYMLINK_OUTSIDE = ("symlink_outside", "symbolic link that leaves the data set")
     SYMLINK_BROKEN = ("symlink_broken", "symbolic link to nothing")
     SYMLINK_FOLDER = ("symlink_folder", "symbolic link to a folder that is in the data set anyway")
     SPECIAL_FILE = ("special_file", "not a regular file (pipe, socket or device)")

@@ -13,6 +13,7 @@ from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
+    describe_other_sizes,
     kept_rows,
     present_splits,
 )
@@ -130,6 +131,7 @@ class DataView:
     findings: list[FindingView] | None
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
+    other_sizes: str
     votes: VotesView | None
 
 
@@ -158,6 +160,7 @@ def make_data_view(content: DataContent) -> DataView:
         anomalies=None
         if content.anomalies is None
         else [_anomaly_view(manifest, one) for one in content.anomalies],
+        other_sizes=describe_other_sizes(manifest.table),
         votes=make_votes_view(manifest),
     )
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from emotion_pipeline.components.image_ingest.folder_agreement import folder_agreement
 from emotion_pipeline.components.image_ingest.manifest import Manifest, VotesRecord
+from emotion_pipeline.components.predictions import Predictions
 from emotion_pipeline.components.run_report.intervals import Interval, wilson
-from emotion_pipeline.components.run_report.predictions import Predictions
 from emotion_pipeline.components.vote_figures import agreed, most_voted, share_right
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -16,7 +15,8 @@ import requests
 import urllib3
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources.archive import MAX_INFLATED_BYTES, unpack_zip
+from emotion_pipeline.components.import_path import python_command
+from emotion_pipeline.components.sources.archive import MAX_INFLATED_BYTES, unpack
 
 _REFERENCE = re.compile(
     r"(?:kaggle:|(?:https?://)?(?:www\.)?kaggle\.com/(?:datasets/)?)"
@@ -72,8 +72,10 @@ def find_credentials(environ: Mapping[str, str], working_dir: pathlib.Path) -> C
         return Credentials(
             environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"], "KAGGLE_USERNAME and KAGGLE_KEY"
         )
-    home = pathlib.Path(environ.get("HOME") or pathlib.Path.home())
-    folders = [working_dir, home / ".kaggle", home / ".config" / "kaggle"]
+    folders = [working_dir]
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        home = pathlib.Path(environ.get("HOME") or pathlib.Path.home())
+        folders += [home / ".kaggle", home / ".config" / "kaggle"]
     if environ.get("KAGGLE_CONFIG_DIR"):
         folders.insert(0, pathlib.Path(environ["KAGGLE_CONFIG_DIR"]))
     for folder in folders:
@@ -132,7 +134,7 @@ def fetch_dataset(
             raise UserError(_explain(reference, credentials, 0, _brief(error))) from error
         if not zipfile.is_zipfile(archive):
             raise UserError(_explain(reference, credentials, 0, "what came is no whole zip"))
-        unpack_zip(archive, folder)
+        unpack(archive, folder)
 
 
 @contextlib.contextmanager
@@ -197,9 +199,9 @@ def fetch_with_opendatasets(
         result_file = pathlib.Path(private, "result.json")
         module = "emotion_pipeline.components.sources.kaggle_client"
         finished = subprocess.run(
-            [sys.executable, "-m", module, url, folder.resolve(), result_file],
+            python_command(module, url, str(folder.resolve()), str(result_file)),
             cwd=private,
-            env={**environ, "KAGGLE_CONFIG_DIR": private, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**environ, "KAGGLE_CONFIG_DIR": private},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if sys.stderr.isatty() else subprocess.DEVNULL,

@@ -15,7 +15,7 @@ import zipfile
 import opendatasets
 import requests
 
-from emotion_pipeline.components.sources.archive import unpack_zip
+from emotion_pipeline.components.sources.archive import unpack
 
 _TIMEOUT_SECS = 60
 
@@ -45,7 +45,7 @@ def _unpack_checked(self: zipfile.ZipFile, path=None, members=None, pwd=None) ->
         raise ValueError("only a whole archive on disk can be checked")
     target = pathlib.Path(path or ".")
     target.mkdir(parents=True, exist_ok=True)
-    unpack_zip(pathlib.Path(self.filename), target)
+    unpack(pathlib.Path(self.filename), target)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,20 @@ import pathlib
 import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources import (
     addresses,
-    archive,
     kaggle,
     object_store,
     redundant,
     sample_data,
 )
 from emotion_pipeline.components.sources.layout import find_layout
+from emotion_pipeline.components.sources.links import Leads, follow
+from emotion_pipeline.components.sources.packed import is_packed, open_inner, table_in, unpack_file
 
 OPENDATASETS = "opendatasets:"
 """Before a Kaggle reference: it is fetched with that package, not by Kaggle's REST API."""
@@ -61,9 +61,9 @@ def resolve_source(
     whole one is used again. Its redundant tree is deleted.
 
     Args:
-        source: a folder, a .zip, either in an object store, `kaggle:OWNER/NAME` (with
-            `/versions/N` for another than the newest), a Kaggle data set's URL, either after
-            `opendatasets:`, or `sample`.
+        source: a folder, an archive or a table of pixels, each of them also in an object store,
+            `kaggle:OWNER/NAME` (with `/versions/N` for another than the newest), a Kaggle data set's
+            URL, either after `opendatasets:`, or `sample`.
         cache_dir: where the pipeline keeps its own copies.
         environ: where the Kaggle key and proxies are looked up.
 
@@ -83,7 +83,7 @@ def resolve_source(
 def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> str:
     """Return a hash that changes when the source does, without reading any picture.
 
-    Of a folder, also in an object store: every path, size and time of change; of a zip: its path,
+    Of a folder, also in an object store: every path, size and time of change; of a file: its path,
     size and time of change; of a Kaggle reference: its name and version; of the sample: its name,
     since the pipeline's own copy is changed by nobody.
 
@@ -99,7 +99,7 @@ def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> st
         return hashlib.sha256(recipe.name.encode()).hexdigest()
     root = pathlib.Path(source).resolve()
     digest = hashlib.sha256(os.fsencode(root))
-    for line in sorted(_file_lines(root, b"")):
+    for line in sorted(_file_lines(root, root, b"", ())):
         digest.update(line)
     return digest.hexdigest()
 
@@ -118,25 +118,33 @@ def _recipe(
         return _stored_recipe(source)
     path = pathlib.Path(source)
     if path.is_dir():
-        return None
+        table = table_in(path)
+        return None if table is None else _file_recipe(table)
     if path.is_file():
-        if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
-            raise UserError(f"{source}: a file, but not a .zip. {_KINDS}")
-        status = path.resolve().stat()
-        state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
-        stem = re.sub(r"[^\w.-]", "_", path.stem, flags=re.ASCII)
-        return _Recipe(f"zip-{stem}-{digest}", lambda folder: archive.unpack_zip(path, folder))
+        if not is_packed(path):
+            raise UserError(
+                f"{source}: a file, but no .zip, no .tar and no table of pixels. {_KINDS}"
+            )
+        return _file_recipe(path)
     if "://" in source or source.startswith("kaggle:"):
         raise UserError(f"{source}: not the address of a Kaggle data set. {_KINDS}")
     raise UserError(f"{source}: no such file or folder. {_KINDS}")
 
 
 _KINDS = (
-    "Give a folder of pictures, a .zip of one, kaggle:OWNER/NAME[/versions/N], the URL of a Kaggle data set "
-    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or .zip may lie at gs://, "
+    "Give a folder of pictures, a .zip or .tar.gz (.tar, .tar.bz2, .tar.xz) of one, a table of pixels "
+    "such as fer2013.csv, kaggle:OWNER/NAME[/versions/N], the URL of a Kaggle data set "
+    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or file may lie at gs://, "
     "s3:// or hdfs://."
 )
+
+
+def _file_recipe(path: pathlib.Path) -> _Recipe:
+    status = path.resolve().stat()
+    state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+    digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+    stem = re.sub(r"[^\w.-]", "_", path.name, flags=re.ASCII)[:100]
+    return _Recipe(f"unpacked-{stem}-{digest}", lambda folder: unpack_file(path, folder))
 
 
 def _kaggle_recipe(
@@ -191,7 +199,7 @@ def _newest_version(
 
 
 def _stored_recipe(source: str) -> _Recipe:
-    """Return how to copy a folder or a .zip from an object store, by what is stored there now."""
+    """Return how to copy a folder or a file from an object store, by what is stored there now."""
     files = object_store.list_stored(source)
     if not files:
         raise UserError(f"{source}: nothing is stored there. {_KINDS}")
@@ -204,12 +212,16 @@ def _stored_recipe(source: str) -> _Recipe:
             if throttle.ready():
                 report(f"{source}: {done} of {total} files copied")
 
-        if [file.address for file in files] != [source] or not source.lower().endswith(".zip"):
+        if [file.address for file in files] != [source]:
             object_store.fetch_stored(files, folder, tell)
             return
         with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
             object_store.fetch_stored(files, pathlib.Path(aside), tell)
-            archive.unpack_zip(pathlib.Path(aside) / files[0].path, folder)
+            fetched = pathlib.Path(aside) / files[0].path
+            if is_packed(fetched):
+                unpack_file(fetched, folder)
+            else:
+                fetched.rename(folder / fetched.name)
 
     return _Recipe(name, fetch)
 
@@ -227,6 +239,7 @@ def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
         data.mkdir(parents=True)
         try:
             recipe.fill(data)
+            open_inner(data, source)
             layout = find_layout(data, source)
             removed = redundant.remove_redundant_tree(data, layout)
             redundant.write_removed(removed, partial / _REMOVED)
@@ -235,7 +248,9 @@ def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _file_lines(folder: pathlib.Path, prefix: bytes) -> Iterator[bytes]:
+def _file_lines(
+    root: pathlib.Path, folder: pathlib.Path, prefix: bytes, above: tuple[pathlib.Path, ...]
+) -> Iterator[bytes]:
     try:
         with os.scandir(folder) as entries:
             listing = list(entries)
@@ -244,8 +259,13 @@ def _file_lines(folder: pathlib.Path, prefix: bytes) -> Iterator[bytes]:
         return
     for entry in listing:
         path = prefix + os.fsencode(entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _file_lines(folder / entry.name, path + b"/")
+        leads, target = None, folder
+        if entry.is_symlink():
+            leads, target = follow(root, folder / entry.name, above)
+        if leads is Leads.FOLDER:
+            yield from _file_lines(root, folder / entry.name, path + b"/", (*above, target))
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _file_lines(root, folder / entry.name, path + b"/", above)
         else:
-            status = entry.stat(follow_symlinks=False)
+            status = target.stat() if leads is Leads.FILE else entry.stat(follow_symlinks=False)
             yield b"%b\0%d\0%d\n" % (path, status.st_size, status.st_mtime_ns)

@@ -74,11 +74,13 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
         seed: non-negative.
 
     Raises:
-        UserError: `folder` holds something, or `images` is too small for every class in both
+        UserError: `folder` holds something, `seed` is negative, or `images` is too small for every class in both
         splits.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not an empty folder. Give the name of a new one.")
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
     fewest = 2 * _MIN_PER_CLASS * len(LABELS)
     if images < fewest:
         raise UserError(

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import USAGE_STATUS
+from emotion_pipeline.commands.terminal import USAGE_STATUS, path_argument
 
 HELP = "Mark the faces of pictures and films with their emotions."
 
@@ -15,7 +15,7 @@ HELP = "Mark the faces of pictures and films with their emotions."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion annotate`."""
     parser.add_argument(
-        "paths", nargs="*", metavar="INPUT", type=pathlib.Path, help="pictures, films, folders"
+        "paths", nargs="*", metavar="INPUT", type=path_argument, help="pictures, films, folders"
     )
     parser.add_argument(
         "--out",

@@ -4,6 +4,7 @@ import argparse
 import pathlib
 from typing import Any
 
+from emotion_pipeline.commands.terminal import path_argument
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.sources.addresses import SCHEMES, is_stored
 from emotion_pipeline.configs import PipelineConfig
@@ -49,7 +50,7 @@ def read_settings(
     Raises:
       UserError: A setting is unknown, has the wrong type or is out of its range.
     """
-    if options.config:
+    if options.config is not None:
         config = with_overrides(config, load_file(options.config))
     for assignment in options.assignments:
         config = with_overrides(config, parse_assignment(assignment))
@@ -97,11 +98,11 @@ def local_file(text: str) -> pathlib.Path:
     """Returns the path of an argument that names a file to be written here.
 
     Raises:
-      ArgumentTypeError: It is an address.
+      ArgumentTypeError: It is an address, or empty.
     """
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text}: is written here; give a local path")
-    return pathlib.Path(text)
+    return path_argument(text)
 
 
 def configure(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from emotion_faces.addresses import DEFAULT_SERVER
+from emotion_pipeline.commands.terminal import path_argument
 from emotion_pipeline.components.errors import UserError
 
 _CONNECT_TIMEOUT_SECS = 1.0
@@ -19,7 +20,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help=f"a model server; without it {DEFAULT_SERVER}, or the model that comes with the project",
     )
-    parser.add_argument("--model-dir", metavar="DIR", type=pathlib.Path, help="serve this model")
+    parser.add_argument("--model-dir", metavar="DIR", type=path_argument, help="serve this model")
     add_shipped_argument(parser)
 
 

@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import pathlib
 
 from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.commands.terminal import FAILED_STATUS, path_argument
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -13,7 +12,7 @@ HELP = "Say the emotion of image files and folders, each one face."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion predict`."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", type=pathlib.Path, help="pictures, folders"
+        "paths", nargs="+", metavar="PATH", type=path_argument, help="pictures, folders"
     )
     add_model_arguments(parser)
     parser.add_argument("--model-name", default="emotion", help="as the server calls it")

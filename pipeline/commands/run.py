@@ -14,10 +14,12 @@ from emotion_pipeline.commands.configure import (
     configure,
     local_file,
 )
-from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
 from emotion_pipeline.components.locks import LockedError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from emotion_pipeline.process_time import seconds_since_start
 from emotion_pipeline.root_lock import owned_root
@@ -40,7 +42,7 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
+        help="a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample",
     )
     add_votes_argument(parser)
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
@@ -165,18 +167,22 @@ def execute(options: argparse.Namespace) -> int:
 
 def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "run.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run
         from emotion_pipeline.summary import format_summary
 
         # What the user waited: half of a short run is imports.
         summary = dataclasses.replace(run(config), seconds=seconds_since_start())
-        text = summary.to_json()
         target = options.summary or pathlib.Path(config.root) / "summary.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
         print(format_summary(summary), file=terminal)
         if summary.report:
             print(f"report: {summary.report}", file=terminal)
-        print(f"summary: {target}\nlog: {log}", file=terminal)
-    return summary.status.exit_status
+        status = summary.status.exit_status
+        try:
+            write_whole(target, summary.to_json())
+            print(f"summary: {target}", file=terminal)
+        except OSError as error:
+            print(f"no summary: {describe_failure(error, str(target))}", file=terminal)
+            status = status or FAILED_STATUS
+        print(f"log: {log}", file=terminal)
+    return status

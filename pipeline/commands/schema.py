@@ -11,9 +11,10 @@ from emotion_pipeline.commands.configure import (
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, going_on, quiet
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Propose a schema from data, or compare two schemas."
@@ -65,15 +66,14 @@ def _infer(options: argparse.Namespace) -> int:
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.
-    with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
+    with going_on(), quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
         from emotion_pipeline.validation.validate import infer_schema
 
         text = infer_schema(config)
         if options.out is None:
             print(text, end="", file=terminal)
         else:
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(text, encoding="utf-8")
+            write_whole(options.out, text)
             print(f"{options.out}: written; review it before it is used", file=terminal)
     return 0
 

@@ -13,9 +13,10 @@ from emotion_pipeline.commands.configure import (
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, quiet
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.locks import LockedError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.process_time import seconds_since_start
 from emotion_pipeline.root_lock import owned_root
@@ -23,7 +24,7 @@ from emotion_pipeline.root_lock import owned_root
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
 DEFAULT_ROOT = "runs/validation"
-SOURCE_HELP = "a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample"
+SOURCE_HELP = "a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +88,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _validate(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "validate.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.validation.validate import (
             format_validation,
             validate,
@@ -98,8 +99,7 @@ def _validate(config: PipelineConfig, options: argparse.Namespace) -> int:
         validation = validate_requests(config) if options.requests else validate(config)
         validation = dataclasses.replace(validation, seconds=seconds_since_start())
         if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(validation.to_json(), encoding="utf-8")
+            write_whole(options.json, validation.to_json())
         print(format_validation(validation), file=terminal)
         if options.report:
             if write_validation_report(validation, config.data, options.report):

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
     from emotion_pipeline.engines.secrets import resolve

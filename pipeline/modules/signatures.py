@@ -9,38 +9,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
 from emotion_pipeline.modules.normalize import normalize
-from emotion_pipeline.modules.transform_module import decode_image
+from emotion_pipeline.modules.transform_module import decode_any_size
 
 CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
-
-
-def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes images of any size to the network's input.
-
-    Args:
-      encoded: `[N]` string, JPEG or PNG, gray or colour.
-
-    Returns:
-      `[N, 48, 48, 1]` float32 in [0, 1]; an image of that size is not resampled.
-    """
-
-    def decode(one: tf.Tensor) -> tf.Tensor:
-        pixels = decode_image(one)
-        size = [IMAGE_SIZE_PX, IMAGE_SIZE_PX]
-        fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
-        # Antialiasing, or a large photograph would be sampled at 48 of its many pixels a row.
-        pixels = tf.cond(
-            fits,
-            lambda: pixels,
-            lambda: tf.image.resize(pixels, size, method="bilinear", antialias=True),
-        )
-        return tf.ensure_shape(pixels, [IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1])
-
-    return tf.map_fn(
-        decode,
-        encoded,
-        fn_output_signature=tf.TensorSpec([IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1], tf.float32),
-    )
 
 
 def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

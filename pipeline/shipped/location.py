@@ -4,11 +4,11 @@ import hashlib
 import os
 import pathlib
 import subprocess
-import sys
 
 from emotion_faces.cache import cache_dir
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.import_path import python_command
 from emotion_pipeline.shipped.models import ShippedModel
 
 
@@ -28,13 +28,7 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
         # In a process of its own: its imports and its chatter are not the caller's.
         with log.open("wb") as file:
             made = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "emotion_pipeline.shipped.export",
-                    model.name,
-                    str(base_dir),
-                ],
+                python_command("emotion_pipeline.shipped.export", model.name, str(base_dir)),
                 env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -17,6 +17,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
 )
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import FAIL
 from emotion_pipeline.components.image_ingest.manifest import (
     counts_by_split,
@@ -96,7 +97,7 @@ def validate(config: PipelineConfig) -> Validation:
       config: The settings; `root` is an absolute path.
     """
     strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
-    return _gather(run_until(strict, VALIDATION_END))
+    return _gather(run_until(strict, VALIDATION_END), config.root)
 
 
 def validate_requests(config: PipelineConfig) -> Validation:
@@ -140,13 +141,14 @@ def infer_schema(config: PipelineConfig) -> str:
     outcome = run_until(config, STATISTICS_END)
     found = output(outcome.components, "StatisticsGen", "statistics")
     if outcome.error is not None or found is None:
-        raise UserError(str(outcome.error)) from outcome.error
+        error = outcome.error or RuntimeError("there are no statistics")
+        raise UserError(describe_failure(error, config.root)) from outcome.error
     statistics = load_statistics(found.uri)
     schema = propose_schema(statistics, load_schema(config.schema_path))
     return format_proposal(schema, statistics, config.data)
 
 
-def _gather(outcome: Outcome) -> Validation:
+def _gather(outcome: Outcome, root: str) -> Validation:
     error = outcome.error
     if isinstance(error, DataRejectedError):
         status = Status.ANOMALIES
@@ -169,7 +171,9 @@ def _gather(outcome: Outcome) -> Validation:
             for one in outcome.components
         ],
         seconds=outcome.seconds,
-        error=str(error) if error is not None and status is Status.FAILED else None,
+        error=describe_failure(error, root)
+        if error is not None and status is Status.FAILED
+        else None,
     )
 
 

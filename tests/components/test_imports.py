@@ -9,7 +9,7 @@ def project(tmp_path):
         "__init__.py": "",
         "schema.txt": "",
         "a/__init__.py": "",
-        "a/one.py": "from emotion_pipeline.b import two\n",
+        "a/one.py": "from emotion_pipeline.b import two\nimport emotion_faces.upright\n",
         "a/other.py": "",
         "b/__init__.py": "",
         "b/two.py": "def f():\n    from emotion_pipeline.c.three import g\n",
@@ -20,9 +20,12 @@ def project(tmp_path):
         "c/three.py": "import json\nNAME = 'emotion_pipeline.d.run_fn'\nOF = 'emotion_pipeline.x'\n",
         "c/four.py": "raise RuntimeError('imported')\n",
         "d.py": "'''Speaks of emotion_pipeline.a.other in words.'''\n",
+        "../emotion_faces/__init__.py": "",
+        "../emotion_faces/upright.py": "",
+        "../emotion_faces/client.py": "",
     }
     for name, text in files.items():
-        path = tmp_path / name
+        path = tmp_path / "emotion_pipeline" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return tmp_path
@@ -30,23 +33,26 @@ def project(tmp_path):
 
 def test_follows_imports_wherever_they_stand_and_names_in_texts(project):
     assert list(needed_files(("emotion_pipeline.a.one",), project)) == [
-        "__init__.py",
-        "a/__init__.py",
-        "a/one.py",
-        "b/__init__.py",
-        "b/page/t.html",
-        "b/two.py",
-        "c/__init__.py",
-        "c/four.py",
-        "c/three.py",
-        "d.py",
+        "emotion_faces/__init__.py",
+        "emotion_faces/upright.py",
+        "emotion_pipeline/__init__.py",
+        "emotion_pipeline/a/__init__.py",
+        "emotion_pipeline/a/one.py",
+        "emotion_pipeline/b/__init__.py",
+        "emotion_pipeline/b/page/t.html",
+        "emotion_pipeline/b/two.py",
+        "emotion_pipeline/c/__init__.py",
+        "emotion_pipeline/c/four.py",
+        "emotion_pipeline/c/three.py",
+        "emotion_pipeline/d.py",
     ]
 
 
 def test_a_package_is_all_below_it(project):
     found = set(needed_files(("emotion_pipeline.b",), project))
-    assert {"b/two.py", "b/inner/__init__.py", "b/inner/data.bin", "b/page/t.html"} <= found
-    assert "a/one.py" not in found
+    below = ("b/two.py", "b/inner/__init__.py", "b/inner/data.bin", "b/page/t.html")
+    assert {f"emotion_pipeline/{name}" for name in below} <= found
+    assert "emotion_pipeline/a/one.py" not in found
 
 
 def test_names_a_module_that_is_not_there(project):

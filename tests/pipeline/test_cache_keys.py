@@ -25,11 +25,11 @@ import importlib, json, sys
 import tensorflow_model_analysis, tensorflow_data_validation  # once, they are the slow ones
 found = {}
 for node, names in json.load(sys.stdin).items():
-    for name in [one for one in sys.modules if one.split(".")[0] == "emotion_pipeline"]:
+    for name in [one for one in sys.modules if one.split(".")[0] in ("emotion_pipeline", "emotion_faces")]:
         del sys.modules[name]
     for name in names:
         importlib.import_module(name)
-    found[node] = [one for one in sys.modules if one.split(".")[0] == "emotion_pipeline"]
+    found[node] = [one for one in sys.modules if one.split(".")[0] in ("emotion_pipeline", "emotion_faces")]
 json.dump(found, sys.stdout)
 """
 
@@ -76,14 +76,14 @@ def imported(config) -> dict[str, list[str]]:
 @pytest.fixture
 def copied(tmp_path, monkeypatch) -> pathlib.Path:
     """A copy of the project's sources, from which fingerprints are taken."""
-    folder = tmp_path / imports.PROJECT
-    shutil.copytree(
-        imports.project_dir(),
-        folder,
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    monkeypatch.setattr(fingerprint, "project_dir", lambda: folder)
-    return folder
+    for name in imports.PROJECT:
+        shutil.copytree(
+            imports.project_dir() / name,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    monkeypatch.setattr(fingerprint, "project_dir", lambda: tmp_path)
+    return tmp_path
 
 
 def test_an_edit_of_any_module_that_a_component_imports_runs_it_again(config, imported, copied):
@@ -92,7 +92,7 @@ def test_an_edit_of_any_module_that_a_component_imports_runs_it_again(config, im
     modules = sorted({name for names in imported.values() for name in names})
     assert len(modules) > 50
     for name in modules:
-        place = copied.joinpath(*name.split(".")[1:])
+        place = copied.joinpath(*name.split("."))
         path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
         source = path.read_text()
         path.write_text(source + "\n# edited\n")
@@ -114,7 +114,7 @@ def test_an_edit_of_any_module_that_a_component_imports_runs_it_again(config, im
 )
 def test_an_edit_runs_again_what_uses_it_and_nothing_else(config, copied, name, users):
     before = properties(config)
-    path = copied / "components" / name
+    path = copied / "emotion_pipeline" / "components" / name
     path.write_text(path.read_text() + "\n# edited\n")
     assert changed(before, properties(config)) == users
 
@@ -135,7 +135,7 @@ def test_the_evaluator_knows_every_metric_that_its_configuration_names(config, c
 @pytest.mark.parametrize("name", ["report.html", "report.css"])
 def test_the_template_is_the_reports_alone(config, copied, name):
     before = properties(config)
-    path = copied / "components" / "run_report" / "templates" / name
+    path = copied / "emotion_pipeline" / "components" / "run_report" / "templates" / name
     path.write_text(path.read_text() + " ")
     assert changed(before, properties(config)) == {"RunReport"}
 

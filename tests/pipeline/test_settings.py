@@ -54,6 +54,29 @@ def test_parses_an_assignment(text, expected):
     assert parse_assignment(text) == expected
 
 
+@pytest.mark.parametrize("text", ["labels=[1, 2, 03]", "labels=['1', \"2\", 03]"])
+def test_takes_numbers_for_names_as_they_are_written(text):
+    assert with_overrides(PipelineConfig(), parse_assignment(text)).labels == ("1", "2", "03")
+
+
+def test_numbers_that_are_numbers_stay_plain():
+    config = with_overrides(PipelineConfig(), parse_assignment("seed=3"))
+    assert type(config.seed) is int
+    assert with_overrides(config, parse_assignment("train.zoom=0")).train.zoom == 0.0
+
+
+def test_class_names_add_up():
+    config = with_overrides(PipelineConfig(), parse_assignment("class_names={3: fear, joy: happy}"))
+    config = with_overrides(config, parse_assignment("class_names.anger=angry"))
+    assert config.class_names == {"3": "fear", "joy": "happy", "anger": "angry"}
+    assert with_overrides(PipelineConfig(), json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_labels_have_one_spelling():
+    labels = ["u\u0308berrascht", "a"]
+    assert with_overrides(PipelineConfig(), {"labels": labels}).labels == ("\u00fcberrascht", "a")
+
+
 def test_takes_a_number_that_yaml_reads_as_text():
     config = with_overrides(TrainConfig(), {"learning_rate": "1e-3"})
     assert config.learning_rate == 0.001
@@ -98,8 +121,29 @@ def test_refuses_a_bad_assignment(text, message):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"epoch": 3}, "^epoch: there is no such setting; known are .*seed"),
-        ({"train": {"epoch": 3}}, r"^train\.epoch: there is no such setting; .*train\.epochs"),
+        (
+            {"epoch": 3},
+            r"^epoch: there is no such setting; did you mean train\.epochs\? known are .*seed",
+        ),
+        (
+            {"train": {"epoch": 3}},
+            r"^train\.epoch: there is no such setting; did you mean train\.epochs\? known are",
+        ),
+        ({"Accuracy": 1}, r"did you mean thresholds\.accuracy\?"),
+        ({"zzz": 1}, "^zzz: there is no such setting; known are"),
+        ({"seed": -5}, "^seed: must be from 0 to 4294967295"),
+        ({"seed": 2**32}, "^seed: must be from 0 to 4294967295"),
+        ({"data": " "}, "^data: must be a source"),
+        ({"root": ""}, "^root: must be a folder"),
+        ({"model_name": "../../x"}, r"^model_name: must be letters, .* got '\.\./\.\./x'"),
+        ({"model_name": ""}, "^model_name: must be letters"),
+        ({"model_name": ".."}, "^model_name: must be letters"),
+        ({"labels": [True, False]}, "^labels: expected text, got True, .* put quotes around it"),
+        ({"labels": [None, "a"]}, "^labels: expected text, got None, .* put quotes around it"),
+        ({"labels": ["a", ""]}, "^labels: must be class names in one line each"),
+        ({"labels": ["a", "b\nc"]}, "^labels: must be class names in one line each"),
+        ({"class_names": {"a": 1.5}}, "^class_names: expected text, got 1.5"),
+        ({"class_names": ["a"]}, "^class_names: expected dict"),
         ({"train": 3}, "^train: is a group of settings, got 3"),
         ({"seed": "x"}, "^seed: expected int, got 'x'"),
         ({"seed": True}, "^seed: expected int, got True"),
@@ -157,7 +201,8 @@ def test_reads_a_file(tmp_path):
     ("content", "message"),
     [
         (b"- 1\n", "holds list, expected"),
-        (b"", "holds NoneType, expected"),
+        (b"", "is empty, expected"),
+        (b"# nothing\n", "is empty, expected"),
         (b"a: [", "cannot be read"),
         (b"\xff\xfe\xfa", "cannot be read"),
     ],

@@ -28,6 +28,7 @@ def run_executor(source, folder, **changes):
         "cache_dir": str(folder / "cache"),
         "eval_fraction": 0.2,
         "max_pruned_fraction": 0.1,
+        "class_names": "{}",
         "source_fingerprint": "",
         "votes": "",
         "votes_columns": "",

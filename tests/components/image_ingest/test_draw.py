@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.findings import audit
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_ingest.ingest import ingest
 from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.sources import sample_data
 from tests.components.pictures import encode, noise
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emotion_pipeline.components.image_ingest.manifest import VotesRecord
+from emotion_pipeline.components.predictions import Predictions
 from emotion_pipeline.components.run_report.page import render
-from emotion_pipeline.components.run_report.predictions import Predictions
 from emotion_pipeline.components.run_report.votes_view import make_votes_view, vote_scores
 from tests.components.run_report.contents import make_content, make_manifest
 from tests.components.run_report.test_page import Page
