@@ -52,7 +52,8 @@ class ComparingEvaluator(Evaluator):
         # TFX's constructor makes the spec, which has no place for them.
         self.exec_properties["confidence"] = confidence
         self.exec_properties["max_accuracy_drop"] = max_accuracy_drop
+        # Whatever metrics the configuration names, by the modules that it names for them.
+        modules = {metric.module for spec in eval_config.metrics_specs for metric in spec.metrics}
         self.exec_properties["code_fingerprint"] = step_fingerprint(
-            "emotion_pipeline.components.model_evaluator",
-            "emotion_pipeline.components.model_metrics",
+            "emotion_pipeline.components.model_evaluator", *sorted(modules - {""})
         )

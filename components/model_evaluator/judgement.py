@@ -86,5 +86,5 @@ def describe(judgement: Judgement) -> str:
         f"accuracy {one.difference:+.4f} against version {judgement.baseline} on the same "
         f"{one.images} pictures of {judgement.split} ({one.gained} gained, {one.lost} lost); with "
         f"{one.confidence:.0%} confidence at most {one.upper_bound:+.4f}, allowed from "
-        f"{-one.max_drop:+.4f}"
+        f"{0.0 - one.max_drop:+.4f}"
     )

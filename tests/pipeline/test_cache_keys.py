@@ -1,5 +1,6 @@
 """A component's key changes with everything that decides what the component makes."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -116,6 +117,19 @@ def test_an_edit_runs_again_what_uses_it_and_nothing_else(config, copied, name, 
     path = copied / "emotion_pipeline" / "components" / name
     path.write_text(path.read_text() + "\n# edited\n")
     assert changed(before, properties(config)) == users
+
+
+def test_the_evaluator_knows_every_metric_that_its_configuration_names(config, copied):
+    votes = pathlib.Path(config.root).parent / "votes.csv"
+    votes.write_text("no votes")
+    with_votes = dataclasses.replace(config, votes=str(votes))
+    path = copied / "components" / "vote_metrics.py"
+    source = path.read_text()
+    for one, users in ((with_votes, {"Evaluator"}), (config, set())):
+        before = properties(one)
+        path.write_text(source + "\n# edited\n")
+        assert changed(before, properties(one)) == users
+        path.write_text(source)
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.css"])
