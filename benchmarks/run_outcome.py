@@ -30,7 +30,7 @@ def outcome(root: pathlib.Path) -> dict:
       a digest of them in any order), `verdict` (status and blessing), `metrics` and `seconds`.
     """
     from emotion_pipeline.components.image_ingest.manifest import read_manifest
-    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.components.records.run_records import output
 
     summary = json.loads((root / "summary.json").read_text(encoding="utf-8"))
     components = latest_components(root)
@@ -57,7 +57,7 @@ def outcome(root: pathlib.Path) -> dict:
 
 def latest_components(root: pathlib.Path) -> list:
     """Returns the `ComponentRun`s of the latest run under a root."""
-    from emotion_pipeline.components.run_records import latest_run
+    from emotion_pipeline.components.records.run_records import latest_run
     from emotion_pipeline.local_runner import metadata_connection
     from emotion_pipeline.pipeline import PIPELINE_NAME
 
@@ -68,7 +68,7 @@ def split_of(root: pathlib.Path, name: str):
     """Returns a split of the latest run under a root as its Trainer read it, a Split."""
     import tensorflow_transform as tft
 
-    from emotion_pipeline.components.run_records import output
+    from emotion_pipeline.components.records.run_records import output
     from emotion_pipeline.modules.training_data import load_split
 
     run = latest_components(root)

@@ -8,4 +8,10 @@ IMAGE_SIZE_PX = 48
 
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
+TEST_SPLIT = "test"
+"""What judges a model where the data has it; no choice is made by it."""
+
 SPLITS: tuple[str, ...] = (TRAIN_SPLIT, EVAL_SPLIT)
+"""The splits that every data set has."""
+
+ALL_SPLITS: tuple[str, ...] = (*SPLITS, TEST_SPLIT)

@@ -1,4 +1,4 @@
-"""The one exception whose text is written for the user."""
+"""The exceptions whose text is written for the user."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     The text names the file or argument, what was found there, and what to do; the command line
     prints it without a traceback.
     """
+
+
+class UsageError(UserError):
+    """An argument or a setting is wrong, and nothing was begun; commands end with status 2."""
 
 
 class DataRejectedError(UserError):

@@ -12,6 +12,12 @@ CONTRAST_KEY = "contrast"
 SHARPNESS_KEY = "sharpness"
 ENTROPY_KEY = "entropy"
 
+VOTES_KEY = "votes"
+"""People's votes for each class, in the order of the labels; absent for a picture without votes."""
+
+VOTES_OTHER_KEY = "votes_other"
+"""People's votes for none of the classes; absent for a picture without votes."""
+
 SHIFT_X_KEY = "shift_x_px"
 SHIFT_Y_KEY = "shift_y_px"
 COPY_INDEX_KEY = "copy_index"

@@ -1,15 +1,18 @@
-"""A hash of source code, for the cache keys of components."""
+"""Hashes of source code: of packages as they are, and of all that a component's result depends on."""
 
 import hashlib
 import importlib.util
+import json
 import pathlib
+
+from emotion_pipeline.components.imports import needed_files, project_dir
+from emotion_pipeline.components.versions import stack_versions
 
 
 def code_fingerprint(*names: str) -> str:
     """Hashes the source of modules and of packages with all below them.
 
-    TFX's cache looks at inputs and execution properties and never at an executor's code. A component
-    that carries this hash as a property runs again when its code was edited.
+    It tells whether two machines have the same code; for the key of a cache see `step_fingerprint`.
 
     Args:
       *names: Dotted names, such as `emotion_pipeline.components.class_balancer`; none of them is imported.
@@ -30,4 +33,29 @@ def code_fingerprint(*names: str) -> str:
         for path in sorted(origin.parent.rglob("*.py")) if is_package else [origin]:
             digest.update(f"{name}/{path.relative_to(origin.parent).as_posix()}\0".encode())
             digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def step_fingerprint(*names: str) -> str:
+    """Hashes all that decides what a step makes, beside its inputs and properties.
+
+    TFX's cache looks at these two and never at an executor's code. A component that carries this
+    hash as a property runs again when something that it is made by was changed.
+
+    These are the modules, every module of the project that they import, however far away, the files
+    beside those (templates and the like), and the versions of the libraries.
+
+    Args:
+      *names: Dotted names of the step's modules or packages; none of them is imported.
+
+    Returns:
+      16 hex digits, the same on every machine with the same sources and libraries.
+
+    Raises:
+      ModuleNotFoundError: A name is no module of the project.
+    """
+    digest = hashlib.sha256(json.dumps(stack_versions(), sort_keys=True).encode())
+    for name, path in needed_files(names, project_dir()).items():
+        digest.update(f"\n{name}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

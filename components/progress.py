@@ -29,7 +29,12 @@ class Throttle:
 
 
 def format_secs(seconds: float) -> str:
-    """Returns seconds as people read them: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Returns seconds as people read them.
+
+    Example:
+      >>> [format_secs(seconds) for seconds in (8.24, 185, 7800)]
+      ['8.2 s', '3 min 05 s', '2 h 10 min']
+    """
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, secs = divmod(round(seconds), 60)

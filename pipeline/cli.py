@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from emotion_faces.errors import UserError as ServingUserError
@@ -23,8 +24,18 @@ from emotion_pipeline.commands import (
     validate,
     web,
 )
-from emotion_pipeline.commands.terminal import FAILED_STATUS, add_verbose
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.commands.terminal import (
+    FAILED_STATUS,
+    INTERRUPTED_STATUS,
+    USAGE_STATUS,
+    add_verbose,
+    spell_otherwise,
+)
+from emotion_pipeline.components.errors import UsageError, UserError
+from emotion_pipeline.components.failures import describe_failure
+
+DISTRIBUTION = "emotion-pipeline"
+"""The name under which the project is installed."""
 
 _COMMANDS = {
     "run": run,
@@ -42,24 +53,53 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
-    options = _parser().parse_args(arguments)
+    spell_otherwise()
+    options = make_parser().parse_args(arguments)
+    if not options.verbose:
+        # Google's client says by it that it will not know this Python for ever.
+        warnings.simplefilter("ignore", FutureWarning)
     try:
-        return options.execute(options)
+        status: int = options.execute(options)
+        return status
     except (UserError, ServingUserError) as error:
         if options.verbose:
             traceback.print_exc()
         print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+        return USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
     except KeyboardInterrupt:
-        return 130
+        print("emotion: interrupted", file=sys.stderr)
+        return INTERRUPTED_STATUS
     except BrokenPipeError:
         # Whoever read the output has gone; nothing is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED_STATUS
+    except OSError as error:
+        if options.verbose:
+            traceback.print_exc()
+        print(f"emotion: {describe_failure(error)}", file=sys.stderr)
+        return FAILED_STATUS
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """Asks for the version only when the user does: the look through what is installed takes time."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        import importlib.metadata
+
+        print(f"emotion {importlib.metadata.version(DISTRIBUTION)}")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command."""
     parser = argparse.ArgumentParser(prog="emotion", description="Facial-emotion recognition.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     add_verbose(common)

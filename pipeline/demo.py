@@ -9,6 +9,7 @@ import sys
 from emotion_faces.client import EmotionClient
 from emotion_faces.errors import UserError
 from emotion_pipeline.cli import main as emotion
+from emotion_pipeline.components.import_path import python_command
 
 READY_TIMEOUT_SECS = 60.0
 
@@ -27,17 +28,10 @@ def main() -> int:
     port, rest_port = _free_port(), _free_port()
     with open(server_log, "wb") as log:
         server = subprocess.Popen(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "emotion_pipeline.cli",
-                    "serve",
-                    "--model-dir",
-                    str(push_dir),
-                ),
+            python_command(
+                *("emotion_pipeline.cli", "serve", "--model-dir", str(push_dir)),
                 *("--engine", "embedded", "--port", str(port), "--rest-port", str(rest_port)),
-            ],
+            ),
             stdout=log,
             stderr=subprocess.STDOUT,
         )

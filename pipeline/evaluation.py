@@ -5,33 +5,39 @@ from tensorflow_model_analysis.proto import config_pb2 as tfma
 
 from emotion_pipeline.components.features import LABEL_KEY, transformed_key
 from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, TOP_CLASS_THRESHOLD
+from emotion_pipeline.components.vote_metrics import VOTES_NAME
 from emotion_pipeline.configs import ThresholdConfig
 
 ACCURACY_NAME = "accuracy"
 LOSS_NAME = "loss"
 CONFUSION_NAME = "confusion_matrix"
 
-_EQUAL = 1e-10
-"""A model that is as good as the baseline passes a change threshold of zero."""
 
-
-def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
+def make_eval_config(thresholds: ThresholdConfig, votes: bool = False) -> tfma.EvalConfig:
     """Returns the configuration of the evaluation.
 
     The metrics are accuracy, loss, macro F1 and the confusion matrix, over all and per label. A
-    model is blessed when accuracy and macro F1 reach their lower bounds and, where there is a
-    blessed model already, the accuracy is at most `max_accuracy_drop` below its.
+    model is blessed when accuracy and macro F1 reach their lower bounds and, where a model is served
+    already, the comparison with that does not go against it: see
+    `emotion_pipeline.components.model_evaluator`.
+
+    Args:
+      thresholds: The bounds; all of them are of the accuracy against the folders' labels.
+      votes: Whether there are people's votes, against which the accuracy is measured too.
     """
     accuracy = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.accuracy}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -thresholds.max_accuracy_drop - _EQUAL},
-        ),
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.accuracy})
     )
     macro_f1 = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.macro_f1})
     )
+    votes_metrics = [
+        tfma.MetricConfig(
+            class_name="VotesAccuracy",
+            module="emotion_pipeline.components.vote_metrics",
+            config=f'"name": "{VOTES_NAME}"',
+        )
+    ]
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
@@ -64,6 +70,7 @@ def make_eval_config(thresholds: ThresholdConfig) -> tfma.EvalConfig:
                         class_name="MultiClassConfusionMatrixAtThresholds",
                         config=f'"name": "{CONFUSION_NAME}", "thresholds": [{TOP_CLASS_THRESHOLD}]',
                     ),
+                    *(votes_metrics if votes else []),
                 ]
             )
         ],

@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 import logging
 import pathlib
+import shutil
 import time
+from collections.abc import Callable, Mapping
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
@@ -14,19 +16,22 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from emotion_pipeline.baseline import find_statistics
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
-from emotion_pipeline.components.run_records import ComponentRun, latest_run
+from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
 from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE
+from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
-from emotion_pipeline.pipeline import PIPELINE_NAME, SOURCES_DIR, create_pipeline
+from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, create_pipeline
+from emotion_pipeline.pushes import forget_unserved
 from emotion_pipeline.report import leave_report
-from emotion_pipeline.schemas import load_schema
+from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
+from emotion_pipeline.validation.baseline import find_statistics
+from emotion_pipeline.validation.schemas import load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
@@ -54,7 +59,16 @@ def run(config: PipelineConfig) -> RunSummary:
 
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
+
+    Raises:
+      LockedError: Another run has the root.
     """
+    with owned_root(config):
+        clear_leavings(pathlib.Path(config.root))
+        return _run(config)
+
+
+def _run(config: PipelineConfig) -> RunSummary:
     outcome = run_until(config)
     report_error = str(outcome.error) if _failed_in_report(outcome) else None
     error = None if report_error is not None else outcome.error
@@ -69,6 +83,14 @@ def run(config: PipelineConfig) -> RunSummary:
         is_good=summary.status is Status.PUSHED,
     )
     return dataclasses.replace(summary, report=page, report_error=report_error)
+
+
+def clear_leavings(root: pathlib.Path) -> None:
+    """Deletes what a training left that could not write its state to the end, on a full disk say."""
+    checkpoints = root / "checkpoints"
+    for pattern in ("*/*.part", "*/*/*_temp"):
+        for folder in checkpoints.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed_in_report(outcome: Outcome) -> bool:
@@ -88,7 +110,15 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
 
     Returns:
       What ran and what ended it early; no exception of a component gets out.
+
+    Raises:
+      LockedError: Another run has the root.
     """
+    with owned_root(config):
+        return _run_until(config, last)
+
+
+def _run_until(config: PipelineConfig, last: str | None) -> Outcome:
     root = pathlib.Path(config.root)
     root.mkdir(parents=True, exist_ok=True)
     connection = metadata_connection(root)
@@ -109,8 +139,13 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
                 last,
                 metadata_connection_config=connection,
             )
+            forget_unserved(connection, config.push_path)
+            late = {}
+            if config.cache:
+                # Not when the graph is made: others may push while this one trains.
+                late[PUSHED_MODEL] = lambda: {"served": describe_served(config.push_path)}
             try:
-                ReportingDagRunner().run(pipeline)
+                ReportingDagRunner(late).run(pipeline)
             finally:
                 components = latest_run(connection, PIPELINE_NAME)
     except Exception as caught:  # whatever it is, the outcome is told and the log has the rest
@@ -130,6 +165,11 @@ class ReportingDagRunner(LocalDagRunner):
     LocalDagRunner says so in log lines alone, and components change the log's level as they run.
     """
 
+    def __init__(self, late: Mapping[str, Callable[[], Mapping[str, str]]] | None = None):
+        """Takes what gives execution properties right before a node is launched, by the node's id."""
+        super().__init__()
+        self._late = late or {}
+
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options=None) -> None:
         """Runs the nodes in their order, which is topological; partial runs are not supported."""
         if run_options is not None:
@@ -144,6 +184,8 @@ class ReportingDagRunner(LocalDagRunner):
             node_id = node.node_info.id
             report(f"[{number:2}/{len(nodes)}] {node_id}")
             start = time.monotonic()
+            for key, value in self._late.get(node_id, dict)().items():
+                node.parameters.parameters[key].field_value.string_value = value
             executor_spec, operators = without_beam_args(
                 runner_utils.extract_executor_spec(deployment, node_id)
             )

@@ -1,35 +1,37 @@
 """The whole graph on one page."""
 
+import pathlib
+
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.common.resolver import Resolver
-from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
-    LatestBlessedModelStrategy,
-)
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
-from tfx.types import Channel, standard_artifacts
 
-from emotion_pipeline.baseline import find_statistics
+from emotion_pipeline.cache_keys import key_by
 from emotion_pipeline.components.anomaly_gate.component import AnomalyGate
 from emotion_pipeline.components.class_balancer.component import ClassBalancer
 from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.drift_validator.component import DriftValidator
 from emotion_pipeline.components.drift_validator.histograms import QUANTILES
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_example_gen.component import ImageExampleGen
 from emotion_pipeline.components.image_findings.component import ImageAudit
 from emotion_pipeline.components.image_ingest.component import ImageIngest
+from emotion_pipeline.components.image_ingest.votes import fingerprint_votes
+from emotion_pipeline.components.model_evaluator.component import ComparingEvaluator
 from emotion_pipeline.components.model_pusher.component import AtomicPusher
+from emotion_pipeline.components.pushed_model.component import PushedModel
 from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.sources.resolve import fingerprint_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
+from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.evaluation import make_eval_config
+from emotion_pipeline.modules.teachers import teachers_fingerprint
 from emotion_pipeline.settings import to_dict
+from emotion_pipeline.validation.baseline import find_statistics
 
 PIPELINE_NAME = "emotion"
 SOURCES_DIR = "sources"
@@ -40,19 +42,16 @@ VALIDATION_END = "AnomalyGate"
 STATISTICS_END = "StatisticsGen"
 """The component after which the statistics are there."""
 
-_MODULE_CODE = (
-    "emotion_pipeline.modules",
-    "emotion_pipeline.components.constants",
-    "emotion_pipeline.components.features",
-    "emotion_pipeline.components.training_record",
-)
+PUSHED_MODEL = "PushedModel"
+"""Id of the component whose cached output is as good as what the push folder holds."""
+
+_TRANSFORM_MODULE = "emotion_pipeline.modules.transform_module"
+_TRAINER_MODULE = "emotion_pipeline.modules.trainer_module"
 
 
 def create_pipeline(
     config: PipelineConfig,
     last: str | None = None,
-    *,
-    baseline: BaseNode | None = None,
     **pipeline_args,
 ) -> Pipeline:
     """Builds the pipeline.
@@ -60,24 +59,22 @@ def create_pipeline(
     | step | what it is now | made by |
     |---|---|---|
     | source | a folder of class folders, a zip of it, or the Kaggle data set | the user |
-    | ingested, pruned | a table of every file found, kept or pruned with the reason | ImageIngest |
+    | ingested, pruned | a table of every file found, kept or pruned with the reason, and people's votes | ImageIngest |
     | audited | copies, leaks, conflicting labels, empty pictures; leaks pruned | ImageAudit |
     | Examples | encoded image bytes, label, image-quality numbers | ImageExampleGen |
     | statistics, schema, anomalies | TFDV's artifacts | StatisticsGen, ImportSchemaGen, ExampleValidator |
     | drift | how far eval is from train, and both from an earlier run | DriftValidator |
     | checked | a run that stops, the anomalies named, or goes on | AnomalyGate |
     | balanced Examples | train: classes equally large; eval: untouched | ClassBalancer |
-    | transform graph | decode, scale to [0, 1], label to index | Transform |
+    | transform graph | decode, resize to 48x48, scale to [0, 1], label to index | Transform |
     | SavedModel | the specified CNN with its signatures | Trainer |
-    | evaluation, blessing | metrics against thresholds and the latest blessed model | Resolver, Evaluator |
+    | evaluation, blessing | metrics against thresholds and the served model | PushedModel, Evaluator |
     | pushed version | a version folder that TensorFlow Serving picks up | Pusher |
     | report | one self-contained HTML page of the run | RunReport |
 
     Args:
       config: The settings of the run.
       last: Id of the last component; those after it are left out. None for the whole.
-      baseline: A node whose output `model` is the model to beat; by default a Resolver, which asks
-        ML Metadata for the latest blessed one.
       **pipeline_args: What the runner adds to `Pipeline`, such as the metadata connection.
 
     Returns:
@@ -88,9 +85,17 @@ def create_pipeline(
         source=config.data,
         cache_dir=f"{config.root}/{SOURCES_DIR}",
         eval_fraction=config.eval_fraction,
+        group_by=config.group_by,
         max_pruned_fraction=config.max_pruned_fraction,
+        class_names=config.class_names,
         # Part of the cache's key alone, and the source may be out of sight where nothing is cached.
-        source_fingerprint=fingerprint_source(config.data) if config.cache else "",
+        source_fingerprint=fingerprint_source(config.data, pathlib.Path(config.root, SOURCES_DIR))
+        if config.cache
+        else "",
+        votes=config.votes,
+        votes_columns=config.votes_columns,
+        votes_fingerprint=fingerprint_votes(config.votes) if config.votes and config.cache else "",
+        labels=config.labels,
     )
 
     # What is wrong with the pictures, and which of them are left out for it.
@@ -136,6 +141,7 @@ def create_pipeline(
         findings=image_audit.outputs["findings"],
         drift=drift_validator.outputs["drift"],
         drift_policy=config.findings.drift,
+        max_dropped_fraction=config.max_dropped_fraction,
     )
 
     # Classes of equal size, by translated copies, in the train split only.
@@ -152,12 +158,12 @@ def create_pipeline(
     transform = Transform(
         examples=balanced_examples,
         schema=schema,
-        preprocessing_fn="emotion_pipeline.modules.transform_module.preprocessing_fn",
+        preprocessing_fn=f"{_TRANSFORM_MODULE}.preprocessing_fn",
         materialize=False,
         disable_statistics=True,
         custom_config={
             "labels": list(config.labels),
-            "code_fingerprint": code_fingerprint(*_MODULE_CODE),
+            "code_fingerprint": step_fingerprint(_TRANSFORM_MODULE),
         },
     )
 
@@ -166,7 +172,7 @@ def create_pipeline(
         examples=balanced_examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        run_fn="emotion_pipeline.modules.trainer_module.run_fn",
+        run_fn=f"{_TRAINER_MODULE}.run_fn",
         train_args=trainer_pb2.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=trainer_pb2.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={
@@ -174,27 +180,28 @@ def create_pipeline(
             "train": to_dict(config.train),
             "seed": config.seed,
             "checkpoints_dir": f"{config.root}/checkpoints",
-            "code_fingerprint": code_fingerprint(*_MODULE_CODE),
+            # Part of the keys alone, as the source's is.
+            "teachers": teachers_fingerprint(config.train.teachers, config.labels)
+            if config.cache
+            else "",
+            "code_fingerprint": step_fingerprint(_TRAINER_MODULE),
         },
     )
     model = trainer.outputs["model"]
 
-    # The model to beat.
-    if baseline is None:
-        baseline = Resolver(
-            strategy_class=LatestBlessedModelStrategy,
-            model=Channel(type=standard_artifacts.Model),
-            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        ).with_id("latest_blessed_model_resolver")
+    # The model to beat: what is served when the new one is there.
+    pushed_model = PushedModel(push_dir=config.push_path).with_id(PUSHED_MODEL)
+    pushed_model.add_upstream_node(trainer)
 
-    # How good it is on the untouched eval split, and whether that is enough.
-    evaluator = Evaluator(
+    # How good it is on the split that judges, and whether that is enough.
+    evaluator = ComparingEvaluator(
         examples=balanced_examples,
-        example_splits=[EVAL_SPLIT],
         model=model,
-        baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(config.thresholds),
-    )
+        baseline_model=pushed_model.outputs["model"],
+        eval_config=make_eval_config(config.thresholds, votes=bool(config.votes)),
+        confidence=config.thresholds.confidence,
+        max_accuracy_drop=config.thresholds.max_accuracy_drop,
+    ).with_id("Evaluator")
 
     # Where a model server finds it.
     pusher = AtomicPusher(
@@ -217,7 +224,7 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        settings=to_dict(config),
+        settings=shown(to_dict(config)),
         seed=config.seed,
         metadata_path=_metadata_path(pipeline_args.get("metadata_connection_config")),
     )
@@ -234,11 +241,18 @@ def create_pipeline(
         class_balancer,
         transform,
         trainer,
-        baseline,
+        pushed_model,
         evaluator,
         pusher,
         run_report,
     ]
+    if config.cache:
+        # Those whose classes have no property for it. Where nothing is cached, the schema may be out
+        # of sight, too.
+        key_by(schema_gen, schema=config.schema_path)
+        key_by(statistics_gen)
+        key_by(example_validator)
+        key_by(pusher, "emotion_pipeline.components.model_pusher")
     if last is None:
         class_balancer.add_upstream_node(anomaly_gate)
     else:

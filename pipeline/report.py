@@ -7,11 +7,12 @@ import pathlib
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.run_records import ComponentRun, output
+from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.run_report.content import DataContent, ReportContent, RunContent
 from emotion_pipeline.components.run_report.gather import component_times, read_data, versions
 from emotion_pipeline.components.run_report.page import REPORT_FILE, copy_report, write_report
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.summary import data_artifacts
 
@@ -42,7 +43,7 @@ def leave_report(
 
     Returns:
       The file's path; None where the run ended before there was anything to show, or where the
-      page failed, which the log tells.
+      page failed, which the log tells; an earlier page stays then.
     """
     try:
         written = output(components, "RunReport", "report")
@@ -54,11 +55,12 @@ def leave_report(
             if data.anomalies:
                 # The page lists them in their own section.
                 outcome = f"Stopped: {len(data.anomalies)} anomalies in the data"
-            run = RunContent(to_dict(config), versions(), component_times(components))
+            run = RunContent(shown(to_dict(config)), versions(), component_times(components))
             write_report(ReportContent(title, outcome, is_good, data, run=run), target)
             return str(target)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
+        return None
     target.unlink(missing_ok=True)
     return None
 

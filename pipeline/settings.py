@@ -1,14 +1,38 @@
 """Settings in frozen dataclasses: read from files and `key=value` texts, checked, and written."""
 
 import dataclasses
+import difflib
+import functools
 import typing
+from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from emotion_pipeline.components.errors import UserError
 
 ConfigT = typing.TypeVar("ConfigT")
+
+
+class _SpelledInt(int):
+    """A whole number that knows how it was written: a class may be called 01."""
+
+    text: str
+
+
+@functools.cache
+def _loader() -> Any:
+    """Returns YAML's safe loader, made to keep how whole numbers were written."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> _SpelledInt:
+        number = _SpelledInt(loader.construct_yaml_int(node))
+        number.text = node.value
+        return number
+
+    Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
+    return Loader
 
 
 def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
@@ -20,6 +44,16 @@ def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
 
     Raises:
       UserError: A key is unknown, or a value has the wrong type or range.
+
+    Example:
+      >>> from emotion_pipeline.configs import PipelineConfig
+      >>> config = with_overrides(PipelineConfig(), {"train": {"epochs": 3}})
+      >>> config.train.epochs, config.train.batch_size
+      (3, 128)
+      >>> with_overrides(config, {"train": {"epochs": 0}})
+      Traceback (most recent call last):
+        ...
+      emotion_pipeline.components.errors.UserError: train.epochs: must be at least 1, got 0
     """
     return _replace(config, overrides, prefix="")
 
@@ -30,11 +64,15 @@ def load_file(path: str) -> dict[str, Any]:
     Raises:
       UserError: The file cannot be read, or is no mapping.
     """
+    import yaml
+
     try:
         with open(path, encoding="utf-8") as file:
-            settings = yaml.safe_load(file)
+            settings = yaml.load(file, _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"--config {path}: cannot be read: {error}") from error
+    if settings is None:
+        raise UserError(f"--config {path}: is empty, expected `key: value` lines")
     if not isinstance(settings, dict):
         raise UserError(
             f"--config {path}: holds {type(settings).__name__}, expected `key: value` lines"
@@ -47,54 +85,102 @@ def parse_assignment(text: str) -> dict[str, Any]:
 
     Raises:
       UserError: The text has no key or no `=`, or the value is not YAML.
+
+    Example:
+      >>> parse_assignment("thresholds.accuracy=0.5")
+      {'thresholds': {'accuracy': 0.5}}
     """
+    import yaml
+
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = yaml.load(value, _loader())
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
-    return nested
+    assigned: dict[str, Any] = nested
+    return assigned
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config as plain nested dicts and lists, for JSON and for the report."""
-    return _plain(dataclasses.asdict(config))
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
 
 
-def _replace(config: Any, overrides: dict[str, Any], prefix: str) -> Any:
+def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
-    changes = {}
+    changes: dict[str, Any] = {}
     for key, value in overrides.items():
         name = f"{prefix}{key}"
         if key not in hints:
             known = ", ".join(prefix + field for field in hints)
-            raise UserError(f"{name}: there is no such setting; known are {known}")
+            raise UserError(
+                f"{name}: there is no such setting; {_meant(config, str(key), prefix)}known are {known}"
+            )
         current = getattr(config, key)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, dict):
                 raise UserError(f"{name}: is a group of settings, got {value!r}")
             changes[key] = _replace(current, value, f"{name}.")
+        elif isinstance(current, Mapping):
+            changes[key] = {**current, **_convert(name, value, hints[key])}
         else:
             changes[key] = _convert(name, value, hints[key])
-    return dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def _meant(config: Any, key: str, prefix: str) -> str:
+    """Returns `did you mean X? ` for a misspelt name; empty where none is like it."""
+    names = {field.name: prefix + field.name for field in dataclasses.fields(config)}
+    for field in dataclasses.fields(config):
+        group = getattr(config, field.name)
+        if dataclasses.is_dataclass(group):
+            for inner in dataclasses.fields(group):
+                names.setdefault(inner.name, f"{prefix}{field.name}.{inner.name}")
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), names, n=1)
+    return f"did you mean {names[close[0]]}? " if close else ""
 
 
 def _convert(name: str, value: Any, hint: Any) -> Any:
-    """Returns the value as the type of the setting; ints pass for floats, lists for tuples."""
+    """Returns the value as the type of the setting; ints pass for floats, lists for tuples.
+
+    In a mapping whose values are lists, one text passes for a list of it alone.
+    """
+    if hint is str and isinstance(value, _SpelledInt):
+        return value.text
+    if isinstance(value, _SpelledInt):
+        value = int(value)
+    if hint is str and not isinstance(value, str | list | dict):
+        raise UserError(
+            f"{name}: expected text, got {value!r}, which YAML reads so without quotes (numbers, yes, "
+            "no, on, off, true, false, null and dates); put quotes around it: " + _QUOTED
+        )
     origin = typing.get_origin(hint)
-    if origin is tuple:
+    if origin is Mapping:
+        item_hint = typing.get_args(hint)[1]
+        if isinstance(value, dict):
+            takes_lists = typing.get_origin(item_hint) is tuple
+            return {
+                _convert(name, key, str): _convert(
+                    f"{name}.{key}",
+                    [item] if takes_lists and isinstance(item, str) else item,
+                    item_hint,
+                )
+                for key, item in value.items()
+            }
+    elif origin is tuple:
         arguments = typing.get_args(hint)
         if isinstance(value, list | tuple):
             if arguments[-1] is Ellipsis:
@@ -115,6 +201,9 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         return value
     expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
     raise UserError(f"{name}: expected {expected}, got {value!r}")
+
+
+_QUOTED = """--set 'labels=["yes", "no"]'"""
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:

@@ -5,23 +5,34 @@ import enum
 import json
 from typing import Any
 
-import pandas as pd
 import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.constants import EVAL_SPLIT
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.errors import DataRejectedError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.findings import read_findings
-from emotion_pipeline.components.image_ingest.manifest import counts_by_split, read_manifest
-from emotion_pipeline.components.model_metrics import MACRO_F1_NAME, per_class
+from emotion_pipeline.components.image_ingest.folder_agreement import folder_agreement
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    counts_by_split,
+    read_manifest,
+)
+from emotion_pipeline.components.model_evaluator.comparison import Comparison
+from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
+from emotion_pipeline.components.model_metrics import MACRO_F1_NAME
 from emotion_pipeline.components.progress import format_secs
-from emotion_pipeline.components.run_records import ComponentRun, output
-from emotion_pipeline.components.training_record import read_training
+from emotion_pipeline.components.records.run_records import ComponentRun, output
+from emotion_pipeline.components.records.training_record import read_training
+from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
+from emotion_pipeline.components.scores import per_class
+from emotion_pipeline.components.vote_metrics import FIGURES, metric_names
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.data_lines import drift_lines, finding_lines, image_lines
 from emotion_pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
 
 _DATA_OUTPUTS = {
     "manifest": ("ImageAudit", "audited_manifest"),
@@ -62,9 +73,16 @@ class RunSummary:
       findings: Of each kind its `policy`, `groups`, `images`, `dropped` and `examples`.
       drift: The distances between the splits, and to an earlier run.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      votes: What became of the file of votes, and per split and class how often the folder is what
+        most people voted for (`folder_agreement`); empty without votes.
       class_counts: Per class the images of the train split `before` and `after` balancing.
       metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
-        eval split; `train_accuracy` as served and without copies, and the gap to it.
+        split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
+        the gap to it; with votes, in `votes`, `accuracy` and `images` where one class has most votes
+        and where six in ten agree.
+      judgement: The split that judged, and the comparison with the served model: see
+        `emotion_pipeline.components.model_evaluator`.
+      failed_checks: What the model does not reach, in words.
       training: Epochs, best epoch, epochs at which a training that was cut off went on, precision.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
@@ -81,8 +99,11 @@ class RunSummary:
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
     images: dict[str, Any]
+    votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     metrics: dict[str, Any]
+    judgement: dict[str, Any]
+    failed_checks: list[str]
     training: dict[str, Any]
     blessed: bool | None
     pushed_version: int | None
@@ -113,6 +134,7 @@ def summarize(
       error: What ended it early, if anything.
     """
     artifacts = data_artifacts(components)
+    manifest = manifest_of(artifacts)
     balanced = artifacts.get("balanced_examples")
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
@@ -120,6 +142,9 @@ def summarize(
     pushed = output(components, "Pusher", "pushed_model")
     training = read_training(model_run.uri) if model_run else {}
     metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
+    judgement = judgement_of(evaluation.uri) if evaluation else None
+    if judgement:
+        metrics["split"] = judgement.split
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
@@ -138,11 +163,18 @@ def summarize(
             for finding in findings_of(artifacts)
         ],
         drift=drift_of(artifacts),
-        images=counts_by_split(table) if (table := manifest_table(artifacts)) is not None else {},
+        images=counts_by_split(manifest.table) if manifest else {},
+        votes=votes_of(manifest),
         class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
         if balanced
         else {},
         metrics=metrics,
+        judgement=dataclasses.asdict(judgement) if judgement else {},
+        failed_checks=[
+            f"{check.metric} {check.value:.4f}, must be {check.rule}"
+            for check in (read_checks(evaluation.uri) if evaluation else [])
+            if not check.passed
+        ],
         training={key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")}
         if training
         else {},
@@ -153,7 +185,7 @@ def summarize(
         push_dir=config.push_path,
         seconds=seconds,
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
-        error=str(error) if error is not None else None,
+        error=describe_failure(error, config.root) if error is not None else None,
     )
 
 
@@ -167,9 +199,19 @@ def data_artifacts(components: list[ComponentRun]) -> dict[str, mlmd.Artifact]:
     return {key: artifact for key, artifact in found.items() if artifact is not None}
 
 
-def manifest_table(artifacts: dict[str, mlmd.Artifact]) -> pd.DataFrame | None:
-    """Returns the table of the manifest; None where there is none."""
-    return read_manifest(artifacts["manifest"].uri).table if "manifest" in artifacts else None
+def manifest_of(artifacts: dict[str, mlmd.Artifact]) -> Manifest | None:
+    """Returns the manifest; None where there is none."""
+    return read_manifest(artifacts["manifest"].uri) if "manifest" in artifacts else None
+
+
+def votes_of(manifest: Manifest | None) -> dict[str, Any]:
+    """Returns what became of the file of votes, and what they say of the folders; empty without."""
+    if manifest is None or manifest.votes is None:
+        return {}
+    return {
+        **dataclasses.asdict(manifest.votes),
+        "folder_agreement": folder_agreement(manifest.table),
+    }
 
 
 def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
@@ -195,7 +237,9 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
 
     Returns:
       `accuracy`, `loss`, `macro_f1`, `confusion_matrix` (`[actual][predicted]` counts) and
-      `per_class`: precision, recall, F1 and number of images by class name.
+      `per_class`: precision, recall, F1 and number of images by class name; `votes` where the
+      accuracy against votes was measured: `most` and `agreed`, each `images` and `accuracy`, which is
+      None of no images.
     """
     result = tfma.load_eval_result(evaluation_uri)
     overall = next(values for key, values in result.slicing_metrics if not key)[""][""]
@@ -206,18 +250,28 @@ def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]
     ]:
         actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
         confusion[actual][predicted] = int(entry["numWeightedExamples"])
+    votes = {figure: _votes_figure(overall, *metric_names(figure)) for figure in FIGURES}
     return {
         "accuracy": overall[ACCURACY_NAME]["doubleValue"],
         "loss": overall[LOSS_NAME]["doubleValue"],
         "macro_f1": overall[MACRO_F1_NAME]["doubleValue"],
         "confusion_matrix": confusion,
         "per_class": per_class(confusion, labels),
+        **({"votes": votes} if all(votes.values()) else {}),
     }
+
+
+def _votes_figure(overall: dict[str, Any], images: str, accuracy: str) -> dict[str, Any] | None:
+    if images not in overall:
+        return None
+    count = int(overall[images]["doubleValue"])
+    return {"images": count, "accuracy": overall[accuracy]["doubleValue"] if count else None}
 
 
 def format_summary(summary: RunSummary) -> str:
     """Returns the summary as lines for the terminal."""
-    lines = ["", *image_lines(summary.images), *finding_lines(summary.findings)]
+    lines = ["", *image_lines(summary.images), *votes_lines(summary.votes)]
+    lines += finding_lines(summary.findings, summary.images)
     if any(measured["exceeded"] for one in summary.drift for measured in one["measurements"]):
         lines += drift_lines(summary.drift)
     per_label = summary.metrics.get("per_class", {})
@@ -235,9 +289,11 @@ def format_summary(summary: RunSummary) -> str:
     if summary.metrics:
         lines += [
             "",
-            f"validation accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
+            f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
+            *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
+            describe(_judgement(summary)),
         ]
     lines += ["", format_outcome(summary)]
     if summary.report_error:
@@ -246,12 +302,32 @@ def format_summary(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
+def _votes_accuracy_lines(split: str, votes: dict[str, dict[str, Any]]) -> list[str]:
+    told = (("most", "against most votes"), ("agreed", "where at least six in ten agree"))
+    return [
+        f"{split} accuracy {words} {votes[figure]['accuracy']:.4f}, of {votes[figure]['images']}"
+        for figure, words in told
+        if figure in votes and votes[figure]["images"]
+    ]
+
+
+def _judgement(summary: RunSummary) -> Judgement:
+    content = dict(summary.judgement)
+    comparison = content.pop("comparison")
+    return Judgement(**content, comparison=Comparison(**comparison) if comparison else None)
+
+
+def _split_in_words(summary: RunSummary) -> str:
+    split = summary.metrics["split"]
+    return "validation" if split == EVAL_SPLIT else split
+
+
 def format_outcome(summary: RunSummary) -> str:
     """Returns how the run ended, in words."""
     if summary.status is Status.PUSHED:
         return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
     if summary.status is Status.NOT_BLESSED:
-        return "not blessed: the model is below a threshold or the model before it; nothing pushed"
+        return f"not blessed, nothing pushed: {'; '.join(summary.failed_checks)}"
     if summary.status is Status.ANOMALIES:
         return f"stopped at anomalies in the data\n{summary.error}"
     return f"failed: {summary.error}"

@@ -15,8 +15,10 @@ from typing import Any
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 
 from emotion_faces import tensors
+from emotion_faces.addresses import DEFAULT_SERVER as DEFAULT_SERVER
 from emotion_faces.errors import UserError
 from emotion_faces.protos import (
     get_model_metadata_pb2,
@@ -27,7 +29,6 @@ from emotion_faces.protos import (
     prediction_service_pb2_grpc,
 )
 
-DEFAULT_SERVER = "127.0.0.1:8500"
 DEFAULT_MODEL_NAME = "emotion"
 DEFAULT_TIMEOUT_SECS = 30.0
 MAX_BATCH_BYTES = 64 * 1024 * 1024
@@ -185,7 +186,7 @@ class EmotionClient:
             answers += self._predict_images(batch)
         return answers
 
-    def predict_pixels(self, pixels: np.ndarray) -> list[Prediction]:
+    def predict_pixels(self, pixels: npt.NDArray[np.float32]) -> list[Prediction]:
         """Classifies float32 [N, height, width, 1] in [0, 1], of the size that the model takes.
 
         Raises:
@@ -309,7 +310,7 @@ class EmotionClient:
         middle = len(images) // 2
         return self._predict_images(images[:middle]) + self._predict_images(images[middle:])
 
-    def _predict(self, signature: str, alias: str, batch: np.ndarray) -> list[Prediction]:
+    def _predict(self, signature: str, alias: str, batch: npt.NDArray[Any]) -> list[Prediction]:
         request = predict_pb2.PredictRequest(model_spec=self._spec(signature))
         request.inputs[alias].CopyFrom(tensors.to_proto(batch, as_content=True))
         response = self._call(self._prediction.Predict, request)

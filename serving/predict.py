@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import math
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from emotion_faces import client
 from emotion_faces.errors import UserError
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png"})
-"""What a folder is searched for; a file that is named outright is sent whatever its name."""
+from emotion_faces.faces.pictures import decode_picture, open_picture
+from emotion_faces.file_kind import FileKind, kind_of_file
+from emotion_faces.names import printable
+from emotion_faces.picture_bytes import MODEL_FORMATS, READ_FORMATS, picture_format
+from emotion_faces.upright import orientation_of
 
 _CHUNK_FILES = 64  # files read before they are sent, so that memory does not grow with the folder
+_MAX_CONVERTED_PIXELS = (
+    2_000_000  # of what is sent in place of another format; the model takes 48 x 48
+)
 
 
 def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
-    """The image files among files and folders (searched deep), in a stable order, each once.
+    """The pictures among files and folders (searched deep), in a stable order, each once.
+
+    In folders the content decides, and the suffix where the content is broken; a file that is named
+    outright is taken whatever it is.
 
     Raises:
       UserError: a path does not exist, or a folder holds no image.
@@ -27,17 +37,46 @@ def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
             images = sorted(
                 child
                 for child in path.rglob("*")
-                if child.suffix.lower() in IMAGE_SUFFIXES and child.is_file()
+                if child.is_file() and kind_of_file(child) is FileKind.PICTURE
             )
             if not images:
-                suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-                raise UserError(f"the folder {path} holds no image (looked for {suffixes})")
+                raise UserError(
+                    f"the folder {printable(path)} holds no image "
+                    f"(looked for {', '.join(READ_FORMATS)})"
+                )
             found.update(dict.fromkeys(images))
         elif path.exists():
             found[path] = None
         else:
-            raise UserError(f"there is no file or folder {path}")
+            raise UserError(f"there is no file or folder {printable(path)}")
     return list(found)
+
+
+def fit_for_model(data: bytes) -> bytes:
+    """A picture as a served model takes it: gray or RGB JPEG, or PNG, that stands upright.
+
+    Such a one is given back as it is; any other picture that can be read as a gray PNG.
+
+    Raises:
+      UserError: the bytes are no picture that can be read.
+    """
+    if _is_fit(data):
+        return data
+    from PIL import Image
+
+    # By the luma of ITU-R BT.601, as the model takes it of a JPEG in colour.
+    gray = Image.fromarray(decode_picture(data, "it")).convert("L")
+    factor = math.isqrt(gray.width * gray.height // _MAX_CONVERTED_PIXELS)
+    buffer = io.BytesIO()
+    (gray.reduce(factor) if factor > 1 else gray).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _is_fit(data: bytes) -> bool:
+    if picture_format(data) not in MODEL_FORMATS:
+        return False
+    with open_picture(data, "it") as image:
+        return image.mode != "CMYK" and orientation_of(image) == 1
 
 
 def predict_paths(
@@ -69,13 +108,15 @@ def _predict_files(
     readable: dict[pathlib.Path, bytes] = {}
     for path in paths:
         try:
-            readable[path] = path.read_bytes()
+            readable[path] = fit_for_model(path.read_bytes())
         except OSError as error:
             errors[path] = f"can't be read: {error.strerror}"
+        except UserError as error:
+            errors[path] = str(error)
     answers = dict(zip(readable, emotion.predict(list(readable.values())), strict=True))
     return [
         {
-            "path": str(path),
+            "path": printable(path),
             **({"error": errors[path]} if path in errors else _fields(answers[path])),
         }
         for path in paths

@@ -7,6 +7,7 @@ import pandas as pd
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from emotion_pipeline.components import features
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.drift_validator.drift import Comparison
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import Finding
@@ -21,10 +22,18 @@ _ALL_SPLITS = "all splits"
 _MANIFEST_COLUMN = {features.SIZE_BYTES_KEY: "bytes"}
 
 _OTHER_CLASSES = "run with a schema (--set schema=FILE) and class names (--set labels=[...])"
+_OTHER_SIZE = (
+    "crop or resize the pictures to 48x48 pixels, or remove them; or run with a schema that allows "
+    "their size (emotion schema infer SOURCE --out FILE, then --set schema=FILE), and they are resized "
+    "as the served model does"
+)
 _REMEDIES = {
-    features.LABEL_KEY: f"rename or remove the class folder, or {_OTHER_CLASSES} that know it",
-    features.WIDTH_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
-    features.HEIGHT_KEY: "crop or resize the pictures to 48x48 pixels, or remove them",
+    features.LABEL_KEY: (
+        "rename or remove the class folder, or say which class it is (--set class_names.FOLDER=CLASS), "
+        f"or {_OTHER_CLASSES} that know it"
+    ),
+    features.WIDTH_KEY: _OTHER_SIZE,
+    features.HEIGHT_KEY: _OTHER_SIZE,
     _DATASET_LEVEL: "put pictures into the class folders of this split",
 }
 _DEFAULT_REMEDY = (
@@ -126,6 +135,41 @@ def forbidden_findings(findings: Iterable[Finding]) -> list[Anomaly]:
         )
         for finding in findings
         if finding.policy == FAIL and finding.groups
+    ]
+
+
+def dropped_too_much(
+    findings: Iterable[Finding], kept_in_train: int, max_fraction: float
+) -> list[Anomaly]:
+    """Lists the one anomaly of an audit that dropped more than a share of the train pictures.
+
+    Args:
+      findings: What the audit found and dropped.
+      kept_in_train: How many train pictures are left.
+      max_fraction: The largest share, of those left and dropped together, 0 to 1.
+    """
+    by_kind = {one.kind: one for one in findings if one.dropped}
+    dropped = sum(one.dropped for one in by_kind.values())
+    total = dropped + kept_in_train
+    if not total or dropped / total <= max_fraction:
+        return []
+    told = ", ".join(f"{one.dropped} {kind}" for kind, one in by_kind.items())
+    return [
+        Anomaly(
+            split=TRAIN_SPLIT,
+            feature=_DATASET_LEVEL,
+            short_description=f"The audit drops {dropped} of {total} train pictures",
+            long_description=(
+                f"That is {dropped / total:.0%} ({told}), more than the limit of {max_fraction:.0%}: "
+                "the splits share most of their pictures."
+            ),
+            files=tuple(path for one in by_kind.values() for group in one.groups for path in group),
+            remedy=(
+                "give the classes in one folder without splits, which keeps together what belongs "
+                "together (--group-by names films or persons); or train on them (--keep-leaks); or "
+                "raise max_dropped_fraction"
+            ),
+        )
     ]
 
 

@@ -7,7 +7,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from emotion_pipeline.components.anomaly_gate import executor
 from emotion_pipeline.components.artifacts import DataDrift, ImageFindings, ImageManifest
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_findings.policies import FAIL, REPORT
 from emotion_pipeline.components.wiring import check_channel
 
@@ -17,6 +17,7 @@ class AnomalyGateSpec(ComponentSpec):
 
     PARAMETERS = {
         "drift_policy": ExecutionParameter(type=str),
+        "max_dropped_fraction": ExecutionParameter(type=float),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -30,7 +31,7 @@ class AnomalyGateSpec(ComponentSpec):
 
 
 class AnomalyGate(base_component.BaseComponent):
-    """Fails at anomalies, at findings whose policy is `fail`, and at drift where that is the policy.
+    """Fails at anomalies, at forbidden findings and drift, and where the audit drops too much of train.
 
     ExampleValidator, ImageAudit and DriftValidator record what they find and let the run go on; this
     is the one place that stops it, with the files behind each anomaly named. What comes after is
@@ -48,6 +49,7 @@ class AnomalyGate(base_component.BaseComponent):
         findings: types.BaseChannel,
         drift: types.BaseChannel,
         drift_policy: str = REPORT,
+        max_dropped_fraction: float = 1.0,
     ):
         """Wires the component.
 
@@ -58,12 +60,15 @@ class AnomalyGate(base_component.BaseComponent):
           findings: A channel of ImageFindings.
           drift: A channel of DataDrift.
           drift_policy: 'report' or 'fail', for distances above the schema's thresholds.
+          max_dropped_fraction: Largest share of the train pictures that the audit may drop, 0 to 1.
 
         Raises:
-          ValueError: A channel is of another type, or there is no such policy.
+          ValueError: A channel is of another type, or there is no such policy, or the share is out of its range.
         """
         if drift_policy not in (REPORT, FAIL):
             raise ValueError(f"drift_policy must be {REPORT} or {FAIL}, got {drift_policy!r}")
+        if not 0 <= max_dropped_fraction <= 1:
+            raise ValueError(f"max_dropped_fraction must be 0 to 1, got {max_dropped_fraction}")
         for name, channel, expected in (
             ("anomalies", anomalies, standard_artifacts.ExampleAnomalies),
             ("schema", schema, standard_artifacts.Schema),
@@ -80,6 +85,7 @@ class AnomalyGate(base_component.BaseComponent):
                 findings=findings,
                 drift=drift,
                 drift_policy=drift_policy,
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.anomaly_gate"),
+                max_dropped_fraction=max_dropped_fraction,
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.anomaly_gate"),
             )
         )

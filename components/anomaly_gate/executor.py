@@ -11,15 +11,17 @@ from tfx.types import artifact_utils
 
 from emotion_pipeline.components.anomaly_gate.anomalies import (
     AnomaliesError,
+    dropped_too_much,
     exceeded_drift,
     find_anomalies,
     forbidden_findings,
     has_anomalies,
 )
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_findings.policies import FAIL
-from emotion_pipeline.components.image_ingest.manifest import read_manifest
+from emotion_pipeline.components.image_ingest.manifest import count_kept, read_manifest
 from emotion_pipeline.components.wiring import read_schema
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
@@ -54,9 +56,14 @@ class Executor(base_executor.BaseExecutor):
             manifest = read_manifest(manifest_uri).table
             for split, of_split in found.items():
                 anomalies += find_anomalies(of_split, schema, manifest, split)
-        anomalies += forbidden_findings(
-            read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
-        )
+        findings = read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
+        anomalies += forbidden_findings(findings)
+        if any(finding.dropped for finding in findings):
+            anomalies += dropped_too_much(
+                findings,
+                count_kept(manifest_uri, TRAIN_SPLIT),
+                exec_properties["max_dropped_fraction"],
+            )
         if exec_properties["drift_policy"] == FAIL:
             anomalies += exceeded_drift(
                 read_drift(artifact_utils.get_single_uri(input_dict["drift"]))

@@ -8,7 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from emotion_pipeline.components.class_balancer import executor
 from emotion_pipeline.components.class_balancer.plan import METHODS
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 
 
 class ClassBalancerSpec(ComponentSpec):
@@ -27,7 +27,7 @@ class ClassBalancerSpec(ComponentSpec):
 class ClassBalancer(base_beam_component.BaseBeamComponent):
     """Adds translated copies to the train split until each class is as large as the largest.
 
-    The eval split passes through unchanged. The counts before and after are a custom property of
+    The other splits pass through unchanged. The counts before and after are a custom property of
     the output, `class_counts`.
     """
 
@@ -44,7 +44,7 @@ class ClassBalancer(base_beam_component.BaseBeamComponent):
         """Wires the component.
 
         Args:
-          examples: A channel of Examples with the splits `train` and `eval`.
+          examples: A channel of Examples with the splits `train` and `eval`, and perhaps `test`.
           method: `translate`, or `none` for a train split that passes through as it is.
           max_shift_px: Largest shift along either axis, 1 to 47 pixels.
           seed: Chooses the shifts; the same seed gives the same copies under any runner.
@@ -67,10 +67,6 @@ class ClassBalancer(base_beam_component.BaseBeamComponent):
                 method=method,
                 max_shift_px=max_shift_px,
                 seed=seed,
-                code_fingerprint=code_fingerprint(
-                    "emotion_pipeline.components.class_balancer",
-                    "emotion_pipeline.components.examples",
-                    "emotion_pipeline.components.features",
-                ),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.class_balancer"),
             )
         )

@@ -13,8 +13,8 @@ from tfx.types import artifact_utils
 
 from emotion_pipeline.components.class_balancer.plan import ClassPlan
 from emotion_pipeline.components.class_balancer.transforms import PlanCopies, example_and_copies
-from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
-from emotion_pipeline.components.examples import (
+from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.examples.splits import (
     describe_examples,
     read_split,
     split_pattern,
@@ -34,11 +34,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the balanced train split and the eval split as it is, and records the counts."""
+        """Writes the balanced train split and the others as they are, and records the counts."""
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         balanced = artifact_utils.get_single_instance(output_dict["balanced_examples"])
-        describe_examples(balanced, SPLITS)
+        splits = artifact_utils.decode_split_names(examples.split_names)
+        describe_examples(balanced, splits)
         counts_prefix = os.path.join(self._get_tmp_dir(), "class_counts")
         # The train split is read twice, so that only keys and plans wait between the two passes and
         # memory does not grow with the pictures.
@@ -65,7 +66,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 )
                 | "WriteTrain" >> write_split(balanced, TRAIN_SPLIT)
             )
-        _copy_split(examples, balanced, EVAL_SPLIT)
+        for split in splits:
+            if split != TRAIN_SPLIT:
+                _copy_split(examples, balanced, split)
         balanced.set_string_custom_property(
             CLASS_COUNTS_PROPERTY, json.dumps(_read_counts(counts_prefix), sort_keys=True)
         )

@@ -49,6 +49,11 @@ def plan_class(keys: Iterable[bytes], count: int, target: int) -> ClassPlan:
     Returns:
       A plan with `count + sum(copies_of(key)) == target`. For 3 images and a target of 8 the
       deficit is 5: every image gets one copy, and the two with the smallest keys another.
+
+    Example:
+      >>> plan = plan_class([b"a", b"b", b"c"], count=3, target=8)
+      >>> [plan.copies_of(key) for key in (b"a", b"b", b"c")]
+      [2, 2, 1]
     """
     copies_per_image, extra = divmod(target - count, count)
     last = heapq.nsmallest(extra, keys)[-1] if extra else b""
@@ -70,6 +75,10 @@ def shift_of_copy(key: bytes, copy_index: int, max_shift_px: int, seed: int) -> 
     Returns:
       `(x, y)` in whole pixels, each from -max_shift_px to max_shift_px; x grows to the right, y
       downwards.
+
+    Example:
+      >>> [shift_of_copy(b"a", copy_index, max_shift_px=4, seed=1) for copy_index in (1, 2, 3)]
+      [(-2, -3), (-3, -3), (-4, -3)]
     """
     width = 2 * max_shift_px + 1
     num_shifts = width * width - 1

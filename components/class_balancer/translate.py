@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.components import features
+from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 
 _PNG_FLAGS = (cv2.IMWRITE_PNG_COMPRESSION, 0)
 """Photographs of 48x48 pixels lose a seventh of their bytes to compression, for twice the time."""
@@ -32,7 +33,8 @@ def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) 
     Args:
       example: A raw Example; `image` holds any format that OpenCV reads. It becomes the last copy:
         to copy the message for each would take as long as to encode its picture.
-      shifts: The (x, y) shift of each copy, in pixels.
+      shifts: The (x, y) shift of each copy, in pixels of the network's 48; a picture of another size
+        is moved by the same share of its width and height.
 
     Returns:
       A serialised Example for each shift: the source's features, with `image` a PNG, so that the
@@ -48,9 +50,13 @@ def translated_copies(example: tf.train.Example, shifts: list[tuple[int, int]]) 
     if pixels is None:
         path = feature[features.PATH_KEY].bytes_list.value[0].decode()
         raise ValueError(f"{path}: the image of this Example cannot be decoded")
+    height, width = pixels.shape[:2]
     copies = []
     for index, (x_px, y_px) in enumerate(shifts, start=1):
-        png = cv2.imencode(".png", translate(pixels, x_px, y_px), _PNG_FLAGS)[1].tobytes()
+        moved = translate(
+            pixels, round(x_px * width / IMAGE_SIZE_PX), round(y_px * height / IMAGE_SIZE_PX)
+        )
+        png = cv2.imencode(".png", moved, _PNG_FLAGS)[1].tobytes()
         feature[features.IMAGE_KEY].bytes_list.value[0] = png
         feature[features.SIZE_BYTES_KEY].int64_list.value[0] = len(png)
         copies.append(mark_copy(example, index, x_px, y_px))

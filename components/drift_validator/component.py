@@ -8,7 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from emotion_pipeline.components.artifacts import DataDrift
 from emotion_pipeline.components.drift_validator import executor
 from emotion_pipeline.components.drift_validator.statistics import fingerprint_statistics
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.wiring import check_channel
 
 
@@ -63,7 +63,7 @@ class DriftValidator(base_component.BaseComponent):
                 schema=schema,
                 baseline=baseline,
                 baseline_fingerprint=fingerprint_statistics(baseline) if baseline else "",
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.drift_validator"),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.drift_validator"),
                 drift=types.Channel(type=DataDrift),
             )
         )

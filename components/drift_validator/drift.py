@@ -10,7 +10,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import ALL_SPLITS, EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.drift_validator.histograms import align_histograms
 from emotion_pipeline.components.drift_validator.statistics import count_images
 
@@ -32,10 +32,11 @@ JENSEN_SHANNON_CHANCE = 5.34
 Of samples from one distribution, 8 ln(2) times the divergence over 1/n + 1/m is about chi-squared
 with one degree of freedom less than buckets (Lin, "Divergence Measures Based on the Shannon
 Entropy", 1991, gives the expansion). Its 99.9th percentile for ten degrees is 29.6.
-`benchmarks/drift.py` draws samples to see it hold.
+`benchmarks/data/drift.py` draws samples to see it hold.
 """
 
 TRAIN_VS_EVAL = "train_vs_eval"
+TRAIN_VS_TEST = "train_vs_test"
 BASELINE_SUFFIX = "_vs_baseline"
 
 _CHANCE = {
@@ -83,7 +84,7 @@ def compare_splits(
     schema: schema_pb2.Schema,
     min_images: int = MIN_IMAGES,
 ) -> list[Comparison]:
-    """Return the comparison of train with eval, and of each split with the baseline's.
+    """Return the comparison of train with eval and test, and of each split with the baseline's.
 
     Args:
         statistics: split -> its statistics.
@@ -96,8 +97,14 @@ def compare_splits(
             TRAIN_VS_EVAL, statistics[TRAIN_SPLIT], statistics[EVAL_SPLIT], schema, min_images
         )
     ]
-    for split in SPLITS:
-        if split in baseline:
+    if TEST_SPLIT in statistics:
+        comparisons.append(
+            compare_skew(
+                TRAIN_VS_TEST, statistics[TRAIN_SPLIT], statistics[TEST_SPLIT], schema, min_images
+            )
+        )
+    for split in ALL_SPLITS:
+        if split in baseline and split in statistics:
             comparisons.append(
                 _compare(
                     split + BASELINE_SUFFIX,

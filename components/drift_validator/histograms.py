@@ -1,9 +1,10 @@
 """Histograms of two sets of numbers over the same buckets, so that they can be compared.
 
 TFDV gives each data set equally wide buckets between its own extremes, and compares them as if the
-numbers were spread evenly within a bucket. Where most numbers lie close together, as the brightness
-of FER2013's equalised faces does, that says more about the extremes than about the numbers: train
-and eval, which hold the same mix of pictures, come out at 0.26 of at most 1.
+numbers were spread evenly within a bucket. A single extreme picture moves all of them, and where most
+numbers lie close together it says more about the extremes than about the numbers: FER2013's train and
+eval, which hold the same mix of pictures, come out 0.014 apart in brightness, further than the same
+pictures made brighter by 5 of 255 grays (0.011).
 """
 
 import numpy as np
@@ -12,7 +13,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 MIN_WIDTH = 0.2
 """Least width of a bucket as a share of the distance from the first to the last decile.
 
-Ten buckets of equal content would tell differences of a quarter gray level in equalised pictures.
+Ten buckets of equal content would tell the least differences where most numbers are nearly equal, as
+the brightness of histogram-equalised pictures is: a quarter of a gray level there.
 """
 
 QUANTILES = 100

@@ -7,7 +7,7 @@ import pathlib
 import google.protobuf.message
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from emotion_pipeline.components.constants import SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import ALL_SPLITS, TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
 
 STATISTICS_FILE = "FeatureStats.pb"
@@ -97,7 +97,7 @@ def _files(uri: str | os.PathLike) -> dict[str, pathlib.Path]:
     path = pathlib.Path(uri)
     if path.is_file():
         return {TRAIN_SPLIT: path}
-    files = {split: path / f"Split-{split}" / STATISTICS_FILE for split in SPLITS}
+    files = {split: path / f"Split-{split}" / STATISTICS_FILE for split in ALL_SPLITS}
     found = {split: file for split, file in files.items() if file.is_file()}
     if not found:
         raise UserError(f"{uri}: no statistics there. {_EXPECTED}")

@@ -6,7 +6,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from emotion_pipeline.components.artifacts import ImageManifest
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_example_gen import executor
 
 
@@ -19,7 +19,7 @@ class ImageExampleGenSpec(ComponentSpec):
 
 
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
-    """Writes the kept images of a manifest as `tf.Example`s, in the splits `train` and `eval`."""
+    """Writes the kept images of a manifest as `tf.Example`s, in the manifest's splits."""
 
     SPEC_CLASS = ImageExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
@@ -41,11 +41,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             ImageExampleGenSpec(
                 manifest=manifest,
                 examples=types.Channel(type=standard_artifacts.Examples),
-                code_fingerprint=code_fingerprint(
-                    "emotion_pipeline.components.image_example_gen",
-                    "emotion_pipeline.components.example_proto",
-                    "emotion_pipeline.components.examples",
-                    "emotion_pipeline.components.features",
-                ),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.image_example_gen"),
             )
         )

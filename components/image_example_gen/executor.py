@@ -9,11 +9,15 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
-from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.examples import describe_examples, write_split
+from emotion_pipeline.components.examples.splits import describe_examples, write_split
 from emotion_pipeline.components.image_example_gen.transforms import CHANGED_TAG, ManifestToExamples
-from emotion_pipeline.components.image_ingest.manifest import MANIFEST_FILE, read_source
+from emotion_pipeline.components.image_ingest.manifest import (
+    MANIFEST_FILE,
+    present_splits,
+    read_source,
+    read_splits,
+)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -34,13 +38,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         manifest_uri = artifact_utils.get_single_uri(input_dict["manifest"])
         root = str(read_source(manifest_uri)[0])
         examples = artifact_utils.get_single_instance(output_dict["examples"])
-        describe_examples(examples, SPLITS)
+        splits = present_splits(read_splits(manifest_uri))
+        describe_examples(examples, splits)
         changed_prefix = os.path.join(self._get_tmp_dir(), "changed")
         with self._make_beam_pipeline() as pipeline:
             outputs = pipeline | "ManifestToExamples" >> ManifestToExamples(
                 os.path.join(manifest_uri, MANIFEST_FILE), root
             )
-            for split in SPLITS:
+            for split in splits:
                 outputs[split] | f"Write_{split}" >> write_split(examples, split)
             outputs[CHANGED_TAG] | "WriteChanged" >> beam.io.WriteToText(changed_prefix)
         _stop_if_changed(changed_prefix, root)

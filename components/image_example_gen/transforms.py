@@ -2,16 +2,21 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from emotion_pipeline.components import features
-from emotion_pipeline.components.constants import SPLITS
-from emotion_pipeline.components.example_proto import make_example
-from emotion_pipeline.components.image_ingest.manifest import KEPT
+from emotion_pipeline.components.constants import ALL_SPLITS
+from emotion_pipeline.components.examples.example_proto import make_example
+from emotion_pipeline.components.image_ingest.manifest import (
+    KEPT,
+    VOTES_OTHER_COLUMN,
+    vote_columns,
+)
+from emotion_pipeline.components.image_ingest.measure import upright_png
 
 CHANGED_TAG = "changed"
 
@@ -27,7 +32,7 @@ _COLUMN_OF_FEATURE = {
     features.SHARPNESS_KEY: "sharpness",
     features.ENTROPY_KEY: "entropy",
 }
-_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "split", "status", "content_hash"]
+_COLUMNS = [*_COLUMN_OF_FEATURE.values(), "orientation", "split", "status", "content_hash"]
 
 
 def row_groups(manifest_path: str) -> Iterator[int]:
@@ -36,9 +41,25 @@ def row_groups(manifest_path: str) -> Iterator[int]:
         yield from range(pq.ParquetFile(file).num_row_groups)
 
 
-def row_to_example(row: dict, image: bytes) -> bytes:
-    """Returns the serialised Example of a manifest's row and the bytes of its file."""
+def row_to_example(row: dict, image: bytes, votes: Sequence[str] = ()) -> bytes:
+    """Returns the serialised Example of a manifest's row and the bytes of its file.
+
+    TensorFlow's decoder does not turn a picture by its EXIF orientation, so that one that needs it is
+    stored upright, as a gray PNG.
+
+    Args:
+      row: The row.
+      image: The file.
+      votes: The columns of the votes for each class, in the order of the labels; those and the votes
+        for none of the classes are features where the row has votes.
+    """
+    if row["orientation"] > 1:
+        image = upright_png(image, row["orientation"])
     values = {key: row[column] for key, column in _COLUMN_OF_FEATURE.items()}
+    # Parquet holds a table's NaN as null.
+    if votes and row[VOTES_OTHER_COLUMN] is not None:
+        values[features.VOTES_KEY] = [row[column] for column in votes]
+        values[features.VOTES_OTHER_KEY] = row[VOTES_OTHER_COLUMN]
     return make_example({features.IMAGE_KEY: image, **values})
 
 
@@ -58,10 +79,12 @@ class ReadImages(beam.DoFn):
         """Opens the manifest, once for many row groups: its footer tells of every one of them."""
         self._file = FileSystems.open(self._manifest_path)
         self._manifest = pq.ParquetFile(self._file)
+        self._votes = vote_columns(self._manifest.schema_arrow.names)
+        self._columns = [*_COLUMNS, *self._votes, *([VOTES_OTHER_COLUMN] if self._votes else [])]
 
     def process(self, row_group: int):
         """Yields serialised Examples to their split's output and paths to `changed`."""
-        for row in self._manifest.read_row_group(row_group, columns=_COLUMNS).to_pylist():
+        for row in self._manifest.read_row_group(row_group, columns=self._columns).to_pylist():
             if row["status"] != KEPT:
                 continue
             try:
@@ -73,7 +96,9 @@ class ReadImages(beam.DoFn):
             if hashlib.sha256(image).hexdigest() != row["content_hash"]:
                 yield beam.pvalue.TaggedOutput(CHANGED_TAG, row["path"])
             else:
-                yield beam.pvalue.TaggedOutput(row["split"], row_to_example(row, image))
+                yield beam.pvalue.TaggedOutput(
+                    row["split"], row_to_example(row, image, self._votes)
+                )
 
     def teardown(self):
         """Closes the manifest."""
@@ -102,7 +127,7 @@ class ManifestToExamples(beam.PTransform):
             | "SpreadRowGroups" >> beam.Reshuffle()
             | "ReadImages"
             >> beam.ParDo(ReadImages(self._manifest_path, self._root)).with_outputs(
-                CHANGED_TAG, *SPLITS
+                CHANGED_TAG, *ALL_SPLITS
             )
         )
-        return {tag: outputs[tag] for tag in (*SPLITS, CHANGED_TAG)}
+        return {tag: outputs[tag] for tag in (*ALL_SPLITS, CHANGED_TAG)}

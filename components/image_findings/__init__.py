@@ -14,8 +14,7 @@ all seven in the order of `findings.Kind`, also where nothing was found:
     groups    int: number of groups of pictures that belong together
     images    int: number of files in them
     dropped   int: number of train files that the policy pruned
-    causes    object: cause -> files, of `uninformative` alone (constant, nearly_black,
-              nearly_white, saturated); its groups are the causes in this order
+    causes    object: cause -> files, of `uninformative` alone (constant); its groups are the causes
     examples  list of lists of str: the first five groups
     files     list of lists of str: every group; paths relative to the root of the manifest
 

@@ -8,7 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, component_spec
 
 from emotion_pipeline.components import artifacts
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_findings import executor
 from emotion_pipeline.components.image_findings.policies import check_policies
 
@@ -60,7 +60,7 @@ class ImageAudit(base_component.BaseComponent):
             ImageAuditSpec(
                 manifest=manifest,
                 policies=json.dumps(check_policies(policies or {}), sort_keys=True),
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.image_findings"),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.image_findings"),
                 audited_manifest=channel.Channel(type=artifacts.ImageManifest),
                 findings=channel.Channel(type=artifacts.ImageFindings),
             )

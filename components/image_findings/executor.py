@@ -1,5 +1,6 @@
 """Runs ImageAudit: reads the manifest, audits it, writes the manifest and the findings."""
 
+import dataclasses
 import functools
 import json
 from typing import Any
@@ -12,7 +13,6 @@ from tfx.types import artifact_utils
 from emotion_pipeline.components.image_findings.findings import audit, write_findings
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_ingest.manifest import (
-    Manifest,
     kept_rows,
     read_manifest,
     write_manifest,
@@ -42,7 +42,7 @@ class Executor(base_executor.BaseExecutor):
         audited = artifact_utils.get_single_instance(output_dict["audited_manifest"])
         audited.set_int_custom_property("files_found", len(table))
         audited.set_int_custom_property("files_kept", len(kept_rows(table)))
-        write_manifest(Manifest(table, manifest.root, manifest.source), audited.uri)
+        write_manifest(dataclasses.replace(manifest, table=table), audited.uri)
         write_findings(findings, artifact_utils.get_single_uri(output_dict["findings"]))
         for finding in findings:
             logging.info(

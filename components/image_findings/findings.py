@@ -82,8 +82,8 @@ def audit(
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """Return the manifest's table with what the policies drop pruned, and a finding for each kind.
 
-    Only train rows are dropped: eval stays what was published. Of copies in one class the first
-    path stays; of conflicting labels none does.
+    Only train rows are dropped: eval and test stay what was published. Of copies in one class the
+    first path stays; of conflicting labels none does.
 
     Args:
         table: the manifest.

@@ -1,15 +1,27 @@
 """Runs ImageIngest: resolves the source, builds the manifest, writes it."""
 
+import json
 import pathlib
 from typing import Any
 
+import pandas as pd
 from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.image_ingest.ingest import check_pruned_fraction, ingest
-from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, write_manifest
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    VotesRecord,
+    describe_other_sizes,
+    kept_rows,
+    write_manifest,
+)
+from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
+from emotion_pipeline.components.image_ingest.votes import join_votes, read_votes, votes_lines
+from emotion_pipeline.components.progress import report
+from emotion_pipeline.components.sources.layout import find_layout
 from emotion_pipeline.components.sources.resolve import resolve_source
 
 
@@ -33,13 +45,32 @@ class Executor(base_executor.BaseExecutor):
             found.root,
             source=source,
             eval_fraction=exec_properties["eval_fraction"],
+            group_by=exec_properties["group_by"],
             removed=found.removed,
+            class_names=json.loads(exec_properties["class_names"]),
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
         )
+        votes = None
+        if exec_properties["votes"]:
+            table, votes = _join_votes(table, found.root, source, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict["manifest"])
-        write_manifest(Manifest(table=table, root=found.root, source=source), artifact.uri)
+        write_manifest(Manifest(table, found.root, source, votes), artifact.uri)
         kept = len(kept_rows(table))
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
         logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
+        if other_sizes := describe_other_sizes(table):
+            report(f"{source}: {other_sizes}")
         check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)
+
+
+def _join_votes(
+    table: pd.DataFrame, root: pathlib.Path, source: str, exec_properties: dict[str, Any]
+) -> tuple[pd.DataFrame, VotesRecord]:
+    columns = json.loads(exec_properties["votes_columns"])
+    labels = columns.pop("labels")
+    layout = find_layout(root, source, json.loads(exec_properties["class_names"]))
+    votes = read_votes(exec_properties["votes"], labels, VoteColumns(**columns))
+    table, record = join_votes(table, votes, root.resolve(), layout)
+    report("\n".join(votes_lines(record)))
+    return table, record

@@ -1,4 +1,4 @@
-"""Lists every file under a folder without following links out of it or round in circles."""
+"""Lists every file under a folder, following links out of it but not round in circles."""
 
 import errno
 import os
@@ -9,6 +9,13 @@ from typing import NamedTuple
 
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.sources.layout import is_hidden
+from emotion_pipeline.components.sources.links import Leads, follow
+
+_PROBLEMS = {
+    Leads.FOLDER_INSIDE: PruneReason.SYMLINK_FOLDER,
+    Leads.LOOP: PruneReason.SYMLINK_LOOP,
+    Leads.NOWHERE: PruneReason.SYMLINK_BROKEN,
+}
 
 
 class FoundFile(NamedTuple):
@@ -26,28 +33,37 @@ class FoundFile(NamedTuple):
 def find_files(root: pathlib.Path) -> list[FoundFile]:
     """Return every file under `root`, sorted by path.
 
-    A folder counts, as one file, only where it is not entered: a link to a folder, or one that may
-    not be listed. Links to files are followed as long as they stay inside `root`.
+    A folder counts, as one file, only where it is not entered: one that may not be listed, or a link
+    to a folder that is in the data set anyway or that the link itself lies in.
     """
     root = root.resolve()
-    return sorted(_walk(root, root, "", hidden=False))
+    return sorted(_walk(root, root, "", hidden=False, above=()))
 
 
 def _walk(
-    root: pathlib.Path, folder: pathlib.Path, prefix: str, hidden: bool
+    root: pathlib.Path,
+    folder: pathlib.Path,
+    prefix: str,
+    hidden: bool,
+    above: tuple[pathlib.Path, ...],
 ) -> Iterator[FoundFile]:
     with os.scandir(folder) as entries:
         listing = list(entries)
     for entry in listing:
         path = prefix + entry.name
         hides = hidden or is_hidden(entry.name)
-        if entry.is_dir(follow_symlinks=False):
+        leads, inner = None, above
+        if entry.is_symlink():
+            leads, target = follow(root, folder / entry.name, above)
+            inner = (*above, target)
+        enters = leads is Leads.FOLDER and not hides
+        if enters or entry.is_dir(follow_symlinks=False):
             try:
-                yield from _walk(root, folder / entry.name, path + "/", hides)
+                yield from _walk(root, folder / entry.name, path + "/", hides, inner)
             except PermissionError:
                 yield FoundFile(_printable(path), 0, PruneReason.UNREADABLE)
             continue
-        size, problem = _inspect(root, entry)
+        size, problem = (0, _PROBLEMS[leads]) if leads in _PROBLEMS else _inspect(entry)
         if problem is None and _printable(path) != path:
             problem = PruneReason.NAME_NOT_UTF8
         if hides:
@@ -55,12 +71,8 @@ def _walk(
         yield FoundFile(_printable(path), size, problem)
 
 
-def _inspect(root: pathlib.Path, entry: os.DirEntry) -> tuple[int, PruneReason | None]:
+def _inspect(entry: os.DirEntry) -> tuple[int, PruneReason | None]:
     try:
-        if entry.is_symlink():
-            problem = _link_problem(root, pathlib.Path(entry.path))
-            if problem is not None:
-                return 0, problem
         status = entry.stat()
     except OSError as error:
         looping = error.errno == errno.ELOOP
@@ -70,21 +82,6 @@ def _inspect(root: pathlib.Path, entry: os.DirEntry) -> tuple[int, PruneReason |
     return status.st_size, None
 
 
-def _link_problem(root: pathlib.Path, link: pathlib.Path) -> PruneReason | None:
-    try:
-        target = link.resolve(strict=True)
-    except FileNotFoundError:
-        return PruneReason.SYMLINK_BROKEN
-    except (RuntimeError, OSError):
-        # Python 3.10 to 3.12 raise RuntimeError for a loop, later ones OSError.
-        return PruneReason.SYMLINK_LOOP
-    if link.parent.is_relative_to(target):
-        return PruneReason.SYMLINK_LOOP
-    if not target.is_relative_to(root):
-        return PruneReason.SYMLINK_OUTSIDE
-    return PruneReason.SYMLINK_FOLDER if target.is_dir() else None
-
-
 def _printable(path: str) -> str:
-    """Return the path with other bytes than UTF-8 as \\xNN, since Parquet holds UTF-8 only."""
+    r"""Return the path with other bytes than UTF-8 as \xNN, since Parquet holds UTF-8 only."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

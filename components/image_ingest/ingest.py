@@ -2,18 +2,20 @@
 
 import array
 import collections
-import hashlib
+import functools
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_ingest import measure
+from emotion_pipeline.components.image_ingest.draw import draw_splits
 from emotion_pipeline.components.image_ingest.find_files import FoundFile, find_files
 from emotion_pipeline.components.image_ingest.manifest import (
     COLUMNS,
@@ -24,6 +26,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.image_ingest.workers import map_in_order
+from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources.layout import EXPECTED, Layout, find_layout
 from emotion_pipeline.components.sources.redundant import RemovedFile
 
@@ -40,7 +43,9 @@ def ingest(
     *,
     source: str = "",
     eval_fraction: float = 0.2,
+    group_by: str = "",
     removed: Iterable[RemovedFile] = (),
+    class_names: Mapping[str, str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -49,18 +54,24 @@ def ingest(
     Args:
         root: the folder; nothing in it is changed.
         source: what messages call it; `root` if empty.
-        eval_fraction: share of the pictures that go to eval where the folder has no splits, 0 to 1.
+        eval_fraction: share of each class's pictures that goes to eval where the folder has no
+            splits, between 0 and 1.
+        group_by: what names a person or a film in a path, as `draw.draw_splits` has it.
         removed: files deleted from the pipeline's own copy; they are rows too.
+        class_names: name of a class folder -> the class of its pictures, where that is another.
         workers: processes that read, which changes nothing in the table; by default one for each
             CPU, and fewer where there are few files.
         progress: told how far the reading is.
 
     Raises:
-        UserError: no pictures in class folders, or fewer than two classes in train.
+        UserError: no pictures in class folders, or fewer than two classes in train; `group_by`
+            matches nothing, or the folder has splits.
     """
     root = root.resolve()
     source = source or str(root)
-    layout = find_layout(root, source)
+    layout = find_layout(root, source, class_names)
+    for name in layout.unused:
+        report(f"{source}: {name}/ holds a further split, which is not used")
     files = find_files(root)
     columns: dict[str, list | array.array] = {name: _column(kind) for name, kind in COLUMNS.items()}
     # A nested tree sorts among its twins, so it waits until every outer file has its hash.
@@ -85,8 +96,14 @@ def ingest(
             values.append(row[name])
     del files, twins, hashes
     table = make_table(pd.DataFrame({name: _values(columns.pop(name)) for name in COLUMNS}))
+    if layout.splits and group_by:
+        raise UserError(
+            f"--group-by {group_by}: {source} has splits of its own ({', '.join(layout.splits)}), which "
+            "stay as they are. Give one folder of classes, or leave it out."
+        )
     if not layout.splits:
-        table["split"] = _draw_splits(table, eval_fraction)
+        load = functools.partial(load_pixels, root)
+        table["split"] = draw_splits(table, eval_fraction, load, group_by)
     _check_classes(source, table)
     return table
 
@@ -169,28 +186,6 @@ def _removed_row(layout: Layout, gone: RemovedFile) -> dict:
         "status": PRUNED,
         "reason": PruneReason.REDUNDANT_TREE.value,
     }
-
-
-def _draw_splits(table: pd.DataFrame, eval_fraction: float) -> pd.Series:
-    """Return the split of each row of a folder without splits, drawn from a hash of its pixels.
-
-    Copies of a picture, in whatever class, land in the same split, and a picture keeps its split
-    when others are added. A class whose pictures all fell on one side has its nearest one moved to
-    the other, so that small classes are not lost.
-    """
-    keys = table["pixel_hash"].where(table["pixel_hash"] != "", table["content_hash"])
-    names = table["path"].map(lambda path: hashlib.sha256(path.encode()).hexdigest())
-    keys = keys.where(keys != "", names)
-    in_eval = {key: int(key[:13], 16) / 16**13 < eval_fraction for key in keys}
-    kept = table["status"] == KEPT
-    if 0 < eval_fraction < 1:
-        for _, rows in keys[kept].groupby(table["label"][kept]):
-            ranked = sorted(set(rows))
-            sides = {in_eval[key] for key in ranked}
-            if len(ranked) > 1 and len(sides) == 1:
-                in_eval[ranked[-1] if sides == {True} else ranked[0]] ^= True
-    splits = keys.map(in_eval).map({True: EVAL_SPLIT, False: TRAIN_SPLIT})
-    return splits.where(table["label"] != "", "")
 
 
 def _check_classes(source: str, table: pd.DataFrame) -> None:

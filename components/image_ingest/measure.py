@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from emotion_faces.picture_bytes import picture_format, too_many_scans
+from emotion_faces.upright import TURN_OF_ORIENTATION, orientation_of, turned
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MAX_IMAGE_BYTES = 32 * 2**20
@@ -30,6 +32,7 @@ class Measurements(NamedTuple):
 
     width: int
     height: int
+    orientation: int
     channels: int
     format: str
     pixel_hash: str
@@ -57,7 +60,7 @@ class Reading(NamedTuple):
     picture: Measurements | PruneReason | None
 
 
-NOT_MEASURED = Measurements(0, 0, 0, "", "", "", math.nan, math.nan, math.nan, math.nan)
+NOT_MEASURED = Measurements(0, 0, 0, 0, "", "", "", math.nan, math.nan, math.nan, math.nan)
 
 
 def read_file(job: Job | None) -> Reading | None:
@@ -76,11 +79,14 @@ def read_file(job: Job | None) -> Reading | None:
 def measure_image(data: bytes) -> Measurements | PruneReason:
     """Return the measurements of an encoded JPEG or PNG, or why it cannot be used.
 
-    Pillow checks that the picture is whole, which OpenCV does not; OpenCV gives the gray pixels,
-    without turning them by the EXIF orientation, as TensorFlow's decoder does.
+    Pillow checks that the picture is whole, which OpenCV does not; OpenCV gives the gray pixels, which
+    are TensorFlow's to the bit. They are measured upright, as EXIF tells.
     """
     if not data:
         return PruneReason.EMPTY_FILE
+    kind = picture_format(data)
+    if kind and kind.upper() not in _RECOGNISED:
+        return PruneReason.UNSUPPORTED_FORMAT
     try:
         with warnings.catch_warnings():
             # Pillow warns of pictures that the limit below turns away.
@@ -98,6 +104,8 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
         return PruneReason.UNSUPPORTED_FORMAT
     if picture.width * picture.height > MAX_IMAGE_PIXELS:
         return PruneReason.TOO_LARGE
+    if too_many_scans(data, MAX_IMAGE_PIXELS):
+        return PruneReason.TOO_MANY_SCANS
     image_format = _FORMATS[picture.format]
     if _END_MARKERS[image_format] not in data:
         return PruneReason.TRUNCATED
@@ -105,14 +113,46 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
         picture.load()
     except Exception as error:
         return PruneReason.TRUNCATED if "truncated" in str(error) else PruneReason.CORRUPT
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    gray = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    orientation = orientation_of(picture)
+    gray = _gray(data, orientation)
     if gray is None:
         return PruneReason.CORRUPT
     channels = 3 if picture.mode == "P" else len(picture.getbands())
     return measure_pixels(gray)._replace(
-        width=picture.width, height=picture.height, channels=channels, format=image_format
+        width=gray.shape[1],
+        height=gray.shape[0],
+        orientation=orientation,
+        channels=channels,
+        format=image_format,
     )
+
+
+def decode_upright(data: bytes) -> np.ndarray | None:
+    """Return the gray pixels of a kept picture, uint8 [height, width], upright as EXIF tells.
+
+    None where the bytes are no picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            orientation = orientation_of(Image.open(io.BytesIO(data), formats=_RECOGNISED))
+    except Exception:
+        return None
+    return _gray(data, orientation)
+
+
+def upright_png(data: bytes, orientation: int) -> bytes:
+    """Return a kept picture as a gray PNG of the pixels that were measured."""
+    gray = _gray(data, orientation)
+    if gray is None:
+        raise ValueError("the picture was decoded before, and cannot be decoded now")
+    return cv2.imencode(".png", gray)[1].tobytes()
+
+
+def _gray(data: bytes, orientation: int) -> np.ndarray | None:
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    gray = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return None if gray is None else turned(gray, TURN_OF_ORIENTATION[orientation])
 
 
 def measure_pixels(gray: np.ndarray) -> Measurements:

@@ -25,7 +25,6 @@ class PruneReason(str, enum.Enum):
     OUTSIDE_CLASS_FOLDER = ("outside_class_folder", "in no class folder of a split")
     UNUSED_SPLIT = ("unused_split", "in a further split, which the pipeline does not use")
     SYMLINK_LOOP = ("symlink_loop", "symbolic link back to itself or to a folder above it")
-    SYMLINK_OUTSIDE = ("symlink_outside", "symbolic link that leaves the data set")
     SYMLINK_BROKEN = ("symlink_broken", "symbolic link to nothing")
     SYMLINK_FOLDER = ("symlink_folder", "symbolic link to a folder that is in the data set anyway")
     SPECIAL_FILE = ("special_file", "not a regular file (pipe, socket or device)")
@@ -35,12 +34,17 @@ class PruneReason(str, enum.Enum):
     NOT_AN_IMAGE = ("not_an_image", "content is no picture of a known format", True)
     UNSUPPORTED_FORMAT = ("unsupported_format", "no gray or RGB JPEG and no PNG; convert it", True)
     TOO_LARGE = ("too_large", "more bytes or pixels than the limit", True)
+    TOO_MANY_SCANS = (
+        "too_many_scans",
+        "progressive JPEG that would take too long to decode; save it anew",
+        True,
+    )
     TRUNCATED = ("truncated", "ends before its picture does", True)
     CORRUPT = ("corrupt", "has the header of a picture, but cannot be decoded", True)
-    CROSS_SPLIT_COPY = ("cross_split_copy", "train picture that is also in eval")
+    CROSS_SPLIT_COPY = ("cross_split_copy", "train picture that is also in eval or test")
     CROSS_SPLIT_NEAR_COPY = (
         "cross_split_near_copy",
-        "train picture that is nearly the same as one in eval",
+        "train picture that is nearly the same as one in eval or test",
     )
     EXACT_COPY = ("exact_copy", "same pixels as another picture of its class")
     NEAR_COPY = ("near_copy", "nearly the same as another picture of its class")
@@ -49,4 +53,4 @@ class PruneReason(str, enum.Enum):
         "conflicting_near_label",
         "nearly the same as a picture in another class",
     )
-    UNINFORMATIVE = ("uninformative", "constant, nearly black or white, or saturated")
+    UNINFORMATIVE = ("uninformative", "one gray all over, so without detail")

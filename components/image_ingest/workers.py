@@ -2,13 +2,14 @@
 
 import contextlib
 import itertools
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, Pipe
 from typing import TypeVar
+
+from emotion_pipeline.components.import_path import python_command
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -60,7 +61,6 @@ def _started(function: Callable, workers: int) -> Iterator[list[Connection]]:
     # Not forked, as TensorFlow's threads are in this process. Not by multiprocessing, which runs the
     # main module again in each worker, TFX's imports and all; and the workers of its pools hold both
     # ends of their queue, so that they outlive a parent that is killed.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     connections, processes = [], []
     try:
         for _ in range(workers):
@@ -68,8 +68,9 @@ def _started(function: Callable, workers: int) -> Iterator[list[Connection]]:
             connections.append(ours)
             with theirs:
                 end = theirs.fileno()
-                command = [sys.executable, "-c", f"import {__name__} as it; it.work({end})"]
-                processes.append(subprocess.Popen(command, pass_fds=[end], env=environment))
+                processes.append(
+                    subprocess.Popen(python_command(__name__, str(end)), pass_fds=[end])
+                )
             ours.send(function)
         yield connections
     finally:
@@ -91,3 +92,7 @@ def work(end: int) -> None:
         function = connection.recv()
         while True:
             connection.send([function(item) for item in connection.recv()])
+
+
+if __name__ == "__main__":
+    work(int(sys.argv[1]))

@@ -1,22 +1,36 @@
-"""Version folders in an object store, where nothing can be renamed."""
+"""Version folders in an object store, where nothing can be renamed or locked."""
 
-import hashlib
+import contextlib
+import random
 import shutil
 import time
+import uuid
 
 from apache_beam.io.filesystems import FileSystems
-from tfx.dsl.io import fileio
 
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.served_model import (
+    GRAPH_FILE,
+    digest_files,
+    model_files,
+    newest_version,
+    version_files,
+)
 from emotion_pipeline.components.sources.object_store import list_stored
 
-_GRAPH_FILE = "saved_model.pb"
+_CLAIMS = ".claims"
+"""Folder of the numbers that pushers are about to use; a model server looks at numbers alone."""
+
+_ATTEMPTS = 20
 
 
 def push_stored(model_dir: str, address: str) -> int:
     """Copies a SavedModel into a new version below an address, its graph last.
 
     Without its graph no server loads a version. What a push that was cut off has left stays, and its
-    number is not used again.
+    number is not used again. A pusher first writes a claim of its number and then looks who else has
+    one: of two that do so at once at least one sees the other and takes another number, since the
+    stores list what was written before (S3 and Cloud Storage do).
 
     Args:
       model_dir: The SavedModel, in a local folder.
@@ -24,35 +38,56 @@ def push_stored(model_dir: str, address: str) -> int:
 
     Returns:
       The version, as `push.push_version` does.
+
+    Raises:
+      UserError: Others took every number that was tried.
     """
-    versions: dict[int, dict[str, str]] = {}
-    for file in list_stored(address):
-        name, _, path = file.path.partition("/")
-        if name.isdigit():
-            versions.setdefault(int(name), {})[path] = file.address
-    model = {
-        f"{parent}/{name}"[len(model_dir.rstrip("/")) + 1 :]: f"{parent}/{name}"
-        for parent, _, names in fileio.walk(model_dir.rstrip("/"))
-        for name in names
-    }
-    newest = max(versions, default=0)
-    if newest and _digest(versions[newest]) == _digest(model):
+    address = address.rstrip("/")
+    model = model_files(model_dir)
+    newest = newest_version(address)
+    if newest is not None and digest_files(model) == digest_files(version_files(address, newest)):
         return newest
-    version = max(int(time.time()), newest + 1)
-    for path in sorted(model, key=lambda path: (path == _GRAPH_FILE, path)):
-        with (
-            FileSystems.open(model[path]) as source,
-            FileSystems.create(f"{address.rstrip('/')}/{version}/{path}") as target,
-        ):
-            shutil.copyfileobj(source, target)
-    return version
+    for attempt in range(_ATTEMPTS):
+        taken = _numbers(address)
+        # Those that met once draw apart.
+        version = max(int(time.time()), max(taken, default=0) + 1) + random.randint(0, 3 * attempt)
+        claim = f"{address}/{_CLAIMS}/{version}/{uuid.uuid4().hex}"
+        _write(claim, b"")
+        try:
+            if _is_mine(address, version, claim):
+                for path in sorted(model, key=lambda path: (path == GRAPH_FILE, path)):
+                    with FileSystems.open(model[path]) as source:
+                        _copy(source, f"{address}/{version}/{path}")
+                return version
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                FileSystems.delete([claim])
+    raise UserError(
+        f"{address}: others took every one of {_ATTEMPTS} version numbers at the same moment. Push again"
+    )
 
 
-def _digest(files: dict[str, str]) -> str:
-    """Hashes names and contents of the files whose paths are given by name."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(name.encode() + b"\0")
-        with FileSystems.open(files[name]) as file:
-            digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()
+def _numbers(address: str) -> set[int]:
+    """Returns the version numbers that are used, whole or not, or claimed."""
+    parts = [file.path.split("/") for file in list_stored(address)]
+    names = {one[1] if one[0] == _CLAIMS and len(one) > 1 else one[0] for one in parts}
+    return {int(name) for name in names if name.isdecimal()}
+
+
+def _is_mine(address: str, version: int, claim: str) -> bool:
+    """Returns whether nobody else has claimed or begun this version."""
+    files = [file.address for file in list_stored(address)]
+    claims = f"{address}/{_CLAIMS}/{version}/"
+    return not any(
+        file != claim and file.startswith((claims, f"{address}/{version}/")) for file in files
+    )
+
+
+def _write(address: str, content: bytes) -> None:
+    with FileSystems.create(address) as target:
+        target.write(content)
+
+
+def _copy(source, address: str) -> None:
+    with FileSystems.create(address) as target:
+        shutil.copyfileobj(source, target)

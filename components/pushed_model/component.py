@@ -5,7 +5,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.pushed_model import executor
 
 
@@ -14,6 +14,7 @@ class PushedModelSpec(ComponentSpec):
 
     PARAMETERS = {
         "push_dir": ExecutionParameter(type=str),
+        "served": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, ChannelParameter] = {}
@@ -21,21 +22,24 @@ class PushedModelSpec(ComponentSpec):
 
 
 class PushedModel(base_component.BaseComponent):
-    """Fetches the newest version from the push destination: the latest blessed model.
+    """Fetches the newest version from the push destination: the model to beat.
 
-    It stands where a Resolver asks ML Metadata, which open-source Kubeflow Pipelines cannot do:
-    whatever was pushed was blessed. Component `outputs` contains `model`, which is marked as absent
-    where nothing was pushed yet.
+    It stands where a Resolver asks ML Metadata for the latest blessed model, which may be one that
+    nobody serves any more: whoever deletes a version to go back to the one before wants new models to
+    be compared with that. Open-source Kubeflow Pipelines has no Resolver either. Component `outputs`
+    contains `model`, which is marked as absent where nothing is served.
     """
 
     SPEC_CLASS = PushedModelSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, push_dir: str):
+    def __init__(self, push_dir: str, served: str = ""):
         """Wires the component.
 
         Args:
           push_dir: Folder of the version folders that the Pusher writes.
+          served: `served_model.describe_served(push_dir)`, part of the cache's key; where it is given,
+            it must still hold when the component runs.
 
         Raises:
           ValueError: `push_dir` is empty.
@@ -45,7 +49,8 @@ class PushedModel(base_component.BaseComponent):
         super().__init__(
             PushedModelSpec(
                 push_dir=push_dir,
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.pushed_model"),
+                served=served,
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.pushed_model"),
                 model=types.Channel(type=standard_artifacts.Model),
             )
         )

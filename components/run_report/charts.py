@@ -7,15 +7,15 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.run_report.calibration import ReliabilityBin
 from emotion_pipeline.components.run_report.intervals import Interval
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
 from emotion_pipeline.components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg
 from emotion_pipeline.components.run_report.text import visible
 
-_COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL}
-_STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--"}
+_COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL, TEST_SPLIT: INK}
+_STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--", TEST_SPLIT: ":"}
 _MAX_NAME = 22
 _ROW_IN = 0.42
 _AXIS_IN = 0.75

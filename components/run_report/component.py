@@ -15,7 +15,7 @@ from emotion_pipeline.components.artifacts import (
     ImageFindings,
     ImageManifest,
 )
-from emotion_pipeline.components.fingerprint import code_fingerprint
+from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.run_report import executor
 
 _INPUT_TYPES = {
@@ -118,6 +118,6 @@ class RunReport(base_component.BaseComponent):
                 settings=json.dumps(settings),
                 seed=seed,
                 metadata_path=metadata_path,
-                code_fingerprint=code_fingerprint("emotion_pipeline.components.run_report"),
+                code_fingerprint=step_fingerprint("emotion_pipeline.components.run_report"),
             )
         )

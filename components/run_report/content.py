@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
+from emotion_pipeline.components.constants import EVAL_SPLIT
 from emotion_pipeline.components.image_findings.findings import Finding
 from emotion_pipeline.components.image_ingest.manifest import Manifest
+from emotion_pipeline.components.predictions import Predictions
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.pictures import TranslatedCopies
-from emotion_pipeline.components.run_report.predictions import Predictions
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
 
 
@@ -44,15 +45,19 @@ class ModelContent:
 
     Attributes:
       training: What Trainer wrote to `training.json`.
-      predictions: Its answers on the eval split.
+      predictions: Its answers on the split that it was judged on.
       checks: The thresholds, and what the model reached.
       seed: Of the bootstrap.
+      split: Name of the split that judged.
+      judgement: How the model compares with the one that was served, in words.
     """
 
     training: Mapping[str, Any]
     predictions: Predictions
     checks: Sequence[ThresholdCheck]
     seed: int
+    split: str = EVAL_SPLIT
+    judgement: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

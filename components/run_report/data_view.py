@@ -8,18 +8,21 @@ import pandas as pd
 from markupsafe import Markup
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
-from emotion_pipeline.components.constants import SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
+    describe_other_sizes,
     kept_rows,
+    present_splits,
 )
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.run_report.charts import class_counts_chart, feature_chart
 from emotion_pipeline.components.run_report.content import DataContent
 from emotion_pipeline.components.run_report.pictures import Picture, read_picture, sample_rows
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
+from emotion_pipeline.components.run_report.votes_view import VotesView, make_votes_view
 
 MAX_CLASSES = 40
 """Classes that have a row and a contact sheet; further ones are told by their number."""
@@ -33,11 +36,11 @@ _MAX_FILES = 5
 _FINDINGS: dict[str, tuple[str, str]] = {
     Kind.CROSS_SPLIT_COPIES: (
         "Copies across the splits",
-        "The same pixels in train and in eval: the model is tested on what it has learnt by heart.",
+        "The same pixels in two splits: the model is tested on what it has learnt by heart.",
     ),
     Kind.CROSS_SPLIT_NEAR_COPIES: (
         "Near copies across the splits",
-        "Nearly the same picture in train and in eval.",
+        "Nearly the same picture in two splits.",
     ),
     Kind.CONFLICTING_LABELS: (
         "Conflicting labels",
@@ -50,8 +53,8 @@ _FINDINGS: dict[str, tuple[str, str]] = {
     Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file."),
     Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file."),
     Kind.UNINFORMATIVE: (
-        "Pictures that show nothing",
-        "Constant, nearly black or white, or saturated.",
+        "Pictures of one gray",
+        "No detail in them, whatever the gray: every pixel is the same, or all but.",
     ),
 }
 
@@ -122,11 +125,14 @@ class DataView:
     pruned: list[PruneRow]
     classes: list[ClassRow]
     more_classes: int
+    other_splits: tuple[str, ...]
     counts_chart: Markup | None
     sheets: list[Sheet]
     findings: list[FindingView] | None
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
+    other_sizes: str
+    votes: VotesView | None
 
 
 def make_data_view(content: DataContent) -> DataView:
@@ -141,6 +147,7 @@ def make_data_view(content: DataContent) -> DataView:
         pruned=_prune_rows(totals),
         classes=shown,
         more_classes=len(rows) - len(shown),
+        other_splits=present_splits(manifest.table)[1:],
         counts_chart=_counts_chart(shown) if len(rows) == len(shown) else None,
         sheets=[_sheet(manifest, row.label, len(shown)) for row in shown],
         findings=None
@@ -153,6 +160,8 @@ def make_data_view(content: DataContent) -> DataView:
         anomalies=None
         if content.anomalies is None
         else [_anomaly_view(manifest, one) for one in content.anomalies],
+        other_sizes=describe_other_sizes(manifest.table),
+        votes=make_votes_view(manifest),
     )
 
 
@@ -161,14 +170,15 @@ def _class_rows(content: DataContent) -> list[ClassRow]:
     labelled = table[table["label"] != ""]
     found = labelled.groupby(["label", "split"]).size()
     kept = kept_rows(labelled).groupby(["label", "split"]).size()
+    splits = present_splits(table)
     rows = []
     for label in sorted(labelled["label"].unique()):
         balanced = content.class_counts.get(label)
         rows.append(
             ClassRow(
                 label=label,
-                found={split: int(found.get((label, split), 0)) for split in SPLITS},
-                kept={split: int(kept.get((label, split), 0)) for split in SPLITS},
+                found={split: int(found.get((label, split), 0)) for split in splits},
+                kept={split: int(kept.get((label, split), 0)) for split in splits},
                 balanced=balanced["after"] if balanced else None,
             )
         )
@@ -190,7 +200,7 @@ def _counts_chart(rows: Sequence[ClassRow]) -> Markup | None:
     balanced = [row.balanced or 0 for row in rows]
     return class_counts_chart(
         [row.label for row in rows],
-        {split: [row.kept[split] for row in rows] for split in SPLITS},
+        {split: [row.kept[split] for row in rows] for split in rows[0].kept},
         balanced if any(balanced) else None,
     )
 

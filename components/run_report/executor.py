@@ -10,7 +10,7 @@ from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.run_records import latest_run
+from emotion_pipeline.components.records.run_records import latest_run
 from emotion_pipeline.components.run_report.content import ComponentTime, ReportContent, RunContent
 from emotion_pipeline.components.run_report.gather import (
     component_times,
@@ -37,15 +37,20 @@ class Executor(base_executor.BaseExecutor):
         counts = artifacts["balanced_examples"].get_string_custom_property(CLASS_COUNTS_PROPERTY)
         is_blessed = bool(artifacts["blessing"].get_int_custom_property("blessed"))
         version = artifacts["pushed_model"].get_string_custom_property("pushed_version")
+        model = read_model(uris, exec_properties["seed"])
+        failed = [
+            f"{one.metric} {one.value:.4f}, must be {one.rule}"
+            for one in model.checks
+            if not one.passed
+        ]
         content = ReportContent(
             title=RUN_TITLE,
             outcome=f"Blessed, and pushed as version {version}"
             if is_blessed
-            else "Not blessed, so nothing was pushed: the model is below a threshold, or below the "
-            "model before it",
+            else "Not blessed, so nothing was pushed: " + "; ".join(failed),
             is_good=is_blessed,
             data=read_data(uris, json.loads(counts), anomalies=[]),
-            model=read_model(uris, exec_properties["seed"]),
+            model=model,
             run=RunContent(
                 settings=json.loads(exec_properties["settings"]),
                 versions=versions(),

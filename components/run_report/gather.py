@@ -1,47 +1,41 @@
 """Reads what a page shows from the artifacts of a run."""
 
-import importlib.metadata
 import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
-from emotion_pipeline.components.constants import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.image_findings.findings import read_findings
-from emotion_pipeline.components.image_ingest.manifest import Manifest, kept_rows, read_manifest
-from emotion_pipeline.components.run_records import ComponentRun
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    kept_rows,
+    present_splits,
+    read_manifest,
+)
+from emotion_pipeline.components.model_evaluator.judgement import describe
+from emotion_pipeline.components.predictions import predict
+from emotion_pipeline.components.records.run_records import ComponentRun
+from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.content import ComponentTime, DataContent, ModelContent
-from emotion_pipeline.components.run_report.evaluation import read_checks
+from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
 from emotion_pipeline.components.run_report.pictures import (
     TranslatedCopies,
     find_translated_copies,
     sample_rows,
 )
-from emotion_pipeline.components.run_report.predictions import predict
 from emotion_pipeline.components.run_report.statistics import read_statistics
-from emotion_pipeline.components.training_record import read_training
+from emotion_pipeline.components.versions import stack_versions
 
 DRIFT_FILE = "drift.json"
 
 _MAX_COPIES = 7
 _MAX_CLASSES_WITH_COPIES = 12
-DISTRIBUTIONS = (
-    "tfx",
-    "tensorflow",
-    "tf_keras",
-    "tensorflow-transform",
-    "tensorflow-data-validation",
-    "tensorflow-model-analysis",
-    "apache-beam",
-    "numpy",
-)
-"""Those whose versions a page tells, besides OpenCV, which has another name where there is no display."""
 
 
 def read_data(
@@ -66,7 +60,9 @@ def read_data(
     return DataContent(
         manifest=manifest,
         findings=read_findings(findings) if findings else None,
-        statistics=read_statistics(statistics, SPLITS) if statistics else {},
+        statistics=read_statistics(statistics, present_splits(manifest.table))
+        if statistics
+        else {},
         anomalies=anomalies,
         drift=_read_json(os.path.join(drift, DRIFT_FILE)) if drift else None,
         class_counts=class_counts or {},
@@ -75,29 +71,29 @@ def read_data(
 
 
 def read_model(uris: Mapping[str, str], seed: int) -> ModelContent:
-    """Reads the model's part, and runs the model over the eval split.
+    """Reads the model's part, and runs the model over the split that it was judged on.
 
     Args:
       uris: Folders of the artifacts `model`, `model_run`, `evaluation` and `balanced_examples`.
       seed: Of the bootstrap.
     """
+    judgement = judgement_of(uris["evaluation"])
     return ModelContent(
         training=read_training(uris["model_run"]),
         predictions=predict(
             path_utils.serving_model_path(uris["model"]),
-            _split_pattern(uris["balanced_examples"], EVAL_SPLIT),
+            _split_pattern(uris["balanced_examples"], judgement.split),
         ),
         checks=read_checks(uris["evaluation"]),
         seed=seed,
+        split=judgement.split,
+        judgement=describe(judgement),
     )
 
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the libraries that decide a result, and the machine's kind."""
-    found = {"python": platform.python_version()}
-    for name in DISTRIBUTIONS:
-        found[name] = importlib.metadata.version(name)
-    found["opencv"] = cv2.__version__
+    found = stack_versions()
     found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
     return found
 

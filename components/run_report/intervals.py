@@ -69,7 +69,11 @@ def _interval(values: np.ndarray) -> Interval:
 def wilson(hits: int, total: int) -> Interval:
     """Returns the score interval of a share (Wilson 1927), which holds for few images, and at 0 and 1.
 
-    Four of four is an interval from 0.510 to 1; nothing of nothing is anything from 0 to 1.
+    Example:
+      >>> [round(wilson(4, 4).low, 3), round(wilson(4, 4).high, 3)]
+      [0.51, 1.0]
+      >>> wilson(0, 0)
+      Interval(low=0.0, high=1.0)
     """
     if not total:
         return Interval(0.0, 1.0)

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 from markupsafe import Markup
 
-from emotion_pipeline.components.model_metrics import macro_f1, per_class
 from emotion_pipeline.components.run_report.calibration import (
     ReliabilityBin,
     expected_calibration_error,
@@ -20,6 +19,8 @@ from emotion_pipeline.components.run_report.content import ModelContent
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
 from emotion_pipeline.components.run_report.pictures import Picture, data_uri
+from emotion_pipeline.components.run_report.votes_view import VotesScore, vote_scores
+from emotion_pipeline.components.scores import macro_f1, per_class
 
 _MAX_CLASSES_DRAWN = 40
 
@@ -70,6 +71,9 @@ class ModelView:
     recall_chart: Markup | None
     mistakes: list[MistakeView]
     checks: list[ThresholdCheck]
+    vote_scores: list[VotesScore]
+    split: str
+    judgement: str
 
 
 def make_model_view(content: ModelContent) -> ModelView:
@@ -121,6 +125,9 @@ def make_model_view(content: ModelContent) -> ModelView:
             for one in predictions.most_wrong
         ],
         checks=list(content.checks),
+        vote_scores=vote_scores(predictions),
+        split=content.split,
+        judgement=content.judgement,
     )
 
 

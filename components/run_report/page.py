@@ -14,6 +14,7 @@ from emotion_pipeline.components.run_report.content import ReportContent
 from emotion_pipeline.components.run_report.data_view import make_data_view
 from emotion_pipeline.components.run_report.model_view import make_model_view
 from emotion_pipeline.components.run_report.text import visible
+from emotion_pipeline.components.write_file import write_whole
 
 REPORT_FILE = "report.html"
 RUN_TITLE = "Emotion pipeline: report of a run"
@@ -40,20 +41,12 @@ def write_report(content: ReportContent, path: str | os.PathLike) -> None:
       content: What is known; sections without content are left out.
       path: The HTML file. Its folder is made if need be.
     """
-    _replace(path, render(content).encode("utf-8"))
+    write_whole(path, render(content))
 
 
 def copy_report(source: str | os.PathLike, path: str | os.PathLike) -> None:
     """Copies a page in the way that `write_report` writes one."""
-    _replace(path, pathlib.Path(source).read_bytes())
-
-
-def _replace(path: str | os.PathLike, page: bytes) -> None:
-    target = pathlib.Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(page)
-    os.replace(part, target)
+    write_whole(path, pathlib.Path(source).read_bytes())
 
 
 def render(content: ReportContent) -> str:

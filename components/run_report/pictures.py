@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from emotion_pipeline.components import features
+from emotion_pipeline.components.image_ingest.measure import decode_upright
 
 MAX_SIDE_PX = 72
 _JPEG_QUALITY = 80
@@ -44,10 +45,9 @@ class TranslatedCopies:
 def data_uri(data: bytes) -> str:
     """Returns an encoded picture as the gray JPEG of a page, no side above 72 pixels; '' if unreadable.
 
-    Gray and unturned, as the pipeline sees it; a picture that is small already keeps its size.
+    Gray and upright, as the pipeline sees it; a picture that is small already keeps its size.
     """
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    pixels = decode_upright(data)
     if pixels is None:
         return ""
     scale = MAX_SIDE_PX / max(pixels.shape)

@@ -1,11 +1,18 @@
-"""Unpacks a zip of pictures after checking everything in it."""
+"""Unpacks an archive of pictures, a zip or a tar, after checking everything in it."""
 
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
 import pathlib
 import shutil
 import stat
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple
 
 from emotion_pipeline.components.errors import UserError
 
@@ -14,72 +21,192 @@ MAX_INFLATED_BYTES = 64 * 2**30
 MAX_INFLATION = 100
 """Inflated bytes for each byte of the archive; JPEG and PNG members hardly inflate at all."""
 
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
 _SMALL_BYTES = 64 * 2**20
 """An archive that inflates to less than this may do so by any ratio."""
 
 _ENCRYPTED = 0x1
+_TAR_READ_BYTES = 2**20
+_DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    EOFError,
+    NotImplementedError,
+)
+
+Progress = Callable[[int, int], None]
+"""Called with the number of members done and the number of all."""
 
 
-def unpack_zip(
-    archive: pathlib.Path, folder: pathlib.Path, progress: Callable[[int, int], None] | None = None
-) -> None:
+class _Member(NamedTuple):
+    """What an archive says of a member; `kind` is `file`, `folder` or what else it is."""
+
+    name: str
+    bytes: int
+    kind: str
+    handle: Any
+
+
+def is_archive(path: pathlib.Path) -> bool:
+    """Returns whether this is a zip or a tar, compressed or not, by its content."""
+    if zipfile.is_zipfile(path):
+        return True
+    try:
+        with _open_tar(path) as opened:
+            return opened.next() is not None
+    except (UserError, OSError, *_DAMAGED):
+        return False
+
+
+def unpack(archive: pathlib.Path, folder: pathlib.Path, progress: Progress | None = None) -> None:
     """Unpack `archive` into the empty `folder`, once every member of it has been checked.
 
     Args:
-        archive: the zip, which is not trusted.
+        archive: a zip, or a tar, plain or compressed by gzip, bzip2 or xz; it is not trusted.
         folder: where the members go.
         progress: called with the number of members done and the number of all.
 
     Raises:
-        UserError: the zip is corrupt or encrypted, names a path outside itself, holds a link or the
-            same name twice, or has more members or inflates to more than the limits or the disk.
+        UserError: the archive is corrupt or encrypted, names a path outside itself, holds a link or
+            the same name twice, or has more members or inflates to more than the limits or the disk.
     """
+    is_zip = archive.suffix.lower() == ".zip" or zipfile.is_zipfile(archive)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            targets = _check(archive, opened, folder)
-            for done, (member, target) in enumerate(targets.items(), start=1):
+        with _opened_zip(archive) if is_zip else _opened_tar(archive) as (members, read):
+            targets = _check(archive, members, folder)
+            for done, (target, member) in enumerate(targets.items(), start=1):
                 path = folder / target
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(member) as packed, path.open("xb") as unpacked:
+                with read(member) as packed, path.open("xb") as unpacked:
                     shutil.copyfileobj(packed, unpacked)
+                if path.stat().st_size != member.bytes:
+                    raise EOFError(f"{member.name} ends early")
                 if progress is not None:
                     progress(done, len(targets))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UserError(
-            f"{archive}: cannot be unpacked ({error}). Fetch or make the zip again."
+            f"{archive}: cannot be unpacked ({error}). Fetch or make it again."
         ) from error
-    except (FileExistsError, NotADirectoryError) as error:
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise UserError(
-            f"{archive}: a member is both a file and a folder ({error}). Make the zip again."
+            f"{archive}: a member is both a file and a folder ({error}). Make it again."
         ) from error
+
+
+_Opened = tuple[Iterator[_Member], Callable[[_Member], IO[bytes]]]
+
+
+@contextlib.contextmanager
+def _opened_zip(archive: pathlib.Path) -> Iterator[_Opened]:
+    with zipfile.ZipFile(archive) as opened:
+        yield (_zip_member(info) for info in opened.infolist()), lambda one: opened.open(one.handle)
+
+
+def _zip_member(info: zipfile.ZipInfo) -> _Member:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.flag_bits & _ENCRYPTED:
+        told = "encrypted"
+    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        told = "a link or a special file"
+    else:
+        told = "folder" if info.is_dir() else "file"
+    return _Member(info.filename, info.file_size, told, info)
+
+
+@contextlib.contextmanager
+def _opened_tar(archive: pathlib.Path) -> Iterator[_Opened]:
+    with _open_tar(archive) as opened:
+
+        def read(member: _Member) -> IO[bytes]:
+            content = opened.extractfile(member.handle)
+            assert content is not None
+            return content
+
+        yield map(_tar_member, opened), read
+
+
+def _tar_member(info: tarfile.TarInfo) -> _Member:
+    kinds = ((info.isreg, "file"), (info.isdir, "folder"))
+    told = next((kind for holds, kind in kinds if holds()), "a link or a special file")
+    return _Member(info.name, info.size, told, info)
+
+
+@contextlib.contextmanager
+def _open_tar(archive: pathlib.Path) -> Iterator[tarfile.TarFile]:
+    with archive.open("rb") as packed:
+        magic = packed.read(6)
+        packed.seek(0)
+        decompress = next(
+            (way for start, way in _DECOMPRESSORS.items() if magic.startswith(start)), None
+        )
+        inflated: IO[bytes] = packed if decompress is None else decompress(packed)
+        with inflated, tarfile.open(fileobj=_Bounded(archive, inflated), mode="r:") as opened:
+            yield opened
+
+
+class _Bounded(io.RawIOBase):
+    """A file of which no more is read at once than a tar of pictures needs.
+
+    tarfile reads a header that is as long as the archive says into memory whole.
+    """
+
+    def __init__(self, archive: pathlib.Path, inner: IO[bytes]):
+        self._archive = archive
+        self._inner = inner
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _TAR_READ_BYTES:
+            raise UserError(
+                f"{self._archive}: a header of {size} bytes, which no tar of pictures has. Unpack "
+                "it yourself if you trust it."
+            )
+        return self._inner.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 def _check(
-    archive: pathlib.Path, opened: zipfile.ZipFile, folder: pathlib.Path
-) -> dict[zipfile.ZipInfo, pathlib.PurePosixPath]:
-    """Return where each member that is a file goes, relative to the folder."""
-    members = opened.infolist()
-    if len(members) > MAX_MEMBERS:
-        raise UserError(f"{archive}: {len(members)} members, more than the limit of {MAX_MEMBERS}.")
-    targets = {}
-    for member in members:
-        target = _safe_path(archive, member)
-        if not member.is_dir():
-            targets[member] = target
-    if len(set(targets.values())) < len(targets):
-        raise UserError(f"{archive}: holds several members of the same name. Make the zip again.")
-    inflated = sum(member.file_size for member in targets)
+    archive: pathlib.Path, members: Iterator[_Member], folder: pathlib.Path
+) -> dict[pathlib.PurePosixPath, _Member]:
+    """Return the members that are files, by where each goes, relative to the folder.
+
+    The limits hold while the members are read, since a tar has no list of them in one place.
+    """
+    targets: dict[pathlib.PurePosixPath, _Member] = {}
     packed = archive.stat().st_size
-    if inflated > MAX_INFLATED_BYTES:
-        raise UserError(
-            f"{archive}: would inflate to {inflated} bytes, more than the limit of "
-            f"{MAX_INFLATED_BYTES}. Unpack it yourself and give the folder."
-        )
-    if inflated > _SMALL_BYTES and inflated > MAX_INFLATION * packed:
-        raise UserError(
-            f"{archive}: {packed} bytes would inflate to {inflated}, more than {MAX_INFLATION} for "
-            "each byte, which no zip of pictures does. Unpack it yourself if you trust it."
-        )
+    inflated = count = 0
+    for count, member in enumerate(members, start=1):
+        if count > MAX_MEMBERS:
+            break
+        target = _safe_path(archive, member)
+        if member.kind == "folder":
+            continue
+        if target in targets:
+            raise UserError(f"{archive}: holds several members of the same name. Make it again.")
+        targets[target] = member
+        inflated += member.bytes
+        _check_size(archive, packed, inflated)
+    if count > MAX_MEMBERS:
+        raise UserError(f"{archive}: more members than the limit of {MAX_MEMBERS}.")
     free = shutil.disk_usage(folder).free
     if inflated > free:
         raise UserError(
@@ -89,21 +216,31 @@ def _check(
     return targets
 
 
-def _safe_path(archive: pathlib.Path, member: zipfile.ZipInfo) -> pathlib.PurePosixPath:
+def _check_size(archive: pathlib.Path, packed: int, inflated: int) -> None:
+    if inflated > MAX_INFLATED_BYTES:
+        raise UserError(
+            f"{archive}: would inflate to {inflated} bytes or more, above the limit of "
+            f"{MAX_INFLATED_BYTES}. Unpack it yourself and give the folder."
+        )
+    if inflated > _SMALL_BYTES and inflated > MAX_INFLATION * packed:
+        raise UserError(
+            f"{archive}: {packed} bytes would inflate to {inflated}, more than {MAX_INFLATION} for "
+            "each byte, which no archive of pictures does. Unpack it yourself if you trust it."
+        )
+
+
+def _safe_path(archive: pathlib.Path, member: _Member) -> pathlib.PurePosixPath:
     # Some programs for Windows write backslashes.
-    path = pathlib.PurePosixPath(member.filename.replace("\\", "/"))
-    drive = pathlib.PureWindowsPath(member.filename).drive
+    path = pathlib.PurePosixPath(member.name.replace("\\", "/"))
+    drive = pathlib.PureWindowsPath(member.name).drive
     if path.is_absolute() or drive or ".." in path.parts:
         raise UserError(
-            f"{archive}: member {member.filename!r} points outside the archive. Nothing was "
-            "unpacked; do not trust this zip."
+            f"{archive}: member {member.name!r} points outside the archive. Nothing was "
+            "unpacked; do not trust it."
         )
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    if member.kind not in ("file", "folder"):
         raise UserError(
-            f"{archive}: member {member.filename!r} is a link or a special file. Nothing was "
-            "unpacked; make the zip again from plain files."
+            f"{archive}: member {member.name!r} is {member.kind}. Nothing was unpacked; make the "
+            "archive again from plain files, without a password."
         )
-    if member.flag_bits & _ENCRYPTED:
-        raise UserError(f"{archive}: member {member.filename!r} is encrypted. Unpack it yourself.")
     return path

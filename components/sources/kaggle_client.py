@@ -10,9 +10,12 @@ import functools
 import json
 import pathlib
 import sys
+import zipfile
 
 import opendatasets
 import requests
+
+from emotion_pipeline.components.sources.archive import unpack
 
 _TIMEOUT_SECS = 60
 
@@ -23,6 +26,8 @@ def main(url: str, folder: str, result: str) -> None:
     requests.Session.send = functools.partialmethod(  # type: ignore[method-assign,assignment]
         requests.Session.send, timeout=_TIMEOUT_SECS
     )
+    # It would unpack whatever came, unchecked.
+    zipfile.ZipFile.extractall = _unpack_checked  # type: ignore[method-assign]
     status, error = 0, ""
     try:
         opendatasets.download(url, data_dir=folder)
@@ -33,6 +38,14 @@ def main(url: str, folder: str, result: str) -> None:
         # Whatever the libraries raise is for the parent to tell in plain words.
         error = f"{type(failure).__name__}: {failure}"
     pathlib.Path(result).write_text(json.dumps({"status": status, "error": error}), "utf-8")
+
+
+def _unpack_checked(self: zipfile.ZipFile, path=None, members=None, pwd=None) -> None:
+    if self.filename is None or members is not None or pwd is not None:
+        raise ValueError("only a whole archive on disk can be checked")
+    target = pathlib.Path(path or ".")
+    target.mkdir(parents=True, exist_ok=True)
+    unpack(pathlib.Path(self.filename), target)
 
 
 if __name__ == "__main__":

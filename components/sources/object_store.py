@@ -85,7 +85,6 @@ def fetch_stored(
     Raises:
       UserError: One cannot be read, or has another size than was listed.
     """
-
     openers = threading.local()
 
     def fetch(file: StoredFile) -> None:
@@ -108,6 +107,21 @@ def fetch_stored(
     with concurrent.futures.ThreadPoolExecutor(_PARALLEL_FETCHES) as pool:
         for done, _ in enumerate(pool.map(fetch, files), start=1):
             progress(done, len(files))
+
+
+def read_stored(address: str) -> bytes:
+    """Returns the content of one object.
+
+    Raises:
+      UserError: It is not there, is a folder, or cannot be read.
+    """
+    if [file.address for file in list_stored(address)] != [address]:
+        raise UserError(f"{address}: no object is stored there")
+    try:
+        with _opener(address)(address) as file:
+            return file.read()
+    except (BeamIOError, OSError, ValueError) as error:
+        raise UserError(f"{address}: cannot be read: {error}") from error
 
 
 def _opener(address: str) -> Callable[[str], Any]:

@@ -8,14 +8,23 @@ import pathlib
 import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
-from emotion_pipeline.components.sources import addresses, archive, kaggle, object_store, redundant
+from emotion_pipeline.components.sources import (
+    addresses,
+    kaggle,
+    object_store,
+    redundant,
+    sample_data,
+)
 from emotion_pipeline.components.sources.layout import find_layout
+from emotion_pipeline.components.sources.links import Leads, follow
+from emotion_pipeline.components.sources.packed import is_packed, open_inner, table_in, unpack_file
+
+OPENDATASETS = "opendatasets:"
+"""Before a Kaggle reference: it is fetched with that package, not by Kaggle's REST API."""
 
 SAMPLE = "sample"
 """The source that is drawn; a folder of that name is given as ./sample."""
@@ -52,15 +61,16 @@ def resolve_source(
     whole one is used again. Its redundant tree is deleted.
 
     Args:
-        source: a folder, a .zip, either in an object store, `kaggle:OWNER/NAME`, a Kaggle data set's
-            URL, or `sample`.
+        source: a folder, an archive or a table of pixels, each of them also in an object store,
+            `kaggle:OWNER/NAME` (with `/versions/N` for another than the newest), a Kaggle data set's
+            URL, either after `opendatasets:`, or `sample`.
         cache_dir: where the pipeline keeps its own copies.
         environ: where the Kaggle key and proxies are looked up.
 
     Raises:
         UserError: the source is not there, is of no known kind, or cannot be fetched or unpacked.
     """
-    recipe = _recipe(source, environ)
+    recipe = _recipe(source, environ, cache_dir)
     if recipe is None:
         return DataSource(root=pathlib.Path(source).resolve())
     copy = cache_dir.resolve() / recipe.name
@@ -70,68 +80,126 @@ def resolve_source(
     return DataSource(root=copy / _DATA, removed=tuple(removed))
 
 
-def fingerprint_source(source: str) -> str:
+def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> str:
     """Return a hash that changes when the source does, without reading any picture.
 
-    Of a folder, also in an object store: every path, size and time of change; of a zip: its path,
-    size and time of change; of a Kaggle reference or the sample: its name, since the pipeline's own
-    copy is changed by nobody.
+    Of a folder, also in an object store: every path, size and time of change; of a file: its path,
+    size and time of change; of a Kaggle reference: its name and version; of the sample: its name,
+    since the pipeline's own copy is changed by nobody.
+
+    Args:
+        source: as `resolve_source` has it.
+        cache_dir: where copies are that stand in when Kaggle does not answer.
 
     Raises:
         UserError: the source is not there or of no known kind.
     """
-    recipe = _recipe(source, os.environ)
+    recipe = _recipe(source, os.environ, cache_dir)
     if recipe is not None:
         return hashlib.sha256(recipe.name.encode()).hexdigest()
     root = pathlib.Path(source).resolve()
     digest = hashlib.sha256(os.fsencode(root))
-    for line in sorted(_file_lines(root, b"")):
+    for line in sorted(_file_lines(root, root, b"", ())):
         digest.update(line)
     return digest.hexdigest()
 
 
-def _recipe(source: str, environ: Mapping[str, str]) -> _Recipe | None:
+def _recipe(
+    source: str, environ: Mapping[str, str], cache_dir: pathlib.Path | None
+) -> _Recipe | None:
     """Return how to make the copy of a source, or None for a folder, which is used as it is."""
     if source == SAMPLE:
         drawing = pathlib.Path(sample_data.__file__).read_bytes()
         name = f"sample-{hashlib.sha256(drawing).hexdigest()[:12]}"
         return _Recipe(name, lambda folder: sample_data.draw_sample(folder))
-    reference = kaggle.parse_reference(source)
-    if reference is not None:
-        name = "kaggle-" + reference.replace("/", "@")
-
-        def fetch(folder: pathlib.Path) -> None:
-            credentials = kaggle.find_credentials(environ, pathlib.Path.cwd())
-            kaggle.fetch_dataset(reference, folder, credentials, environ)
-
-        return _Recipe(name, fetch)
+    if kaggle.parse_reference(source.removeprefix(OPENDATASETS)) is not None:
+        return _kaggle_recipe(source, environ, cache_dir)
     if addresses.is_stored(source):
         return _stored_recipe(source)
     path = pathlib.Path(source)
     if path.is_dir():
-        return None
+        table = table_in(path)
+        return None if table is None else _file_recipe(table)
     if path.is_file():
-        if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
-            raise UserError(f"{source}: a file, but not a .zip. {_KINDS}")
-        status = path.resolve().stat()
-        state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-        digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
-        stem = re.sub(r"[^\w.-]", "_", path.stem, flags=re.ASCII)
-        return _Recipe(f"zip-{stem}-{digest}", lambda folder: archive.unpack_zip(path, folder))
+        if not is_packed(path):
+            raise UserError(
+                f"{source}: a file, but no .zip, no .tar and no table of pixels. {_KINDS}"
+            )
+        return _file_recipe(path)
     if "://" in source or source.startswith("kaggle:"):
         raise UserError(f"{source}: not the address of a Kaggle data set. {_KINDS}")
     raise UserError(f"{source}: no such file or folder. {_KINDS}")
 
 
 _KINDS = (
-    "Give a folder of pictures, a .zip of one, kaggle:OWNER/NAME, the URL of a Kaggle data set "
-    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or .zip may lie at gs://, "
+    "Give a folder of pictures, a .zip or .tar.gz (.tar, .tar.bz2, .tar.xz) of one, a table of pixels "
+    "such as fer2013.csv, kaggle:OWNER/NAME[/versions/N], the URL of a Kaggle data set "
+    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or file may lie at gs://, "
     "s3:// or hdfs://."
 )
 
 
+def _file_recipe(path: pathlib.Path) -> _Recipe:
+    status = path.resolve().stat()
+    state = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+    digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+    stem = re.sub(r"[^\w.-]", "_", path.name, flags=re.ASCII)[:100]
+    return _Recipe(f"unpacked-{stem}-{digest}", lambda folder: unpack_file(path, folder))
+
+
+def _kaggle_recipe(
+    source: str, environ: Mapping[str, str], cache_dir: pathlib.Path | None
+) -> _Recipe:
+    """Return how to fetch a data set of Kaggle's, in the version that is asked for, else the newest."""
+    address = source.removeprefix(OPENDATASETS)
+    reference = kaggle.parse_reference(address) or ""
+    version = kaggle.parse_version(address)
+    name = "kaggle-" + reference.replace("/", "@")
+
+    def key() -> kaggle.Credentials:
+        return kaggle.find_credentials(environ, pathlib.Path.cwd())
+
+    if source.startswith(OPENDATASETS):
+        if version is not None:
+            raise UserError(f"{source}: opendatasets knows no versions; give it as {address}")
+        return _Recipe(
+            f"opendatasets-{name}",
+            lambda folder: kaggle.fetch_with_opendatasets(reference, folder, key(), environ),
+        )
+    if version is None:
+        version = _newest_version(reference, name, key, environ, cache_dir)
+    return _Recipe(
+        f"{name}-v{version}",
+        lambda folder: kaggle.fetch_dataset(reference, version, folder, key(), environ),
+    )
+
+
+def _newest_version(
+    reference: str,
+    name: str,
+    key: Callable[[], kaggle.Credentials],
+    environ: Mapping[str, str],
+    cache_dir: pathlib.Path | None,
+) -> int:
+    """Return Kaggle's newest version of a data set; the newest copy's where Kaggle cannot be asked."""
+    copies = [
+        int(copy.name.removeprefix(f"{name}-v"))
+        for copy in (cache_dir.glob(f"{name}-v*") if cache_dir else ())
+        if copy.name.removeprefix(f"{name}-v").isdecimal()
+    ]
+    try:
+        return kaggle.current_version(reference, key(), environ)
+    except UserError as error:
+        if not copies:
+            raise
+        report(
+            f"{reference}: its version {max(copies)} here is used; Kaggle was not asked: {error}"
+        )
+        return max(copies)
+
+
 def _stored_recipe(source: str) -> _Recipe:
-    """Return how to copy a folder or a .zip from an object store, by what is stored there now."""
+    """Return how to copy a folder or a file from an object store, by what is stored there now."""
     files = object_store.list_stored(source)
     if not files:
         raise UserError(f"{source}: nothing is stored there. {_KINDS}")
@@ -144,12 +212,16 @@ def _stored_recipe(source: str) -> _Recipe:
             if throttle.ready():
                 report(f"{source}: {done} of {total} files copied")
 
-        if [file.address for file in files] != [source] or not source.lower().endswith(".zip"):
+        if [file.address for file in files] != [source]:
             object_store.fetch_stored(files, folder, tell)
             return
         with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
             object_store.fetch_stored(files, pathlib.Path(aside), tell)
-            archive.unpack_zip(pathlib.Path(aside) / files[0].path, folder)
+            fetched = pathlib.Path(aside) / files[0].path
+            if is_packed(fetched):
+                unpack_file(fetched, folder)
+            else:
+                fetched.rename(folder / fetched.name)
 
     return _Recipe(name, fetch)
 
@@ -167,6 +239,7 @@ def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
         data.mkdir(parents=True)
         try:
             recipe.fill(data)
+            open_inner(data, source)
             layout = find_layout(data, source)
             removed = redundant.remove_redundant_tree(data, layout)
             redundant.write_removed(removed, partial / _REMOVED)
@@ -175,7 +248,9 @@ def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _file_lines(folder: pathlib.Path, prefix: bytes) -> Iterator[bytes]:
+def _file_lines(
+    root: pathlib.Path, folder: pathlib.Path, prefix: bytes, above: tuple[pathlib.Path, ...]
+) -> Iterator[bytes]:
     try:
         with os.scandir(folder) as entries:
             listing = list(entries)
@@ -184,8 +259,13 @@ def _file_lines(folder: pathlib.Path, prefix: bytes) -> Iterator[bytes]:
         return
     for entry in listing:
         path = prefix + os.fsencode(entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _file_lines(folder / entry.name, path + b"/")
+        leads, target = None, folder
+        if entry.is_symlink():
+            leads, target = follow(root, folder / entry.name, above)
+        if leads is Leads.FOLDER:
+            yield from _file_lines(root, folder / entry.name, path + b"/", (*above, target))
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _file_lines(root, folder / entry.name, path + b"/", above)
         else:
-            status = entry.stat(follow_symlinks=False)
+            status = target.stat() if leads is Leads.FILE else entry.stat(follow_symlinks=False)
             yield b"%b\0%d\0%d\n" % (path, status.st_size, status.st_mtime_ns)

@@ -7,15 +7,23 @@ import sys
 from typing import Any
 
 from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import USAGE_STATUS
+from emotion_pipeline.commands.terminal import USAGE_STATUS, path_argument
 
 HELP = "Mark the faces of pictures and films with their emotions."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion annotate`."""
-    parser.add_argument("paths", nargs="*", metavar="INPUT", type=pathlib.Path)
-    parser.add_argument("--out", metavar="DIR", type=pathlib.Path, default=pathlib.Path("marked"))
+    parser.add_argument(
+        "paths", nargs="*", metavar="INPUT", type=path_argument, help="pictures, films, folders"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=pathlib.Path,
+        default=pathlib.Path("marked"),
+        help="where marked copies and the table go (%(default)s)",
+    )
     parser.add_argument("--csv", metavar="FILE", type=pathlib.Path, help=".csv or .parquet")
     parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
     parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")

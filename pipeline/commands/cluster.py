@@ -11,7 +11,7 @@ HELP = "Start, look at or end a Flink or Spark on this machine, with all that Be
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion cluster`."""
-    parser.add_argument("action", choices=["up", "status", "down"])
+    parser.add_argument("action", choices=["up", "status", "down"], help="what to do with it")
     parser.add_argument(
         "--dir",
         metavar="DIR",
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=pathlib.Path("runs/cluster"),
         help="logs, configuration and state; one cluster has one folder (default: %(default)s)",
     )
-    parser.add_argument("--engine", choices=["flink", "spark"], default="flink")
+    parser.add_argument("--engine", choices=["flink", "spark"], default="flink", help="which")
     parser.add_argument(
         "--workers",
         type=int,

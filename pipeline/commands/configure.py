@@ -4,10 +4,13 @@ import argparse
 import pathlib
 from typing import Any
 
+from emotion_pipeline.commands.terminal import path_argument
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources.addresses import is_stored
+from emotion_pipeline.components.sources.addresses import SCHEMES, is_stored
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
+
+EVAL_FRACTION_HELP = "share that becomes eval where SOURCE has one tree of classes (0.2)"
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +27,16 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
 
 
+def add_votes_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares `--votes`."""
+    parser.add_argument(
+        "--votes",
+        metavar="FILE.csv",
+        help="several people's votes on the pictures; the settings votes_columns say which column is "
+        "which class",
+    )
+
+
 def read_settings(
     config: PipelineConfig, options: argparse.Namespace, flags: dict[str, Any]
 ) -> PipelineConfig:
@@ -37,7 +50,7 @@ def read_settings(
     Raises:
       UserError: A setting is unknown, has the wrong type or is out of its range.
     """
-    if options.config:
+    if options.config is not None:
         config = with_overrides(config, load_file(options.config))
     for assignment in options.assignments:
         config = with_overrides(config, parse_assignment(assignment))
@@ -47,22 +60,63 @@ def read_settings(
     return with_overrides(config, given)
 
 
+_LOCAL_PLACES = {
+    "root": "ML Metadata and checkpoints need a local folder; give one, models go elsewhere with "
+    "--push-dir",
+    "artifacts_dir": "artifacts are written as local files; give a folder of this machine, or one that it "
+    "and the workers mount under one path",
+    "schema": "give a file of this machine",
+    "against": "give a folder or file of this machine",
+}
+"""Settings that take no address, and why."""
+
+
+def check_places(config: PipelineConfig) -> None:
+    """Checks, before anything is fetched or made, that each place can be written and read.
+
+    Raises:
+      UserError: An address stands where only a local path works, or is of a kind that nothing opens;
+        or the engine could reach neither data nor artifacts.
+    """
+    for key, why in _LOCAL_PLACES.items():
+        if "://" in getattr(config, key):
+            name = "--root" if key == "root" else f"{key}:"
+            raise UserError(f"{name} {getattr(config, key)}: {why}")
+    if "://" in config.push_dir and not is_stored(config.push_dir):
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise UserError(
+            f"--push-dir {config.push_dir}: give a local folder, or an address of {known}"
+        )
+    if config.beam.runner == "dataflow":
+        raise UserError(
+            "--runner dataflow: cannot work yet: its workers see no folder of this machine, and the data "
+            "are copied here and the artifacts written here. Take flink or spark with a shared folder"
+        )
+
+
+def local_file(text: str) -> pathlib.Path:
+    """Returns the path of an argument that names a file to be written here.
+
+    Raises:
+      ArgumentTypeError: It is an address, or empty.
+    """
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text}: is written here; give a local path")
+    return path_argument(text)
+
+
 def configure(
     config: PipelineConfig, options: argparse.Namespace, flags: dict[str, Any]
 ) -> PipelineConfig:
     """Does what `read_settings` does, for a run on this machine: paths become absolute.
 
     Raises:
-      UserError: As `read_settings` says, or the root is no local folder or lies inside the data.
+      UserError: As `read_settings` and `check_places` say, or the root lies inside the data.
     """
     config = read_settings(config, options, flags)
-    if is_stored(config.root):
-        raise UserError(
-            f"--root {config.root}: ML Metadata and checkpoints need a local folder; give one, "
-            "artifacts go elsewhere with --set artifacts_dir=gs://..., models with --push-dir"
-        )
+    check_places(config)
     paths = {"root": str(pathlib.Path(config.root).resolve())}
-    for key in ("push_dir", "against"):
+    for key in ("push_dir", "against", "votes"):
         if getattr(config, key) and not is_stored(getattr(config, key)):
             paths[key] = str(pathlib.Path(getattr(config, key)).resolve())
     config = with_overrides(config, paths)

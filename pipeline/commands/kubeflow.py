@@ -40,7 +40,9 @@ def execute(options: argparse.Namespace) -> int:
 
 def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_settings(parser)
-    parser.add_argument("--out", metavar="FILE.yaml", type=pathlib.Path, required=True)
+    parser.add_argument(
+        "--out", metavar="FILE.yaml", type=pathlib.Path, required=True, help="the package"
+    )
     parser.add_argument(
         "--vertex", action="store_true", help="for Vertex AI: a PipelineJob, to FILE.json"
     )
@@ -74,7 +76,7 @@ def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_submit_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("package", metavar="FILE.yaml", type=pathlib.Path)
+    parser.add_argument("package", metavar="FILE.yaml", type=pathlib.Path, help="as compiled")
     parser.add_argument("--host", required=True, help="such as http://127.0.0.1:8888")
     parser.add_argument(
         "--param",
@@ -84,7 +86,7 @@ def _add_submit_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a runtime parameter, such as train_epochs=20; may be repeated",
     )
-    parser.add_argument("--experiment", default="emotion")
+    parser.add_argument("--experiment", default="emotion", help="made where it is not there")
     parser.add_argument("--namespace", help="of a multi-user installation")
     parser.add_argument("--token", help=f"bearer token; else {TOKEN_VARIABLE} of the environment")
     parser.add_argument("--pipeline-root", metavar="URI", help="in place of the compiled one")

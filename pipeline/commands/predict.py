@@ -2,20 +2,21 @@
 
 import argparse
 import json
-import pathlib
 
 from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import FAILED_STATUS
+from emotion_pipeline.commands.terminal import FAILED_STATUS, path_argument
 
 HELP = "Say the emotion of image files and folders, each one face."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion predict`."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=pathlib.Path)
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", type=path_argument, help="pictures, folders"
+    )
     add_model_arguments(parser)
-    parser.add_argument("--model-name", default="emotion")
-    parser.add_argument("--timeout-secs", type=float, default=30.0)
+    parser.add_argument("--model-name", default="emotion", help="as the server calls it")
+    parser.add_argument("--timeout-secs", type=float, default=30.0, help="for each request")
     parser.add_argument("--json", action="store_true", help="print a list, an object per image")
 
 

@@ -1,25 +1,40 @@
 """`emotion run`: the pipeline."""
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    add_votes_argument,
+    configure,
+    local_file,
+)
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.components.locks import LockedError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
+from emotion_pipeline.process_time import seconds_since_start
+from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.settings import with_overrides
 
 HELP = "Run the pipeline: from folders of images to a pushed model."
+GROUP_BY_HELP = "what names a person or a film in a path: its pictures go to one split, where the split is drawn"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion run`."""
     add_run_settings(parser)
-    parser.add_argument("--summary", metavar="FILE.json", type=pathlib.Path)
+    parser.add_argument(
+        "--summary", metavar="FILE.json", type=local_file, help="the outcome (ROOT/summary.json)"
+    )
 
 
 def add_run_settings(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +42,20 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample",
+        help="a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample",
     )
+    add_votes_argument(parser)
     parser.add_argument("--root", metavar="DIR", help="everything that the run writes goes here")
     parser.add_argument("--recipe", choices=list(RECIPES), default="original", help="how to train")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--balance", choices=["translate", "none"])
-    parser.add_argument("--max-shift-px", type=int)
-    parser.add_argument("--eval-fraction", type=float)
+    parser.add_argument("--epochs", type=int, help="passes over train")
+    parser.add_argument("--batch-size", type=int, help="images a step")
+    parser.add_argument("--seed", type=int, help="seeds everything that is drawn")
+    parser.add_argument(
+        "--balance", choices=["translate", "none"], help="how classes are made equally large"
+    )
+    parser.add_argument("--max-shift-px", type=int, help="largest shift of a translated copy")
+    parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
+    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     parser.add_argument(
         "--keep-leaks",
         action="store_true",
@@ -51,7 +70,7 @@ def _add_beam_arguments(parser: argparse.ArgumentParser) -> None:
     beam = parser.add_argument_group("where the Beam steps run")
     beam.add_argument("--runner", choices=RUNNERS, help="an engine; local is this process")
     beam.add_argument("--flink-master", metavar="HOST:PORT", help="REST address of the JobManager")
-    beam.add_argument("--spark-master", metavar="spark://HOST:PORT")
+    beam.add_argument("--spark-master", metavar="spark://HOST:PORT", help="address of the master")
     beam.add_argument(
         "--job-endpoint",
         metavar="HOST:PORT",
@@ -90,7 +109,17 @@ def run_settings(
     Raises:
       UserError: As `read` says.
     """
-    keys = ("data", "root", "seed", "balance", "max_shift_px", "eval_fraction", "push_dir")
+    keys = (
+        "data",
+        "votes",
+        "root",
+        "seed",
+        "balance",
+        "max_shift_px",
+        "eval_fraction",
+        "group_by",
+        "push_dir",
+    )
     flags: dict[str, Any] = {key: getattr(options, key) for key in keys}
     train = {
         key: getattr(options, key)
@@ -127,18 +156,33 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
+    try:
+        # Before the first line of the log: a run that has the root keeps its log and its summary.
+        with owned_root(config):
+            return _run(config, options)
+    except LockedError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "run.log"
-    with quiet(log, options.verbose) as terminal:
+    with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run
         from emotion_pipeline.summary import format_summary
 
-        summary = run(config)
-        text = summary.to_json()
+        # What the user waited: half of a short run is imports.
+        summary = dataclasses.replace(run(config), seconds=seconds_since_start())
         target = options.summary or pathlib.Path(config.root) / "summary.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
         print(format_summary(summary), file=terminal)
         if summary.report:
             print(f"report: {summary.report}", file=terminal)
-        print(f"summary: {target}\nlog: {log}", file=terminal)
-    return summary.status.exit_status
+        status = summary.status.exit_status
+        try:
+            write_whole(target, summary.to_json())
+            print(f"summary: {target}", file=terminal)
+        except OSError as error:
+            print(f"no summary: {describe_failure(error, str(target))}", file=terminal)
+            status = status or FAILED_STATUS
+        print(f"log: {log}", file=terminal)
+    return status

@@ -4,10 +4,17 @@ import argparse
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    configure,
+    local_file,
+)
+from emotion_pipeline.commands.run import GROUP_BY_HELP
+from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, going_on, quiet
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 
 HELP = "Propose a schema from data, or compare two schemas."
@@ -27,16 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--out",
         metavar="FILE",
-        type=pathlib.Path,
+        type=local_file,
         help="where to write it; the terminal if not given",
     )
-    infer.add_argument("--eval-fraction", type=float)
+    infer.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
+    infer.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
     add_settings_arguments(infer)
     infer.set_defaults(act=_infer)
     text = "Tell how two schemas differ: status 0 where they do not, 4 where they do."
     diff = actions.add_parser("diff", help=text, description=text)
-    diff.add_argument("one", metavar="A", type=pathlib.Path)
-    diff.add_argument("other", metavar="B", type=pathlib.Path)
+    diff.add_argument("one", metavar="A", type=pathlib.Path, help="a schema file")
+    diff.add_argument("other", metavar="B", type=pathlib.Path, help="another")
     diff.set_defaults(act=_diff)
     for action in (infer, diff):
         add_verbose(action, default=argparse.SUPPRESS)
@@ -49,29 +57,30 @@ def execute(options: argparse.Namespace) -> int:
 
 def _infer(options: argparse.Namespace) -> int:
     try:
-        flags = {key: getattr(options, key) for key in ("data", "root", "eval_fraction")}
+        flags = {
+            key: getattr(options, key) for key in ("data", "root", "eval_fraction", "group_by")
+        }
         config = configure(PipelineConfig(root=DEFAULT_ROOT), options, flags)
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.
-    with quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
-        from emotion_pipeline.validation import infer_schema
+    with going_on(), quiet(log, options.verbose, progress_to=sys.stderr) as terminal:
+        from emotion_pipeline.validation.validate import infer_schema
 
         text = infer_schema(config)
         if options.out is None:
             print(text, end="", file=terminal)
         else:
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(text, encoding="utf-8")
+            write_whole(options.out, text)
             print(f"{options.out}: written; review it before it is used", file=terminal)
     return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from emotion_pipeline.schema_diff import diff_schemas
-    from emotion_pipeline.schemas import load_schema
+    from emotion_pipeline.validation.schema_diff import diff_schemas
+    from emotion_pipeline.validation.schemas import load_schema
 
     lines = diff_schemas(load_schema(str(options.one)), load_schema(str(options.other)))
     print("\n".join(lines) if lines else "no difference")

@@ -4,7 +4,8 @@ import argparse
 import pathlib
 
 from emotion_faces.model_server import flags
-from emotion_pipeline.commands.model_choice import shipped_model
+from emotion_pipeline.commands.model_choice import add_shipped_argument, shipped_model
+from emotion_pipeline.components.errors import UserError
 
 HELP = "Serve what was pushed, over gRPC and REST."
 
@@ -17,11 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=pathlib.Path,
         help="folder that `emotion run` pushed to; without it the model that comes with the project",
     )
+    add_shipped_argument(parser)
     parser.add_argument("--port", type=int, default=8500, help="of gRPC (8500)")
     parser.add_argument("--rest-port", type=int, default=8501, help="of REST (8501); 0 for none")
-    parser.add_argument("--host", default="127.0.0.1", help="address of both ports (127.0.0.1)")
-    parser.add_argument("--model-name", default="emotion")
-    parser.add_argument("--engine", choices=["auto", "tfserving", "embedded"], default="auto")
+    parser.add_argument("--host", default="127.0.0.1", help="address of both ports (%(default)s)")
+    parser.add_argument("--model-name", default="emotion", help="name to serve it as")
+    parser.add_argument(
+        "--engine",
+        choices=["auto", "tfserving", "embedded"],
+        default="auto",
+        help="TensorFlow Serving where it is on PATH, or the project's own",
+    )
     parser.add_argument(
         "flags",
         nargs="*",
@@ -47,8 +54,10 @@ def execute(options: argparse.Namespace) -> int:
     """Serves a model until it is stopped; returns the exit status."""
     from emotion_faces.serve import ServeSettings, serve
 
+    if options.model and options.model_dir:
+        raise UserError("give --model or --model-dir, not both")
     settings = ServeSettings(
-        model_dir=options.model_dir or shipped_model(),
+        model_dir=options.model_dir or shipped_model(options.model),
         model_name=options.model_name,
         port=options.port,
         rest_port=options.rest_port,

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import gc
+import io
 import logging
 import os
 import pathlib
@@ -10,8 +11,11 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from emotion_pipeline.lazy_packages import make_lazy
+
 FAILED_STATUS = 1
 USAGE_STATUS = 2
+INTERRUPTED_STATUS = 130
 
 
 def add_verbose(parser: argparse.ArgumentParser, default: bool | str = False) -> None:
@@ -35,7 +39,9 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
       verbose: Whether nothing is redirected.
       progress_to: `sys.stderr` for progress reports there; None for the standard output.
     """
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    # Whatever the user's shell says: the layers, and TensorFlow Transform, are Keras 2.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    make_lazy("tfx.components")
     progress = logging.getLogger("emotion")
     progress.setLevel(logging.INFO)
     logging.basicConfig(level=logging.INFO)
@@ -47,8 +53,8 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
     sys.stdout.flush()
     sys.stderr.flush()
     saved = {stream: os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)}
-    terminal = os.fdopen(os.dup(saved[sys.stdout]), "w", buffering=1)
-    reports = os.fdopen(os.dup(saved[progress_to or sys.stdout]), "w", buffering=1)
+    terminal = _reopen(saved[sys.stdout], sys.stdout)
+    reports = _reopen(saved[progress_to or sys.stdout], sys.stdout)
     handler = logging.StreamHandler(reports)
     progress.addHandler(handler)
     with open(log, "ab") as file:
@@ -59,8 +65,41 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
     finally:
         gc.collect()  # what TensorFlow's objects say as they end is for the log too
         for stream, descriptor in saved.items():
-            stream.flush()
+            with contextlib.suppress(OSError):  # the log's disk is full
+                stream.flush()
             os.dup2(descriptor, stream.fileno())
         progress.removeHandler(handler)
         reports.close()
         terminal.close()
+
+
+@contextlib.contextmanager
+def going_on() -> Iterator[None]:
+    """Tells whoever interrupts a run that nothing of it is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(
+            "\nemotion: interrupted. Give the same command again: it goes on where it stopped",
+            file=sys.stderr,
+        )
+        raise SystemExit(INTERRUPTED_STATUS) from None
+
+
+def spell_otherwise() -> None:
+    """Lets the terminal escape what it cannot spell: a class's or a file's name ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def path_argument(text: str) -> pathlib.Path:
+    """Returns the path that an argument names; an empty one would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return pathlib.Path(text)
+
+
+def _reopen(descriptor: int, like: TextIO) -> TextIO:
+    encoding = getattr(like, "encoding", None)
+    return open(os.dup(descriptor), "w", buffering=1, encoding=encoding, errors="backslashreplace")

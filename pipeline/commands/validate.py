@@ -1,18 +1,30 @@
 """`emotion validate`: what is in the data, without training."""
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
-from emotion_pipeline.commands.configure import add_settings_arguments, configure
-from emotion_pipeline.commands.terminal import USAGE_STATUS, quiet
+from emotion_pipeline.commands.configure import (
+    EVAL_FRACTION_HELP,
+    add_settings_arguments,
+    add_votes_argument,
+    configure,
+    local_file,
+)
+from emotion_pipeline.commands.run import GROUP_BY_HELP
+from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.locks import LockedError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.process_time import seconds_since_start
+from emotion_pipeline.root_lock import owned_root
 
 HELP = "Validate a data set: findings, statistics, anomalies and drift, without training."
 
 DEFAULT_ROOT = "runs/validation"
-SOURCE_HELP = "a folder, a .zip, kaggle:OWNER/NAME or its URL, or sample"
+SOURCE_HELP = "a folder, a .zip or .tar.gz, fer2013.csv, kaggle:OWNER/NAME or its URL, or sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", metavar="DIR", help=f"everything written goes here ({DEFAULT_ROOT})"
     )
+    add_votes_argument(parser)
     parser.add_argument("--schema", metavar="FILE", help="another schema than the curated one")
     parser.add_argument(
         "--against",
@@ -32,10 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
-    parser.add_argument("--eval-fraction", type=float)
-    parser.add_argument("--json", metavar="FILE.json", type=pathlib.Path, help="the outcome")
+    parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
+    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
+    parser.add_argument("--json", metavar="FILE.json", type=local_file, help="the outcome")
     parser.add_argument(
-        "--report", metavar="FILE.html", type=pathlib.Path, help="the outcome as a page to look at"
+        "--report", metavar="FILE.html", type=local_file, help="the outcome as a page to look at"
     )
     add_settings_arguments(parser)
 
@@ -48,7 +62,15 @@ def execute(options: argparse.Namespace) -> int:
             options,
             {
                 key: getattr(options, key)
-                for key in ("data", "root", "schema", "against", "eval_fraction")
+                for key in (
+                    "data",
+                    "votes",
+                    "root",
+                    "schema",
+                    "against",
+                    "eval_fraction",
+                    "group_by",
+                )
             },
         )
         if options.requests and not config.against:
@@ -56,9 +78,18 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
+    try:
+        with owned_root(config):
+            return _validate(config, options)
+    except LockedError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+def _validate(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "validate.log"
-    with quiet(log, options.verbose) as terminal:
-        from emotion_pipeline.validation import (
+    with going_on(), quiet(log, options.verbose) as terminal:
+        from emotion_pipeline.validation.validate import (
             format_validation,
             validate,
             validate_requests,
@@ -66,9 +97,9 @@ def execute(options: argparse.Namespace) -> int:
         )
 
         validation = validate_requests(config) if options.requests else validate(config)
+        validation = dataclasses.replace(validation, seconds=seconds_since_start())
         if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(validation.to_json(), encoding="utf-8")
+            write_whole(options.json, validation.to_json())
         print(format_validation(validation), file=terminal)
         if options.report:
             if write_validation_report(validation, config.data, options.report):

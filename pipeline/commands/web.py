@@ -10,8 +10,8 @@ HELP = "Serve a page that marks faces, for this computer's browser."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion web`."""
     add_model_arguments(parser)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8600)
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (%(default)s)")
+    parser.add_argument("--port", type=int, default=8600, help="of HTTP (%(default)s)")
 
 
 def execute(options: argparse.Namespace) -> int:

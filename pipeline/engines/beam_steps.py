@@ -1,6 +1,7 @@
 """A component's Beam job: where it runs is no part of the cache's key, and its failure is told in a line."""
 
 import functools
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperat
 from tfx.proto.orchestration import executable_spec_pb2
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.engines.secrets import resolve
 
 # As Beam's PortableRunner ends, on every engine.
 _JOB_FAILED = re.compile(r"Pipeline \S+ failed in state (?P<state>\w+): (?P<trace>.*)", re.DOTALL)
@@ -43,8 +45,11 @@ def _operator_of(
     executor_spec: message.Message,
     platform_config: message.Message | None = None,
 ) -> BeamExecutorOperator:
-    """Returns the operator of the whole spec, whatever the launcher's is."""
-    return BeamExecutorOperator(spec, platform_config)
+    """Returns the operator of the whole spec, whatever the launcher's is, with Beam's secrets in it."""
+    whole = executable_spec_pb2.BeamExecutableSpec()
+    whole.CopyFrom(spec)
+    whole.beam_pipeline_args[:] = resolve(spec.beam_pipeline_args, os.environ)
+    return BeamExecutorOperator(whole, platform_config)
 
 
 def job_failure(component_id: str, error: Exception) -> UserError | None:

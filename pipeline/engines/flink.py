@@ -4,8 +4,8 @@ Flink's PyPI package has no shell scripts; what they usually compute is computed
 """
 
 import pathlib
-import sys
 
+from emotion_pipeline.components.import_path import python_command
 from emotion_pipeline.engines.jars import engine_package, find_program, job_server_jars
 from emotion_pipeline.engines.job_server import job_server_command, opened_packages
 from emotion_pipeline.engines.network import Host
@@ -137,13 +137,7 @@ def flink_services(
 
 def worker_pool_service(number: int, host: Host) -> ServiceSpec:
     """Returns the worker pool beside an engine's worker."""
-    pool = [
-        sys.executable,
-        "-m",
-        "emotion_pipeline.engines.worker_pool",
-        "--port",
-        str(DEFAULT_PORT),
-    ]
+    pool = python_command("emotion_pipeline.engines.worker_pool", "--port", str(DEFAULT_PORT))
     return ServiceSpec(f"pool-{number}", host.command(pool))
 
 

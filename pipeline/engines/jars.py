@@ -70,7 +70,8 @@ def engine_package(engine: str) -> pathlib.Path:
     """
 
     def fetch(folder: pathlib.Path) -> list[str]:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        # Isolated, or it would import from the current folder.
+        pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--quiet"]
         return [*pip, "install", "--no-deps", "--target", str(folder), _PACKAGES[engine]]
 
     folder = _fetch_once(_PACKAGES[engine].replace("==", "-"), fetch)
@@ -79,8 +80,11 @@ def engine_package(engine: str) -> pathlib.Path:
 
 def cache_dir() -> pathlib.Path:
     """Returns where fetched parts stay: `emotion` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(home) / "emotion"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    except RuntimeError as error:
+        raise UserError("this user has no home folder; set XDG_CACHE_HOME to a folder") from error
+    return pathlib.Path(base) / "emotion"
 
 
 def _fetch_once(name: str, command: Callable[[pathlib.Path], list[str]]) -> pathlib.Path:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
+import os
 import pathlib
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from emotion_pipeline.components.progress import report
 from emotion_pipeline.configs import BeamConfig
 from emotion_pipeline.engines.arguments import beam_args, option_of
 from emotion_pipeline.engines.jars import FLINK_VERSION
+from emotion_pipeline.engines.secrets import resolve
 
 _REST_TIMEOUT_SECS = 10.0
 _ENDPOINT_TIMEOUT_SECS = 5.0
@@ -66,7 +68,9 @@ def ready_engine(
             )
         if config.check_secs:
             report(f"{config.runner}: asking the workers")
-            workers = probe_workers(beam_args(config), pipeline_root, data, config.check_secs)
+            workers = probe_workers(
+                resolve(beam_args(config), os.environ), pipeline_root, data, config.check_secs
+            )
             report(f"        {workers} answered")
         yield config
 

@@ -67,6 +67,8 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    # Beam starts workers with `-c`, which imports from the current folder before all others.
+    os.chdir(pathlib.Path(sys.executable).parent)
     server, pool, port = serve(options.port)
     logging.info("worker pool on localhost:%d, its workers run %s", port, sys.executable)
     ended.wait()

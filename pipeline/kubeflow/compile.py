@@ -8,7 +8,9 @@ import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.engines.secrets import check_may_be_written
 from emotion_pipeline.kubeflow.config import KubeflowConfig
 from emotion_pipeline.kubeflow.graph import create_kubeflow_pipeline
 from emotion_pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
@@ -30,8 +32,10 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
       with that PipelineSpec.
 
     Raises:
-      UserError: A setting cannot be a runtime parameter, or resources are given to an unknown step.
+      UserError: A setting cannot be a runtime parameter or may hold a secret, or resources are given to
+        an unknown step.
     """
+    check_may_be_written(config.beam.args)
     spec = tfx_spec(config, kubeflow)
     parameters = parameter_specs(config, (*DEFAULT_PARAMETERS, *kubeflow.parameters))
     spec["root"]["inputDefinitions"] = {"parameters": parameters}
@@ -72,13 +76,12 @@ def write_package(documents: list[dict[str, Any]], path: pathlib.Path) -> None:
     suffixes = (".json",) if is_job else (".yaml", ".yml")
     if path.suffix not in suffixes:
         raise UserError(f"--out {path}: must end in {suffixes[0]}, since clients go by the name")
+    if is_job:
+        text = json.dumps(documents[0], indent=1, sort_keys=True)
+    else:
+        text = yaml.safe_dump_all(documents, sort_keys=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            if is_job:
-                json.dump(documents[0], file, indent=1, sort_keys=True)
-            else:
-                yaml.safe_dump_all(documents, file, sort_keys=True)
+        write_whole(path, text)
     except OSError as error:
         raise UserError(f"--out {path}: cannot be written: {error}") from error
 

@@ -155,11 +155,16 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
     Raises:
       UserError: They do not.
     """
-    for name, path in (("--root", config.root), ("--push-dir", config.push_path)):
+    whole = [("--root", config.root), ("--push-dir", config.push_path)]
+    if config.votes:
+        whole.append(("--votes", config.votes))
+    for name, path in whole:
         is_whole = pathlib.PurePosixPath(path).is_absolute() or "://" in path
         check(is_whole, name, path, "an absolute path")
     if kubeflow.vertex:
         places = [("--data", config.data), ("--root", config.root)]
+        if config.votes:
+            places.append(("--votes", config.votes))
         for name, path in (*places, ("--push-dir", config.push_path)):
             is_there = path == "sample" or path.startswith((VERTEX_DIR, "gs://"))
             check(is_there, name, path, f"under {VERTEX_DIR}BUCKET/ with --vertex")
@@ -169,7 +174,7 @@ def check_paths(config: PipelineConfig, kubeflow: KubeflowConfig) -> None:
         raise UserError(
             f"--root {config.root}: lies inside the data {config.data}; give a folder outside it"
         )
-    if config.data.startswith(("kaggle:", "http")) and not kubeflow.kaggle_secret:
+    if config.data.startswith(("kaggle:", "opendatasets:", "http")) and not kubeflow.kaggle_secret:
         raise UserError(
             f"--data {config.data}: needs a key; make a secret with the keys username and key and "
             "name it with --kaggle-secret"

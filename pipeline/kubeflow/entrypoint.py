@@ -55,8 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+    from emotion_pipeline.engines.secrets import resolve
 
     root = os.environ.get(LOCAL_ROOT_VARIABLE, "/")
     invocation = json.loads(options.json_serialized_invocation_args)
@@ -71,7 +73,7 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
                 json_serialized_invocation_args=json.dumps(invocation),
                 json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
             ),
-            beam_args,
+            resolve(beam_args, os.environ),
         )
     )
     output_file = invocation["outputs"]["outputFile"]

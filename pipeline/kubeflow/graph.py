@@ -4,18 +4,14 @@ import dataclasses
 
 from tfx.orchestration.pipeline import Pipeline
 
-from emotion_pipeline.components.pushed_model.component import PushedModel
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.pipeline import create_pipeline
 
 
 def create_kubeflow_pipeline(config: PipelineConfig) -> Pipeline:
-    """Builds the pipeline of `create_pipeline` with what open-source Kubeflow Pipelines lacks replaced.
+    """Builds the pipeline of `create_pipeline`, with nothing taken over from earlier runs.
 
-    The Resolver becomes PushedModel. Nothing is cached: the cache of Kubeflow Pipelines sees a task's
-    parameters and never that the files of a folder have changed.
+    The cache of Kubeflow Pipelines sees a task's parameters and never that the files of a folder have
+    changed.
     """
-    return create_pipeline(
-        dataclasses.replace(config, cache=False),
-        baseline=PushedModel(push_dir=config.push_path),
-    )
+    return create_pipeline(dataclasses.replace(config, cache=False))

@@ -26,6 +26,7 @@ DEFAULT_PARAMETERS = (
     "thresholds.accuracy",
     "thresholds.macro_f1",
     "thresholds.max_accuracy_drop",
+    "thresholds.confidence",
 )
 """The settings that are runtime parameters in any case."""
 

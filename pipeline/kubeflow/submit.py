@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 
 _END_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 POLL_SECS = 10.0
@@ -62,11 +62,12 @@ def submit(
       The run's id.
 
     Raises:
-      UserError: The package or a parameter is wrong, or the server cannot be reached or refuses.
+      UsageError: The address, the package or a parameter is wrong.
+      UserError: The server cannot be reached or refuses.
       RunFailedError: The run that was waited for did not succeed.
     """
     if not host.startswith(("http://", "https://")):
-        raise UserError(f"--host {host}: must begin with http:// or https://")
+        raise UsageError(f"--host {host}: must begin with http:// or https://")
     spec = read_package(package)
     arguments = parse_parameters(spec, parameters or {})
     name = spec["pipelineInfo"]["name"]
@@ -100,15 +101,15 @@ def read_package(package: pathlib.Path) -> dict[str, Any]:
     """Returns the PipelineSpec of a package.
 
     Raises:
-      UserError: The file cannot be read or is no such package.
+      UsageError: The file cannot be read or is no such package.
     """
     try:
         with open(package, encoding="utf-8") as file:
             spec = next(iter(yaml.safe_load_all(file)), None)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{package}: cannot be read: {error}") from error
+        raise UsageError(f"{package}: cannot be read: {error}") from error
     if not isinstance(spec, dict) or "pipelineInfo" not in spec or "root" not in spec:
-        raise UserError(
+        raise UsageError(
             f"{package}: holds no pipeline; make it with `emotion kubeflow compile --out {package}`"
         )
     return spec
@@ -118,19 +119,19 @@ def parse_parameters(spec: Mapping[str, Any], texts: Mapping[str, str]) -> dict[
     """Returns runtime parameters with the types that a package declares for them.
 
     Raises:
-      UserError: A parameter is unknown, has no default and no value, or its text is not of its type.
+      UsageError: A parameter is unknown, has no default and no value, or its text is not of its type.
     """
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name in texts:
         if name not in declared:
-            raise UserError(
+            raise UsageError(
                 f"--param {name}: there is no such parameter; known are "
                 f"{', '.join(sorted(declared))}. Others become parameters with "
                 "`emotion kubeflow compile --parameter SETTING`."
             )
     for name, one in declared.items():
         if "defaultValue" not in one and name not in texts:
-            raise UserError(f"--param {name}=VALUE: is missing, and the package has no default")
+            raise UsageError(f"--param {name}=VALUE: is missing, and the package has no default")
     return {name: _parse(name, text, declared[name]) for name, text in texts.items()}
 
 
@@ -145,7 +146,7 @@ def _parse(name: str, text: str, declared: Mapping[str, Any]) -> Any:
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
         expected = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number"}
-        raise UserError(
+        raise UsageError(
             f"--param {name}={text}: expected {expected.get(kind, 'true or false')}"
         ) from None
     return text

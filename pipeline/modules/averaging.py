@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.model import set_dropout_rate
-from emotion_pipeline.modules.training_data import Split
+from emotion_pipeline.modules.training_data import Split, network_input
 
 _SAMPLE_IMAGES = 2048
 _SAMPLE_BATCH = 256
@@ -48,10 +49,10 @@ class Adam(tf.keras.optimizers.Adam):
         super().finalize_variable_values(variables)
 
 
-def statistics_sample(split: Split, seed: int) -> np.ndarray:
-    """Returns the images that statistics are taken over: `[N, 48, 48, 1]` uint8, N at most 2,048."""
+def statistics_sample(split: Split, config: TrainConfig, seed: int) -> np.ndarray:
+    """Returns what statistics are taken over: `[N, 48, 48, 1]` float32 inputs, N at most 2,048."""
     order = np.random.default_rng(seed).permutation(len(split))[:_SAMPLE_IMAGES]
-    return split.pixels[np.sort(order)]
+    return network_input(split.pixels[np.sort(order)], config).numpy()
 
 
 @contextlib.contextmanager
@@ -64,7 +65,7 @@ def averaged_weights(model: tf.keras.Model, sample: np.ndarray) -> Iterator[None
 
     Args:
       model: Compiled with an `Adam` of this module.
-      sample: `[N, 48, 48, 1]` uint8 images to take statistics over.
+      sample: `[N, 48, 48, 1]` float32, the inputs to take statistics over.
     """
     if not model.optimizer.use_ema:
         yield
@@ -92,8 +93,7 @@ def _take_statistics(model: tf.keras.Model, sample: np.ndarray) -> None:
         for number, first in enumerate(range(0, len(sample), _SAMPLE_BATCH)):
             for layer in norms:
                 layer.momentum = number / (number + 1)  # a plain mean of what came so far
-            batch = sample[first : first + _SAMPLE_BATCH]
-            model(tf.constant(batch / np.float32(255)), training=True)
+            model(tf.constant(sample[first : first + _SAMPLE_BATCH]), training=True)
     finally:
         for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum

@@ -2,17 +2,20 @@
 
 import json
 import os
+from typing import Any
 
 import cv2
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.signatures import ServedModel, save
 
 ASSETS_EXTRA_DIR = "assets.extra"
 LABELS_FILE = "labels.txt"
 METRICS_FILE = "metrics.json"
+KIND_FILE = "network.json"
 WARMUP_FILE = "tf_serving_warmup_requests"
 
 
@@ -21,7 +24,7 @@ def export(
     class_names: list[str],
     transform_output: tft.TFTransformOutput,
     model_dir: str,
-    flip: bool,
+    config: TrainConfig,
     metrics: dict[str, float],
     sample_pixels: np.ndarray,
 ) -> None:
@@ -32,24 +35,46 @@ def export(
       class_names: The C names in the order of the outputs.
       transform_output: The transform graph.
       model_dir: Folder to write.
-      flip: Whether an answer is the mean over the image and its mirror image.
+      config: How it was trained, which says what is done to a picture before the network.
       metrics: Figures on the eval split, for whoever serves the model.
       sample_pixels: `[1, 48, 48, 1]` uint8, the image of the warm-up requests.
     """
-    save(ServedModel(network, class_names, transform_output, flip), model_dir)
-    write_extras(model_dir, class_names, metrics, sample_pixels)
+    kind = {
+        "network": config.network,
+        "normalize": config.normalize,
+        "flip": config.flip_at_serving,
+    }
+    model = ServedModel(
+        network, class_names, transform_output, config.flip_at_serving, config.normalize
+    )
+    save(model, model_dir)
+    write_extras(model_dir, class_names, metrics, kind, sample_pixels)
 
 
 def write_extras(
-    model_dir: str, class_names: list[str], metrics: dict[str, float], sample_pixels: np.ndarray
+    model_dir: str,
+    class_names: list[str],
+    metrics: dict[str, float],
+    kind: dict[str, Any],
+    sample_pixels: np.ndarray,
 ) -> None:
-    """Writes what travels beside a SavedModel into its `assets.extra`; `export` has the arguments."""
+    """Writes what travels beside a SavedModel into its `assets.extra`.
+
+    Args:
+      model_dir: Folder of the SavedModel.
+      class_names: Of the outputs, in their order.
+      metrics: Figures on the eval split.
+      kind: Which `network` it is, and what comes before it: `normalize`, `flip`.
+      sample_pixels: `[1, 48, 48, 1]` uint8, the image of the warm-up requests.
+    """
     extra_dir = os.path.join(model_dir, ASSETS_EXTRA_DIR)
     tf.io.gfile.makedirs(extra_dir)
     with tf.io.gfile.GFile(os.path.join(extra_dir, LABELS_FILE), "w") as file:
         file.write("".join(f"{name}\n" for name in class_names))
     with tf.io.gfile.GFile(os.path.join(extra_dir, METRICS_FILE), "w") as file:
         json.dump(metrics, file, indent=1)
+    with tf.io.gfile.GFile(os.path.join(extra_dir, KIND_FILE), "w") as file:
+        json.dump(kind, file, indent=1)
     _write_warmup(os.path.join(extra_dir, WARMUP_FILE), sample_pixels)
 
 

@@ -1,5 +1,8 @@
 """The specified network, and the precision it computes in."""
 
+import contextlib
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX, LABELS
@@ -49,9 +52,7 @@ def build_model(
         x = layers.Dense(units, activation="relu", kernel_initializer=initializer())(x)
         return dropout()(x)
 
-    previous_policy = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(dtype_policy)
-    try:
+    with dtype_policy_scope(dtype_policy):
         pixels = layers.Input((IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1), name=INPUT_NAME)
         x = convolution_block(pixels)
         x = convolution_block(x)
@@ -66,6 +67,15 @@ def build_model(
             name=LAST_LAYER_NAME,
         )(x)
         return tf.keras.Model(pixels, probabilities, name="emotion_cnn")
+
+
+@contextlib.contextmanager
+def dtype_policy_scope(dtype_policy: str) -> Iterator[None]:
+    """Makes layers compute in a Keras dtype policy, `float32` or `mixed_bfloat16`, for a while."""
+    previous_policy = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(dtype_policy)
+    try:
+        yield
     finally:
         tf.keras.mixed_precision.set_global_policy(previous_policy)
 

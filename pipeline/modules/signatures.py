@@ -8,38 +8,10 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
-from emotion_pipeline.modules.transform_module import decode_image
+from emotion_pipeline.modules.normalize import normalize
+from emotion_pipeline.modules.transform_module import decode_any_size
 
 CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
-
-
-def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes images of any size to the network's input.
-
-    Args:
-      encoded: `[N]` string, JPEG or PNG, gray or colour.
-
-    Returns:
-      `[N, 48, 48, 1]` float32 in [0, 1]; an image of that size is not resampled.
-    """
-
-    def decode(one: tf.Tensor) -> tf.Tensor:
-        pixels = decode_image(one)
-        size = [IMAGE_SIZE_PX, IMAGE_SIZE_PX]
-        fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
-        # Antialiasing, or a large photograph would be sampled at 48 of its many pixels a row.
-        pixels = tf.cond(
-            fits,
-            lambda: pixels,
-            lambda: tf.image.resize(pixels, size, method="bilinear", antialias=True),
-        )
-        return tf.ensure_shape(pixels, [IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1])
-
-    return tf.map_fn(
-        decode,
-        encoded,
-        fn_output_signature=tf.TensorSpec([IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1], tf.float32),
-    )
 
 
 def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -74,6 +46,7 @@ class ServedModel(tf.Module):
         class_names: list[str],
         transform_output: tft.TFTransformOutput | None = None,
         flip: bool = False,
+        normalize_method: str = "none",
     ):
         """Wraps a network.
 
@@ -82,6 +55,7 @@ class ServedModel(tf.Module):
           class_names: The C names, in the order of the outputs.
           transform_output: The transform graph; None leaves out the two signatures for TFMA.
           flip: Whether an answer is the mean over the image and its mirror image.
+          normalize_method: What is done to the light of each picture, as `normalize` has it.
 
         Raises:
           ValueError: The network has another number of outputs than there are names.
@@ -96,6 +70,7 @@ class ServedModel(tf.Module):
         self._infer = freeze(network)
         self._class_names = tf.constant(class_names, name="class_names")
         self._flip = flip
+        self._normalize_method = normalize_method
         self._transform_output = transform_output
         # Tracked, so that the transform graph's tables are saved with the model.
         self._transform_layer = (
@@ -103,6 +78,7 @@ class ServedModel(tf.Module):
         )
 
     def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
+        pixels = normalize(pixels, self._normalize_method)
         if not self._flip:
             return self._infer(pixels)
         # One run of twice the images costs less than two runs.

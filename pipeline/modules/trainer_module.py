@@ -10,16 +10,21 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from emotion_pipeline.components.locks import alone_with
 from emotion_pipeline.components.progress import report
-from emotion_pipeline.components.training_record import write_training
+from emotion_pipeline.components.records.training_record import write_training
+from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
-from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.precision import choose_policy
+from emotion_pipeline.modules.teachers import Teachers, teachers_fingerprint
 from emotion_pipeline.modules.training import train
-from emotion_pipeline.modules.training_data import Split, load_split
+from emotion_pipeline.modules.training_data import Split, load_split, network_input
 from emotion_pipeline.settings import with_overrides
+
+_BATCH = 256
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -53,24 +58,29 @@ def run_fn(fn_args: FnArgs) -> None:
     if strategy.num_replicas_in_sync > 1:
         report(f"training on {strategy.num_replicas_in_sync} devices")
     with strategy.scope():
-        model = build_model(
-            len(class_names),
+        model = build_network(
+            config.network,
+            num_classes=len(class_names),
             batch_norm_momentum=config.batch_norm_momentum,
             seed=seed,
             dtype_policy=policy,
         )
-    state = train(
-        model,
-        train_split,
-        eval_split,
-        config,
-        seed,
-        checkpoints_dir=custom["checkpoints_dir"],
-        key=_training_key(custom, policy, strategy, train_split, eval_split),
-        log_dir=fn_args.model_run_dir,
-    )
-    train_metrics = measure(model, train_split.originals(), config.flip_at_serving)
-    eval_metrics = measure(model, eval_split, config.flip_at_serving)
+    key = _training_key(custom, policy, strategy, train_split, eval_split)
+    # Runs that share a root may come to the same training, with one folder of checkpoints.
+    with alone_with(custom["checkpoints_dir"], key):
+        state = train(
+            model,
+            train_split,
+            eval_split,
+            config,
+            seed,
+            checkpoints_dir=custom["checkpoints_dir"],
+            key=key,
+            log_dir=fn_args.model_run_dir,
+            teachers=Teachers(config.teachers, class_names) if config.teachers else None,
+        )
+    train_metrics = measure(model, train_split.originals(), config)
+    eval_metrics = measure(model, eval_split, config)
     summary = {
         "precision": policy,
         "epochs": len(state.history),
@@ -84,42 +94,41 @@ def run_fn(fn_args: FnArgs) -> None:
         class_names,
         transform_output,
         fn_args.serving_model_dir,
-        flip=config.flip_at_serving,
+        config,
         metrics=eval_metrics,
         sample_pixels=eval_split.pixels[:1],
     )
 
 
-def measure(model: tf.keras.Model, split: Split, flip: bool) -> dict[str, float]:
-    """Returns accuracy, loss and macro F1 on a split, in inference mode; `predict` has `flip`."""
-    probabilities = predict(model, split.pixels, flip)
+def measure(model: tf.keras.Model, split: Split, config: TrainConfig) -> dict[str, float]:
+    """Returns accuracy, loss and macro F1 on a split of the model as it is served."""
+    probabilities = predict(model, split.pixels, config)
     confusion = count_confusion(split.labels, probabilities)
     of_label = probabilities[np.arange(len(split)), split.labels]
     total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
-    hits = np.diag(confusion)
-    actual_plus_predicted = confusion.sum(axis=1) + confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(actual_plus_predicted, 1)
     return {
-        "accuracy": float(hits.sum() / len(split)),
+        "accuracy": float(np.trace(confusion) / len(split)),
         "loss": total_loss / len(split),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
     }
 
 
-def predict(model: tf.keras.Model, pixels: np.ndarray, flip: bool) -> np.ndarray:
+def predict(model: tf.keras.Model, pixels: np.ndarray, config: TrainConfig) -> np.ndarray:
     """Returns the `[N, C]` float32 probabilities of `[N, 48, 48, 1]` uint8 pixels, in inference mode.
 
-    Where `flip`, they are the mean over an image and its mirror image, as the served model's can be.
+    They are what the served model answers: of normalised pictures, and over an image and its mirror
+    image, where the config says so.
     """
-    if flip:
-        return (predict(model, pixels, False) + predict(model, pixels[:, :, ::-1], False)) / 2
-    batches = (pixels[first : first + 256] for first in range(0, len(pixels), 256))
-    return np.concatenate(
-        [
-            model(batch.astype(np.float32) / np.float32(255.0), training=False).numpy()
-            for batch in batches
-        ]
-    )
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        return model(network_input(batch, config), training=False).numpy()
+
+    answers = []
+    for first in range(0, len(pixels), _BATCH):
+        batch = pixels[first : first + _BATCH]
+        one = answer(batch)
+        answers.append((one + answer(batch[:, :, ::-1])) / 2 if config.flip_at_serving else one)
+    return np.concatenate(answers)
 
 
 def count_confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -138,5 +147,6 @@ def _training_key(
     deciding["train"] = {name: value for name, value in custom["train"].items() if name != "epochs"}
     deciding["data"] = [split.fingerprint() for split in splits]
     deciding["policy"] = policy
+    deciding["teachers"] = teachers_fingerprint(custom["train"]["teachers"], custom["labels"])
     deciding["replicas"] = strategy.num_replicas_in_sync
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

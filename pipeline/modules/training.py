@@ -3,7 +3,6 @@
 import math
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
@@ -12,7 +11,9 @@ from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
 from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
 from emotion_pipeline.modules.distribution import merge_statistics
+from emotion_pipeline.modules.losses import accuracy, make_loss
 from emotion_pipeline.modules.model import set_dropout_rate
+from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_batches
 
 
@@ -46,20 +47,6 @@ def dropout_rate(config: TrainConfig, epoch: int) -> float:
     `((0, 0.0), (0.5, 0.25))` over 4 epochs is 0 in epochs 0 and 1, and 0.25 in 2 and 3.
     """
     return [rate for share, rate in config.dropout_steps if share * config.epochs <= epoch][-1]
-
-
-def class_weights(labels: np.ndarray, num_classes: int, power: float) -> dict[int, float]:
-    """Returns the weight of each class, with a mean of 1 over the images.
-
-    Args:
-      labels: Class indices, int, [N].
-      num_classes: How many classes there are; one without images gets the weight of one image.
-      power: The weights are as the class sizes to the power of -`power`.
-    """
-    counts = np.bincount(labels, minlength=num_classes)
-    weights = np.maximum(counts, 1).astype(float) ** -power
-    weights *= len(labels) / (counts @ weights)
-    return dict(enumerate(weights.tolist()))
 
 
 class _Progress(tf.keras.callbacks.Callback):
@@ -98,6 +85,7 @@ def train(
     checkpoints_dir: str,
     key: str,
     log_dir: str,
+    teachers: Teachers | None = None,
 ) -> TrainState:
     """Trains the model and leaves it with the weights of its best epoch.
 
@@ -111,6 +99,7 @@ def train(
       checkpoints_dir: Folder of checkpoints, where a training that was cut off is found again.
       key: Names this training among the checkpoints, whatever its number of epochs.
       log_dir: Folder of TensorBoard's logs.
+      teachers: Whose answers it learns too; the config says how much they count.
 
     Returns:
       The state after the last epoch.
@@ -119,21 +108,18 @@ def train(
       UserError: The loss became NaN or infinite.
     """
     num_classes = model.output_shape[-1]
-    batches = EpochBatches(train_split, num_classes, config, seed)
-    loss = tf.keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    batches = EpochBatches(train_split, num_classes, config, seed, teachers)
     with model.distribute_strategy.scope():
         optimizer = make_optimizer(config, batches.steps)
-        model.compile(optimizer, loss, metrics=["accuracy"])
+        model.compile(optimizer, make_loss(config), metrics=[accuracy])
         optimizer.build(model.trainable_variables)
     tracked = {"model": model, "optimizer": optimizer}
     checkpoints = Checkpoints(checkpoints_dir, key, config.epochs, config.is_open_ended, tracked)
     state = checkpoints.restore()
     if state.history:
         report(f"going on after epoch {len(state.history)} of {config.epochs}")
-    power = config.class_weight_power
-    weights = class_weights(train_split.labels, num_classes, power) if power else None
-    validation = eval_batches(eval_split, num_classes)
-    sample = statistics_sample(train_split, seed)
+    validation = eval_batches(eval_split, num_classes, config)
+    sample = statistics_sample(train_split, config, seed)
     writer = tf.summary.create_file_writer(log_dir)
     for epoch in range(len(state.history), config.epochs):
         if _should_stop(state, config):
@@ -145,7 +131,6 @@ def train(
         start = time.monotonic()
         fitted = model.fit(
             batches.epoch(epoch),
-            class_weight=weights,
             verbose=0,
             callbacks=[_Progress(epoch, config.epochs, batches.steps, config.batch_size)],
         ).history

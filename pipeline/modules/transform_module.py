@@ -1,4 +1,4 @@
-"""What Transform runs: decode, scale to [0, 1], label to index."""
+"""What Transform runs: decode, bring to size, scale to [0, 1], label to index."""
 
 import tensorflow as tf
 
@@ -24,24 +24,31 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cast(gray, tf.float32) / 255.0
 
 
-def decode_images(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a batch of images that have the network's size already.
+def decode_any_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes images of any size to the network's input; training and serving share it.
 
     Args:
-      encoded: `[N]` string, JPEG or PNG.
+      encoded: `[N]` string, JPEG or PNG, gray or colour.
 
     Returns:
-      `[N, 48, 48, 1]` float32 in [0, 1].
+      `[N, 48, 48, 1]` float32 in [0, 1], whole levels of 255; an image of that size is not resampled.
 
     Raises:
-      tf.errors.InvalidArgumentError: An image has another size, or is none.
+      tf.errors.InvalidArgumentError: The bytes are not an image.
     """
 
     def decode(one: tf.Tensor) -> tf.Tensor:
         pixels = decode_image(one)
-        expected = [IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1]
-        # ensure_shape fails at run time, with both shapes in its message, for any other size.
-        return tf.ensure_shape(pixels, expected)
+        size = [IMAGE_SIZE_PX, IMAGE_SIZE_PX]
+        fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
+        # Antialiasing, or a large photograph would be sampled at 48 of its many pixels a row.
+        # In whole levels, as training holds pixels as bytes.
+        pixels = tf.cond(
+            fits,
+            lambda: pixels,
+            lambda: tf.round(tf.image.resize(pixels, size, antialias=True) * 255.0) / 255.0,
+        )
+        return tf.ensure_shape(pixels, [IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1])
 
     return tf.map_fn(
         decode,
@@ -83,6 +90,6 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict) -> dict[
     labels = tf.reshape(inputs[LABEL_KEY], [-1])
     indices = label_indices(labels, list(custom_config["labels"]))
     return {
-        transformed_key(IMAGE_KEY): decode_images(encoded),
+        transformed_key(IMAGE_KEY): decode_any_size(encoded),
         transformed_key(LABEL_KEY): indices[:, tf.newaxis],
     }

@@ -1,5 +1,5 @@
-"""The model that comes with the project: its weights in one file, and how it becomes a SavedModel.
+"""The models that come with the project: a folder each, and how its weights become a SavedModel.
 
-`MODEL_CARD.md` beside the weights says what it was trained on, how good it is, and what it must not
-be used for.
+`MODEL_CARD.md` beside the weights says what a model was trained on, how good it is, and what it must not
+be used for; `facts.json` says it to programs.
 """

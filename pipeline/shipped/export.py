@@ -1,4 +1,4 @@
-"""Makes the SavedModel of the shipped weights: `python -m emotion_pipeline.shipped.export DIR`."""
+"""Makes the SavedModel of a shipped model: `python -m emotion_pipeline.shipped.export NAME DIR`."""
 
 import json
 import os
@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.modules.export import write_extras
-from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.signatures import ServedModel, save
-from emotion_pipeline.shipped.location import WEIGHTS_FILE
+from emotion_pipeline.shipped.models import ShippedModel, find_shipped
 from emotion_pipeline.shipped.weights import unpack
 
 
-def fresh_network(num_classes: int, dtype_policy: str = "float32") -> tf.keras.Model:
-    """Builds the specified network with its layers named from 1, whatever was built before."""
+def fresh_network(name: str, num_classes: int, dtype_policy: str = "float32") -> tf.keras.Model:
+    """Builds a network with its layers named from 1, whatever was built before."""
     tf.keras.backend.clear_session()
-    return build_model(num_classes, dtype_policy=dtype_policy)
+    return build_network(name, num_classes=num_classes, dtype_policy=dtype_policy)
 
 
 def weights_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -32,38 +32,48 @@ def weights_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
     }
 
 
-def load_network(path: str | os.PathLike = WEIGHTS_FILE) -> tf.keras.Model:
-    """Returns the specified network with the weights of a file, in the precision that is fast here.
+def load_network(model: ShippedModel) -> tf.keras.Model:
+    """Returns a network with its shipped weights, in the precision that is fast here.
 
     Raises:
       ValueError: The file's arrays are not those of the network.
     """
-    weights, facts = unpack(path)
+    weights, facts = unpack(model.weights_file), model.facts
     policy, _ = choose_policy("auto")
-    network = fresh_network(len(facts.labels), policy)
+    network = fresh_network(facts.network, len(facts.labels), policy)
     variables = weights_by_name(network)
     if variables.keys() != weights.keys():
-        raise ValueError(f"{path}: holds {sorted(weights)}, the network has {sorted(variables)}")
+        raise ValueError(
+            f"{model.weights_file}: holds {sorted(weights)}, the network has {sorted(variables)}"
+        )
     for name, variable in variables.items():
         variable.assign(weights[name])
     return network
 
 
-def export_model(base_dir: pathlib.Path, path: pathlib.Path = WEIGHTS_FILE) -> pathlib.Path:
-    """Writes the SavedModel of a weights file to `<base_dir>/<version>`, whole or not at all.
+def export_model(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Path:
+    """Writes the SavedModel of a shipped model to `<base_dir>/<version>`, whole or not at all.
 
     Returns:
       The version folder; one that is there already is left as it is.
     """
-    _, facts = unpack(path)
+    facts = model.facts
     version_dir = base_dir / str(facts.version)
     if version_dir.is_dir():
         return version_dir
     base_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=base_dir, prefix=".part-") as part:
         model_dir = os.path.join(part, "model")
-        save(ServedModel(load_network(path), facts.labels, flip=facts.flip), model_dir)
-        write_extras(model_dir, facts.labels, facts.metrics, np.zeros((1, 48, 48, 1), np.uint8))
+        served = ServedModel(
+            load_network(model),
+            facts.labels,
+            flip=facts.flip,
+            normalize_method=facts.normalize,
+        )
+        save(served, model_dir)
+        kind = {"network": facts.network, "normalize": facts.normalize, "flip": facts.flip}
+        sample = np.zeros((1, 48, 48, 1), np.uint8)
+        write_extras(model_dir, facts.labels, facts.metrics, kind, sample)
         try:
             os.rename(model_dir, version_dir)
         except OSError:
@@ -73,4 +83,5 @@ def export_model(base_dir: pathlib.Path, path: pathlib.Path = WEIGHTS_FILE) -> p
 
 
 if __name__ == "__main__":
-    print(json.dumps({"version_dir": str(export_model(pathlib.Path(sys.argv[1])))}))
+    written = export_model(pathlib.Path(sys.argv[2]), find_shipped(sys.argv[1]))
+    print(json.dumps({"version_dir": str(written)}))

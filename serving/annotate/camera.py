@@ -16,7 +16,7 @@ from emotion_faces import local_server
 from emotion_faces.annotate.draw import draw_faces
 from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
 from emotion_faces.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
-from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import CenterFace
@@ -59,6 +59,8 @@ def annotate_camera(
             "there is no screen to open a window on (DISPLAY is not set); `emotion web` shows the "
             "camera in a browser"
         )
+    if table_path is not None:
+        check_suffix(table_path)
     if table_path is not None and table_path.exists():
         raise UserError(f"{table_path} exists already: choose another file with --csv")
     capture = cv2.VideoCapture(camera)

@@ -1,66 +1,75 @@
-"""Reads and writes films frame by frame."""
+"""Reads films frame by frame: upright, in their own shape, each at its own time."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import pathlib
-import subprocess
-import tempfile
+import re
+import struct
 import types
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from emotion_faces.annotate.faces import Shot
+from emotion_faces.annotate.film_clock import FilmClock
+from emotion_faces.annotate.film_file import open_film, read_packets
 from emotion_faces.errors import UserError
 from emotion_faces.faces.pictures import MAX_PIXELS
+from emotion_faces.names import printable
+from emotion_faces.upright import Turn, turned
+
+if TYPE_CHECKING:
+    import av
+    import av.container
 
 _DEFAULT_FPS = 25.0
 _MAX_FPS = 240.0  # some containers state their clock's rate (1,000 or 90,000) and not the film's
-_PROTOCOLS = "file,pipe"
-"""What FFmpeg may open: a hostile playlist must not make it call a server."""
+_MAX_ASPECT = 10  # of a pixel; more is a slip in the file, which players pass over too
+_LENGTH_IS_STATED = frozenset({"avi", "asf", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Containers that state how long they are; of the others libav estimates it from their bit rate."""
+
+_SLACK, _SLACK_SECS = 0.02, 0.5
+"""A film that ends within this of the stated length, in parts or seconds of it, is whole."""
 
 
 class FilmReader:
     """An open film; a context manager.
 
     Attributes:
-      width, height: of its frames, in pixels, turned as the film's metadata tells.
+      width, height: of its frames, in pixels, upright and with the pixels made square.
       fps: its mean rate; 25 where the file states none.
-      frame_count: as the file states it; 0 where it does not.
+      frame_count: how many frames there may be, for a progress line; 0 where nobody knows.
       frames_read: how many frames() has given so far.
+      damage: what could not be read, in words; complete once frames() has ended.
 
     Raises:
-      UserError: the file is missing, empty, or no film with pictures in it.
+      UserError: the file is missing, empty, or no film with pictures that can be decoded.
     """
 
     def __init__(self, path: pathlib.Path):
+        self._name = printable(path)
+        self._exit = contextlib.ExitStack()
+        self._container = self._exit.enter_context(open_film(path))
         try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise UserError(f"{path} can't be read: {error.strerror}") from None
-        if not size:
-            raise UserError(f"{path} is empty (0 bytes)")
-        # OpenCV reads these two when it opens a file; the first silences what it prints for a
-        # damaged one, which the caller is told of anyway.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", f"protocol_whitelist;{_PROTOCOLS}")
-        self._path = path
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-        ok, first = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok or first is None:
-            self._capture.release()
-            raise UserError(f"{path} is not a film that can be read, or it is damaged")
-        self._first: np.ndarray | None = first
-        self.height, self.width = first.shape[:2]
-        if self.height * self.width > MAX_PIXELS:
-            self._capture.release()
-            raise UserError(f"{path} has frames of {self.width} x {self.height} pixels: too large")
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0 < fps <= _MAX_FPS else _DEFAULT_FPS
-        self.frame_count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.frames_read = 0
+            self._stream = self._choose_stream()
+            self._clock = FilmClock(self._container)
+            self.fps = self._mean_rate()
+            self.frame_count = self._guess_count()
+            self.frames_read = 0
+            self.damage: list[str] = []
+            self._undecoded = 0
+            self._end = 0.0
+            self._frames = self._decode()
+            self._first = next(self._frames, None)
+            if self._first is None:
+                why = "; ".join(["no frame in it can be read", *self.damage])
+                raise UserError(f"{self._name}: {why}")
+            self._set_shape(self._first)
+        except BaseException:
+            self._exit.close()
+            raise
 
     def __enter__(self) -> FilmReader:
         return self
@@ -71,111 +80,150 @@ class FilmReader:
         exc: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        self._capture.release()
+        self._frames.close()
+        self._exit.close()
 
     def frames(self, every: int = 1) -> Iterator[Shot]:
         """Every frame, once, numbered from 0; frames 0, every, 2 * every... are to be analysed."""
-        seconds = 0.0
-        while (bgr := self._next()) is not None:
+        while (frame := self._next()) is not None:
             number = self.frames_read
-            stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            # Some files carry no time stamps, or ones that go back.
-            seconds = max(seconds, stamp if stamp > 0 else number / self.fps)
+            seconds = self._clock.seconds(self._stream.index, frame.time, 1 / self.fps)
+            self._end = max(self._end, seconds)
             self.frames_read += 1
-            yield Shot(
-                cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB),
-                self._path.name,
-                number,
-                seconds,
-                analysed=number % every == 0,
-            )
+            image = self._upright(frame)
+            yield Shot(image, self._name, number, seconds, analysed=number % every == 0)
 
-    def _next(self) -> np.ndarray | None:
+    def _next(self) -> av.VideoFrame | None:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        ok, frame = self._capture.read()
-        return frame if ok else None
+        return next(self._frames, None)
 
+    def _choose_stream(self) -> av.VideoStream:
+        import av.stream
 
-class FilmWriter:
-    """Writes an H.264 MP4 through FFmpeg, with the sound of another film; a context manager.
+        covers = av.stream.Disposition.attached_pic
+        films = [s for s in self._container.streams.video if not s.disposition & covers]
+        best = self._container.streams.best("video")
+        stream = best if best in films else next(iter(films), None)
+        if stream is None:
+            raise UserError(f"{self._name} has no pictures: it is not a film")
+        assert isinstance(stream, av.VideoStream)
+        if stream.codec_context is None:
+            raise UserError(f"{self._name}: there is no decoder for the way its pictures are coded")
+        if stream.width * stream.height > MAX_PIXELS:
+            raise self._too_large(stream.width, stream.height)
+        # A film may grow larger as it goes on.
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        # With threads that decode frames ahead, what damage takes with it would depend on their number.
+        stream.thread_type = "SLICE"
+        return stream
 
-    FFmpeg runs as a process of its own and closes the file when its input ends, however that
-    comes about: what was written until then plays.
+    def _too_large(self, width: int, height: int) -> UserError:
+        return UserError(f"{self._name} has frames of {width} x {height} pixels: too large")
 
-    Args:
-      path: the file to make; it must not exist.
-      sound_from: the film whose first sound track is taken over, as far as the pictures go.
+    def _mean_rate(self) -> float:
+        for rate in (self._stream.average_rate, self._stream.guessed_rate):
+            if rate and 0 < rate <= _MAX_FPS:
+                return float(rate)
+        return _DEFAULT_FPS
 
-    Raises:
-      UserError: FFmpeg is missing, or it failed (its words are in the text).
-    """
+    def _guess_count(self) -> int:
+        if self._stream.frames > 0:
+            return self._stream.frames
+        return max(0, round((self._container.duration or 0) / 1e6 * self.fps))
 
-    def __init__(
-        self, path: pathlib.Path, width: int, height: int, fps: float, sound_from: pathlib.Path
-    ):
-        self._path = path
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115  __exit__ closes it
-        command = [
-            *(find_ffmpeg(), "-nostdin", "-loglevel", "error", "-n"),
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
-            *("-r", f"{fps:.6f}", "-i", "pipe:0"),
-            *("-protocol_whitelist", _PROTOCOLS, "-i", str(sound_from.absolute())),
-            # Silence without end after the sound, so that "shortest" means the pictures.
-            *("-map", "0:v:0", "-map", "1:a:0?", "-af", "apad", "-shortest", "-c:a", "aac"),
-            *("-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p"),
-            *("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"),  # the format takes even sizes only
-            *("-movflags", "+faststart", str(path.absolute())),
-        ]
-        # Its own session: Ctrl-C at the terminal must reach this process only.
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=self._messages, start_new_session=True
+    def _decode(self) -> Generator[av.VideoFrame, None, None]:
+        """Goes on after what cannot be read or decoded, and counts it."""
+        import av
+
+        end = pictures_end = 0.0
+        for packet in read_packets(self._container, self.damage):
+            if packet.stream.index != self._stream.index:
+                end = max(end, self._end_of(packet))
+                continue
+            if not packet.size and packet.dts is not None:
+                continue  # the frame before is shown for longer; libav refuses an empty packet
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self._undecoded += 1
+                continue
+            pictures_end = max(pictures_end, self._end_of(packet))
+            for frame in frames:
+                assert isinstance(frame, av.VideoFrame)
+                self._undecoded += frame.is_corrupt
+                yield frame
+        self._tell_damage(max(end, pictures_end), pictures_end)
+
+    def _end_of(self, packet: av.Packet[Any]) -> float:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None or not packet.time_base:
+            return 0.0
+        return float((stamp + (packet.duration or 0)) * packet.time_base) - self._clock.start
+
+    def _tell_damage(self, end: float, pictures_end: float) -> None:
+        if self._undecoded:
+            self.damage.append(f"{self._undecoded} of its frames can't be decoded whole")
+        if self._container.format.name not in _LENGTH_IS_STATED:
+            return
+        for what, length, stated in (
+            ("it ends", end, (self._container.duration or 0) / 1e6),
+            ("its pictures end", pictures_end, self._stated_end()),
+        ):
+            if length < stated - max(_SLACK_SECS, _SLACK * stated):
+                self.damage.append(
+                    f"{what} after {length:.1f} of the {stated:.1f} s that it states"
+                )
+                return
+
+    def _stated_end(self) -> float:
+        """When the pictures end, in seconds, by the container; 0 where it does not say."""
+        stream = self._stream
+        if self._container.format.name == "avi":
+            # libav takes the length of one that is cut off from what there is of it.
+            return float(stream.frames * (stream.time_base or 0))
+        if stream.duration and stream.time_base:
+            end = (stream.start_time or 0) + stream.duration
+            return float(end * stream.time_base) - self._clock.start
+        # Matroska has it in a tag of each track: 00:01:02.345000000
+        parts = re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", ""))
+        return (
+            sum(float(p) * u for p, u in zip(parts.groups(), (3600, 60, 1), strict=True))
+            if parts
+            else 0.0
         )
 
-    def __enter__(self) -> FilmWriter:
-        return self
+    def _set_shape(self, frame: av.VideoFrame) -> None:
+        aspect = float(self._stream.sample_aspect_ratio or 1)
+        if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+            aspect = 1.0
+        # The shorter side of a pixel grows, so that nothing that was recorded is lost.
+        self._width = max(1, round(frame.width * max(aspect, 1.0)))
+        self._height = max(1, round(frame.height / min(aspect, 1.0)))
+        if self._width * self._height > MAX_PIXELS:
+            raise self._too_large(self._width, self._height)
+        self._turn = turn_of(frame)
+        across = self._turn.transposed
+        self.width = self._height if across else self._width
+        self.height = self._width if across else self._height
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        try:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        except BrokenPipeError:
-            pass  # told by the status below
-        status = self._process.wait()
-        with self._messages:
-            if status and exc is None:
-                raise self._failure()
-
-    def write(self, image: np.ndarray) -> None:
-        """Adds a frame: uint8 RGB [height, width, 3]."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(np.ascontiguousarray(image).data)
-        except BrokenPipeError:
-            self._process.wait()
-            raise self._failure() from None
-
-    def _failure(self) -> UserError:
-        self._messages.seek(0)
-        lines = self._messages.read().decode(errors="replace").strip().splitlines()
-        return UserError(f"FFmpeg could not write {self._path}: {'; '.join(lines[-3:])}")
+    def _upright(self, frame: av.VideoFrame) -> np.ndarray:
+        # All frames take the first one's shape, as the copy has one shape for all.
+        pixels = frame.to_ndarray(format="rgb24", width=self._width, height=self._height)
+        return turned(pixels, self._turn)
 
 
-def find_ffmpeg() -> str:
-    """Path of the FFmpeg program: the one in imageio-ffmpeg's wheel, or one on PATH.
+def turn_of(frame: av.VideoFrame) -> Turn:
+    """How a frame must be turned to stand upright, to the quarter.
 
-    Raises:
-      UserError: there is none.
+    From libav's display matrix (`libavutil/display.h`): rows (a, b, u), (c, d, v), (x, y, w) as
+    int32, by which a pixel (p, q) is shown at (a p + c q + x, b p + d q + y).
     """
-    import imageio_ffmpeg
-
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
-        raise UserError("writing films needs FFmpeg: install it (apt install ffmpeg)") from None
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Turn()
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Turn(False, mirrored=a < 0, flipped=d < 0)
+    return Turn(True, mirrored=c < 0, flipped=b < 0)

@@ -13,6 +13,7 @@ from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, find_emo
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import CenterFace, FaceDetector
 from emotion_faces.faces.pictures import decode_picture
+from emotion_faces.names import printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,5 +69,5 @@ def read_picture(path: pathlib.Path) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} can't be read: {error.strerror}") from None
-    return decode_picture(data, str(path))
+        raise UserError(f"{printable(path)} can't be read: {error.strerror}") from None
+    return decode_picture(data, printable(path))

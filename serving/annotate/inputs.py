@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 
 from emotion_faces.errors import UserError
+from emotion_faces.file_kind import FileKind, kind_of_file
+from emotion_faces.names import printable
+from emotion_faces.picture_bytes import picture_format
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-FILM_SUFFIXES = frozenset(
-    {".avi", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv"}
-)
-"""What folders are searched for; a file that is named outright and has none of either's suffixes
-is taken for a film."""
-
-_KEPT_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+_PNG_SUFFIX = ".png"
+_JPEG_SUFFIXES = frozenset({".jpeg", ".jpg"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,18 +45,18 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
     for path in paths:
         if path.is_dir():
             for child in _walk(path, out_dir.resolve()):
-                suffix = child.suffix.lower()
-                if suffix in PICTURE_SUFFIXES or suffix in FILM_SUFFIXES:
+                kind = kind_of_file(child)
+                if kind is not FileKind.OTHER:
                     inner = pathlib.Path(path.resolve().name) / child.relative_to(path)
-                    files.append(_input_file(child, out_dir / inner))
+                    files.append(_input_file(child, kind, out_dir / inner))
                 else:
                     ignored += 1
         elif path.exists():
-            files.append(_input_file(path, out_dir / path.name))
+            files.append(_input_file(path, kind_of_file(path), out_dir / path.name))
         else:
-            raise UserError(f"there is no file or folder {path}")
+            raise UserError(f"there is no file or folder {printable(path)}")
     if not files:
-        names = ", ".join(map(str, paths)) or "nothing"
+        names = ", ".join(map(printable, paths)) or "nothing"
         raise UserError(f"there is no picture or film to annotate: {names} was searched")
     return files, ignored
 
@@ -74,14 +72,14 @@ def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path) -> None:
         for target in (file.target, file.plot) if file.is_film else (file.target,):
             if target in sources:
                 raise UserError(
-                    f"{sources[target]} and {file.path} would both be written to {target}: "
-                    "annotate them with an --out of their own each"
+                    f"{printable(sources[target])} and {printable(file.path)} would both be written to "
+                    f"{printable(target)}: annotate them with an --out of their own each"
                 )
             sources[target] = file.path
     for target in sources:
         if target.exists() or target.is_symlink():
             raise UserError(
-                f"{target} exists already: remove it, or choose another place with --out "
+                f"{printable(target)} exists already: remove it, or choose another place with --out "
                 "(or --csv for the table)"
             )
 
@@ -92,12 +90,19 @@ def _walk(folder: pathlib.Path, out_dir: pathlib.Path) -> Iterator[pathlib.Path]
             yield path
 
 
-def _input_file(path: pathlib.Path, target: pathlib.Path) -> InputFile:
+def _input_file(path: pathlib.Path, kind: FileKind, target: pathlib.Path) -> InputFile:
     suffix = path.suffix.lower()
-    if suffix in PICTURE_SUFFIXES:
-        if suffix not in _KEPT_SUFFIXES:
-            target = target.with_name(f"{target.name}.png")
+    if kind is FileKind.PICTURE:
+        if suffix != _PNG_SUFFIX and suffix not in _JPEG_SUFFIXES:
+            target = target.with_name(target.name + (".jpg" if _is_jpeg(path) else _PNG_SUFFIX))
         return InputFile(path, target, is_film=False)
+    # What is neither, and was named outright, is tried as a film: libav knows hundreds of formats.
     if suffix != ".mp4":
         target = target.with_name(f"{target.name}.mp4")
     return InputFile(path, target, is_film=True)
+
+
+def _is_jpeg(path: pathlib.Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return picture_format(file.read(32)) == "JPEG"
+    return False

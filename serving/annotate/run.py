@@ -9,20 +9,22 @@ import pathlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from emotion_faces import local_server
 from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw import draw_faces
 from emotion_faces.annotate.faces import Classifier, Shot, ask_model, find_emotions
-from emotion_faces.annotate.film import FilmReader, FilmWriter
+from emotion_faces.annotate.film import FilmReader
+from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.progress import Progress
-from emotion_faces.annotate.table import FaceTable
+from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces.names import printable
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -102,9 +104,11 @@ def annotate(
       settings: see Settings.
 
     Raises:
-      UserError: a path does not exist, an output exists already, or no server answers.
+      UserError: a path does not exist, an output exists already, the table's suffix is none of a
+        table's, or no server answers.
     """
     table_path = table_path or out_dir / "faces.csv"
+    check_suffix(table_path)
     files, ignored = inputs.collect(paths, out_dir)
     inputs.check_outputs(files, table_path)
     detector = CenterFace(min_face_px=settings.min_face_px)
@@ -171,7 +175,7 @@ class _Run:
             shots = self._until_stopped(film.frames(self._settings.every))
             with (
                 FilmWriter(file.target, film.width, film.height, film.fps, file.path) as writer,
-                Progress(file.path.name, film.frame_count, "frames") as progress,
+                Progress(printable(file.path.name), film.frame_count, "frames") as progress,
             ):
                 faces = []
                 for shot in find_emotions(shots, self._detector, self._classifier):
@@ -182,18 +186,17 @@ class _Run:
                         timeline.add(faces, shot.seconds)
                         self.summary.faces += len(faces)
                     draw_faces(shot.image, faces)
-                    writer.write(shot.image)
+                    writer.write(shot.image, shot.seconds)
                     self.summary.frames += 1
                     progress.advance()
+                if not self._stopped.is_set():
+                    writer.write_rest_of_sound()
             self.summary.films += 1
-            if not timeline.save(file.plot, file.path.name):
-                print(f"{file.path}: no face was found", file=sys.stderr)
-            if film.frames_read < film.frame_count and not self._stopped.is_set():
-                self._fail(
-                    str(file.path),
-                    f"it ends after frame {film.frames_read} of the {film.frame_count} that it "
-                    "states; it may be damaged",
-                )
+            if not timeline.save(file.plot, printable(file.path.name)):
+                print(f"{printable(file.path)}: no face was found", file=sys.stderr)
+            if film.damage or writer.sound_damage:
+                told = "; ".join([*film.damage, *writer.sound_damage])
+                self._fail(str(file.path), f"{told}: the copy holds the rest")
 
     def _read_all(self, files: Sequence[inputs.InputFile], progress: Progress) -> Iterator[Shot]:
         for file in files:
@@ -211,7 +214,8 @@ class _Run:
                 return
             yield shot
 
-    def _fail(self, name: str, reason: str) -> None:
+    def _fail(self, path: str, reason: str) -> None:
+        name = printable(path)
         self.summary.failures.append((name, reason))
         print(reason if name in reason else f"{name}: {reason}", file=sys.stderr)
 
@@ -232,20 +236,26 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
 
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Sets the event at the first Ctrl-C; the second one interrupts as ever."""
+    """Sets the event at the first Ctrl-C or SIGTERM; the second one acts as ever."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped  # only the main thread may handle signals
         return
-    before: Callable[..., object] | int | None = signal.getsignal(signal.SIGINT)
+    signals = (signal.SIGINT, signal.SIGTERM)  # a film that is under way must be closed to play
+    before = {number: signal.getsignal(number) for number in signals}
 
     def stop(number: int, frame: object) -> None:
         stopped.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
         os.write(2, b"\nstopping: closing what is open (Ctrl-C again to break off)\n")
 
-    signal.signal(signal.SIGINT, stop)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in signals:
+        signal.signal(number, stop)
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

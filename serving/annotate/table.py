@@ -11,9 +11,24 @@ from typing import Any, TextIO
 
 from emotion_faces.annotate.faces import Shot
 from emotion_faces.errors import UserError
+from emotion_faces.names import printable
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+CSV_SUFFIXES = frozenset({".csv", ".txt", ""})
 _ROW_GROUP = 10_000
+
+
+def check_suffix(path: pathlib.Path) -> None:
+    """Makes sure before any work that a table's name says what it will be.
+
+    Raises:
+      UserError: another suffix.
+    """
+    if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES:
+        raise UserError(
+            f"the table {printable(path)} would be CSV under the name of something else: end its "
+            "name with .csv, or with .parquet for Parquet"
+        )
 
 
 def column_names(labels: Sequence[str]) -> list[str]:
@@ -26,7 +41,7 @@ def face_rows(shot: Shot) -> list[list[Any]]:
     """A shot's rows; pixels whole, seconds to the millisecond, probabilities to the millionth."""
     return [
         [
-            shot.name,
+            printable(shot.name),
             shot.frame,
             round(shot.seconds, 3),
             *(round(value) for value in (f.box.left, f.box.top, f.box.width, f.box.height)),
@@ -42,13 +57,14 @@ class FaceTable:
     """The open table; a context manager. What is written is complete at any time in a CSV.
 
     Args:
-      path: its suffix decides: `.parquet` or `.pq`, anything else is CSV.
+      path: its suffix decides: Parquet for `.parquet` or `.pq`, CSV for `.csv`, `.txt` or none.
       labels: the model's class names.
     """
 
     def __init__(self, path: pathlib.Path, labels: Sequence[str]):
         self._columns = column_names(labels)
         self._labels = labels
+        check_suffix(path)
         self._exit = contextlib.ExitStack()
         self._rows: list[list[Any]] = []
         self._parquet: Any = None
@@ -59,7 +75,9 @@ class FaceTable:
                 file = path.open("x", encoding="utf-8", newline="")
                 self._open_csv(self._exit.enter_context(file))
         except OSError as error:
-            raise UserError(f"the table {path} can't be written: {error.strerror}") from None
+            raise UserError(
+                f"the table {printable(path)} can't be written: {error.strerror}"
+            ) from None
 
     def __enter__(self) -> FaceTable:
         return self

@@ -18,30 +18,32 @@ class Timeline:
 
     def __init__(self, labels: Sequence[str]):
         self._labels = labels
-        self._sums: list[np.ndarray] = []
-        self._counts: list[int] = []
+        # By second, and not a row for each: a film's time stamps may leave out years.
+        self._sums: dict[int, np.ndarray] = {}
+        self._counts: dict[int, int] = {}
+        self._seconds = 0
 
     def add(self, faces: Sequence[FaceEmotion], seconds: float) -> None:
         """Adds an analysed frame's faces."""
         second = int(seconds)
-        while len(self._sums) <= second:
-            self._sums.append(np.zeros(len(self._labels)))
-            self._counts.append(0)
+        self._seconds = max(self._seconds, second + 1)
         for face in faces:
-            self._sums[second] += [face.probabilities[label] for label in self._labels]
-            self._counts[second] += 1
+            probabilities = np.array([face.probabilities[label] for label in self._labels])
+            self._sums[second] = self._sums.get(second, 0.0) + probabilities
+            self._counts[second] = self._counts.get(second, 0) + 1
 
     def means(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the seconds at which spans begin [n], and the mean probabilities in them [n, 7].
 
         Spans are a second long, or longer so that there are 300 at most; NaN where no face was.
         """
-        span = -(-len(self._sums) // _MAX_POINTS) or 1
-        starts = np.arange(0, len(self._sums), span)
-        if not len(starts):
-            return starts, np.zeros((0, len(self._labels)))
-        sums = np.add.reduceat(np.array(self._sums), starts, axis=0)
-        counts = np.add.reduceat(np.array(self._counts), starts).astype(float)
+        span = -(-self._seconds // _MAX_POINTS) or 1
+        starts = np.arange(0, self._seconds, span)
+        sums = np.zeros((len(starts), len(self._labels)))
+        counts = np.zeros(len(starts))
+        for second, total in self._sums.items():
+            sums[second // span] += total
+            counts[second // span] += self._counts[second]
         counts[counts == 0] = np.nan
         return starts, sums / counts[:, None]
 
@@ -71,7 +73,8 @@ class Timeline:
             )
             dominant = seen & (np.nan_to_num(means).argmax(axis=1) == index)
             band.bar(starts[dominant], 1, width=span, align="edge", color=colour)
-        lines.set(ylim=(0, 1), ylabel="mean probability", title=title)
+        lines.set(ylim=(0, 1), ylabel="mean probability")
+        lines.set_title(title, parse_math=False)  # a file's name may hold dollars
         lines.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         lines.grid(alpha=0.3)
         band.set(

@@ -48,9 +48,9 @@ class Tracker:
 
         Args:
           faces: what was found in the frame.
-          seconds: the frame's time, never less than the frame's before.
+          seconds: the frame's time; where it goes back, all faces are new.
         """
-        self._tracks = [t for t in self._tracks if seconds - t.seconds <= MAX_GAP_SECS]
+        self._tracks = [t for t in self._tracks if 0 <= seconds - t.seconds <= MAX_GAP_SECS]
         pairs = sorted(
             (-_likeness(track.box, face.box), track.number, i, track)
             for track in self._tracks

@@ -15,7 +15,7 @@ FACE_SIZE_PX = 48
 SIDE_PER_BOX = 1.14
 """Side of the square over the geometric mean of the detector's box, for the same face.
 
-Median over faces of FER2013's train split; `benchmarks/face_crop.py` measures it.
+Median over faces of FER2013's train split; `benchmarks/faces/face_crop.py` measures it.
 """
 
 

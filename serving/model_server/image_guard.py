@@ -1,23 +1,25 @@
 """Limits on encoded images, checked on their headers before anything is decoded.
 
 Deviation: TensorFlow Serving decodes whatever arrives; a PNG of some kilobytes can take up
-gigabytes there.
+gigabytes there, a JPEG of some kilobytes a core for minutes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import struct
 from collections.abc import Iterable
 
 from google.protobuf import message
 
 from emotion_faces.model_server import status
+from emotion_faces.picture_bytes import (
+    MODEL_FORMATS,
+    decoded_pixels,
+    jpeg_header,
+    picture_format,
+    too_many_scans,
+)
 from emotion_faces.protos import example_pb2
-
-_JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_BARE_MARKERS = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])
-_GIF_EXTENSION, _GIF_FRAME = 0x21, 0x2C
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,76 +30,38 @@ class ImageLimits:
     max_pixels: int = 4096 * 4096
 
 
-def decoded_pixels(data: bytes) -> int | None:
-    """The pixels that a JPEG, PNG, GIF or BMP decodes to, by its headers; a GIF's frames add up.
-
-    These are the formats that TensorFlow decodes; None for anything else and for a broken header.
-    """
-    try:
-        if data.startswith(b"\xff\xd8\xff"):
-            return _jpeg_pixels(data)
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            width, height = struct.unpack_from(">II", data, 16)
-            return width * height
-        if data.startswith((b"GIF87a", b"GIF89a")):
-            return _gif_pixels(data)
-        if data.startswith(b"BM"):
-            width, height = struct.unpack_from("<ii", data, 18)
-            return abs(width * height)  # a negative height means top row first
-    except (struct.error, IndexError):
-        return None
-    return None
-
-
-def _jpeg_pixels(data: bytes) -> int | None:
-    """Walks the markers as libjpeg does, which skips what is between them."""
-    position = 2
-    while (position := data.find(b"\xff", position)) >= 0:
-        while data[position] == 0xFF:
-            position += 1
-        marker = data[position]
-        position += 1
-        if marker in _JPEG_SIZE_MARKERS:
-            height, width = struct.unpack_from(">HH", data, position + 3)
-            return width * height
-        if marker not in _JPEG_BARE_MARKERS:
-            position += struct.unpack_from(">H", data, position)[0]
-    return None
-
-
-def _gif_pixels(data: bytes) -> int:
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    pixels = width * height
-    position = 13 + _gif_colors_size(flags)
-    while position < len(data) and data[position] in (_GIF_EXTENSION, _GIF_FRAME):
-        if data[position] == _GIF_FRAME:
-            width, height, flags = struct.unpack_from("<HHB", data, position + 5)
-            pixels += width * height
-            position += 11 + _gif_colors_size(flags)
-        else:
-            position += 2
-        while data[position]:  # the length of a block; 0 after the last
-            position += 1 + data[position]
-        position += 1
-    return pixels
-
-
-def _gif_colors_size(flags: int) -> int:
-    return 3 << ((flags & 0x07) + 1) if flags & 0x80 else 0
-
-
 def check_images(images: Iterable[bytes], limits: ImageLimits, name: str) -> None:
-    """Refuses what is no image by its header, and images beyond the limits.
+    """Refuses what a model of this project does not decode, and images beyond the limits.
 
     Raises:
       StatusError: INVALID_ARGUMENT, with `name` and the image's index.
     """
     for index, data in enumerate(images):
         pixels = decoded_pixels(data)
-        if not pixels:
-            found = "is not a JPEG, PNG, GIF or BMP image with pixels" if data else "is empty"
+        if pixels is not None:
+            _check_limits(data, pixels, limits, f"{name}[{index}]")
+        found = _unfit(data, pixels)
+        if found:
             raise status.invalid_argument(f"{name}[{index}] {found}")
-        _check_limits(data, pixels, limits, f"{name}[{index}]")
+
+
+def _unfit(data: bytes, pixels: int | None) -> str:
+    """Why an image is none that the model decodes, in words; '' for one that is."""
+    if not data:
+        return "is empty"
+    kind = picture_format(data)
+    taken = " or ".join(MODEL_FORMATS)
+    if kind and kind not in MODEL_FORMATS:
+        return f"is {kind}, not a {taken} image: convert it (`emotion predict` does)"
+    if not kind or not pixels:
+        return f"is not a {taken} image with pixels"
+    header = jpeg_header(data) if kind == "JPEG" else None
+    if header and header.components not in (1, 3):
+        return (
+            f"is a JPEG of {header.components} colour components (CMYK); gray and RGB are taken: "
+            "convert it (`emotion predict` does)"
+        )
+    return ""
 
 
 def check_strings(values: Iterable[bytes], limits: ImageLimits, name: str) -> None:
@@ -133,4 +97,9 @@ def _check_limits(data: bytes, pixels: int, limits: ImageLimits, name: str) -> N
         raise status.invalid_argument(
             f"{name}: an image of {pixels} pixels; the limit is {limits.max_pixels} "
             "(--max_image_pixels)"
+        )
+    scans = too_many_scans(data, limits.max_pixels)
+    if scans:
+        raise status.invalid_argument(
+            f"{name} {scans}, which take too long to decode: save it anew"
         )

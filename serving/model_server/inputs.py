@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 IMAGE_INPUT = "image_bytes"
 """An input of this name holds encoded images, one an element."""
 
+PIXELS_INPUT = "pixels"
+"""An input of this name holds gray images, in [0, 1]."""
+
 
 def joined(names: Iterable[str]) -> str:
     """Names as TensorFlow Serving lists them: sorted, between commas."""
@@ -69,7 +72,7 @@ def check_arrays(
     arrays: Mapping[str, np.ndarray],
     limits: image_guard.ImageLimits,
 ) -> None:
-    """Refuses wrong dtypes and shapes, and images beyond the limits.
+    """Refuses wrong dtypes and shapes, images beyond the limits, and pixels that are no numbers.
 
     Raises:
       StatusError: INVALID_ARGUMENT, naming the input, what it expects and what it got.
@@ -89,6 +92,9 @@ def check_arrays(
         if array.dtype == object:
             check = image_guard.check_images if alias == IMAGE_INPUT else image_guard.check_strings
             check(array.flat, limits, alias)
+        elif alias == PIXELS_INPUT and array.dtype.kind == "f" and not np.isfinite(array).all():
+            # The network would answer with a class, and NaN for its probability.
+            raise status.invalid_argument(f"input {alias} holds NaN or infinite values")
     if signature.batched:
         rows = {alias: len(arrays[alias]) for alias in signature.inputs}
         # An empty batch makes oneDNN's convolution fail where the plain one answers [0, 7].

@@ -107,7 +107,7 @@ def session_config(options: flags.Options) -> Any:
 
 
 def channel_arguments(text: str) -> list[tuple[str, int | str]]:
-    """gRPC's arguments in --grpc_channel_arguments.
+    """Reads gRPC's arguments of --grpc_channel_arguments.
 
     Raises:
       UserError: an item is no key=value.

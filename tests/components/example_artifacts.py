@@ -7,8 +7,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
 from emotion_pipeline.components import features
-from emotion_pipeline.components.example_proto import make_example
-from emotion_pipeline.components.examples import describe_examples
+from emotion_pipeline.components.examples.example_proto import make_example
+from emotion_pipeline.components.examples.splits import describe_examples
 from emotion_pipeline.configs import BeamConfig
 from emotion_pipeline.engines.arguments import beam_args as pipeline_beam_args
 from tests.components.pictures import encode, noise

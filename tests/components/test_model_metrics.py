@@ -7,7 +7,8 @@ from apache_beam.testing.util import assert_that
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
-from emotion_pipeline.components.model_metrics import MacroF1, macro_f1
+from emotion_pipeline.components.model_metrics import MacroF1
+from emotion_pipeline.components.scores import macro_f1
 from tests.components.example_artifacts import BEAM_ARGS
 
 

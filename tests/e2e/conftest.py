@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "emotion_pipeline.cli"]
@@ -73,6 +73,16 @@ def kill_when(root: pathlib.Path, data: object, line: str, *arguments: object) -
     assert process.wait(TIMEOUT_SECS) == -signal.SIGKILL, f"never printed {line!r}"
 
 
+def free_ports(count: int) -> list[int]:
+    """Returns ports of loopback that nobody listens at now."""
+    ports = []
+    for _ in range(count):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            ports.append(listener.getsockname()[1])
+    return ports
+
+
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A small drawn data set, as the Kaggle archive lays it out."""
@@ -87,11 +97,7 @@ def serve(tmp_path: pathlib.Path) -> Iterator:
     servers = []
 
     def start(model_dir: pathlib.Path) -> str:
-        ports = []
-        for _ in range(2):
-            with socket.socket() as listener:
-                listener.bind(("127.0.0.1", 0))
-                ports.append(listener.getsockname()[1])
+        ports = free_ports(2)
         with open(tmp_path / "server.log", "wb") as log:
             servers.append(
                 subprocess.Popen(
@@ -120,6 +126,8 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         os.environ.get("FER_LAYOUT", REPOSITORY.parent / "shared" / "data" / "kaggle_layout.py")
     )
     if not layout.exists():
+        if "FER_LAYOUT" in os.environ:
+            pytest.fail(f"FER_LAYOUT={layout}: no such file")
         pytest.skip(f"the real data set is not here: {layout} (or FER_LAYOUT) does not exist")
     folder = tmp_path_factory.mktemp("real") / "data"
     subprocess.run(

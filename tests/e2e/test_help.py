@@ -1,4 +1,4 @@
-"""`--help` needs neither TensorFlow nor TFX."""
+"""`--help` needs neither TensorFlow nor TFX, nor anything else that takes longer than it."""
 
 import subprocess
 import sys
@@ -13,7 +13,9 @@ from emotion_pipeline.cli import main
 try:
     main(sys.argv[1:])
 except SystemExit as done:
-    heavy = {"tensorflow", "tfx", "apache_beam"} & set(sys.modules)
+    heavy = set(sys.modules) & {
+        "tensorflow", "tfx", "apache_beam", "numpy", "pandas", "cv2", "grpc", "yaml", "google.protobuf"
+    }
     sys.exit(f"imported {heavy}" if heavy else done.code)
 """
 

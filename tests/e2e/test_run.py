@@ -8,6 +8,7 @@ import pytest
 
 from emotion_faces.client import EmotionClient
 from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.configs import PipelineConfig
 from tests.e2e.conftest import SHORT, emotion, kill_when, run_pipeline
 
 pytestmark = pytest.mark.slow
@@ -156,6 +157,56 @@ def test_a_report_that_fails_leaves_the_run_what_it_was(finished, drawn):
     # An earlier run's page would tell of another run.
     assert again.summary["report"] is None
     assert not (root / "report.html").exists()
+
+
+def test_what_was_pushed_is_there_after_the_push_folder_was_emptied(finished, drawn):
+    root, first = finished
+    push_dir = pathlib.Path(first.summary["push_dir"])
+    shutil.rmtree(push_dir)
+    again = run_pipeline(root, drawn, *LEARNING)
+    assert again.status == 0, again.output
+    assert again.summary["status"] == "pushed"
+    version = push_dir / str(again.summary["pushed_version"])
+    assert [path.name for path in push_dir.iterdir()] == [version.name]
+    assert (version / "saved_model.pb").is_file()
+    # The model that was deleted is none to beat.
+    assert again.summary["judgement"]["not_compared"] == "nothing is served yet"
+    cached = {c["id"]: c["cached"] for c in again.summary["components"]}
+    assert cached["Trainer"]
+
+
+def test_a_test_split_judges_alone_and_other_classes_are_no_model_to_beat(drawn, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(drawn, data)
+    shutil.rmtree(data / "images" / "images", ignore_errors=True)
+    for folder in (data / "images" / "train").iterdir():
+        target = data / "images" / "test" / folder.name
+        target.mkdir(parents=True)
+        for path in sorted(folder.iterdir())[::4]:
+            path.rename(target / path.name)
+    first = run_pipeline(tmp_path / "root", data, *SHORT)
+    assert first.status == 0, first.output
+    assert first.summary["metrics"]["split"] == first.summary["judgement"]["split"] == "test"
+    judged = sum(row["images"] for row in first.summary["metrics"]["per_class"].values())
+    assert judged == first.summary["images"]["test"]["kept"] > 0
+    assert "test accuracy" in first.output
+    assert "Accuracy on test" in report_text(tmp_path / "root", first)
+
+    labels = [*LABELS[:-1], "astonished"]
+    for split in ("train", "validation", "test"):
+        (data / "images" / split / LABELS[-1]).rename(data / "images" / split / labels[-1])
+    schema = tmp_path / "schema.pbtxt"
+    text = pathlib.Path(PipelineConfig().schema_path).read_text()
+    schema.write_text(text.replace(f'"{LABELS[-1]}"', f'"{labels[-1]}"'))
+    again = run_pipeline(
+        tmp_path / "root",
+        data,
+        *SHORT,
+        *("--set", f"labels=[{', '.join(labels)}]", "--set", f"schema={schema}"),
+    )
+    assert again.status == 0, again.output
+    assert "has other classes" in again.summary["judgement"]["not_compared"]
+    assert "not compared with an earlier model: version" in again.output
 
 
 def test_killed_anywhere_then_started_again_gives_what_an_undisturbed_run_gives(drawn, tmp_path):

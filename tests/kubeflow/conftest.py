@@ -1,14 +1,18 @@
 """A package compiled by the command, as its users compile it, and one whole run of it."""
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
+from typing import TYPE_CHECKING
 
 import pytest
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.e2e.conftest import emotion
-from tests.kubeflow.kfp_stand_in import Run
-from tests.kubeflow.pods import Forks
+
+if TYPE_CHECKING:
+    from tests.kubeflow.kfp_stand_in import Run
 
 PARAMETERS = {"train_epochs": 1, "seed": 5}
 """What the whole run is submitted with; the package was compiled with other values."""
@@ -26,6 +30,8 @@ class Compiled:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory) -> Compiled:
+    from tests.kubeflow.pods import Forks
+
     Forks.prepare()
     folder = tmp_path_factory.mktemp("kubeflow")
     made = Compiled(folder / "pipeline.yaml", folder / "data", folder / "root", folder / "pushed")
@@ -43,6 +49,9 @@ def compiled(tmp_path_factory) -> Compiled:
 @pytest.fixture(scope="session")
 def whole_run(compiled, tmp_path_factory) -> Run:
     """Every task, as open-source Kubeflow Pipelines runs it."""
+    from tests.kubeflow.kfp_stand_in import Run
+    from tests.kubeflow.pods import Forks
+
     run = Run(compiled.package, tmp_path_factory.mktemp("run"), Forks(), parameters=PARAMETERS)
     run.run()
     return run

@@ -203,6 +203,7 @@ CHANGED = {
     "thresholds_accuracy": 0.625,
     "thresholds_macro_f1": 0.875,
     "thresholds_max_accuracy_drop": 0.125,
+    "thresholds_confidence": 0.75,
 }
 REACHES = {
     "data": {"ImageIngest"},
@@ -212,6 +213,7 @@ REACHES = {
     "thresholds_accuracy": {"Evaluator"},
     "thresholds_macro_f1": {"Evaluator"},
     "thresholds_max_accuracy_drop": {"Evaluator"},
+    "thresholds_confidence": {"Evaluator"},
 }
 
 
@@ -232,6 +234,27 @@ def test_changing_a_parameter_changes_what_the_task_gets(documents):
         for node, properties in changed.items():
             assert properties != before[node], f"{name} does not reach {node}"
             assert str(value).removesuffix(".0") in json.dumps(properties), (name, node)
+
+
+def test_the_votes_reach_the_ingestion():
+    from emotion_pipeline.kubeflow.entrypoint import execution_properties
+
+    settings = {
+        "votes": "/mnt/data/votes.csv",
+        "votes_columns": {"classes": {"angry": "anger"}, "other": ["NF"]},
+    }
+    config = with_overrides(kubeflow_defaults(), settings)
+    given = execution_properties("ImageIngest", {"settings": json.dumps(to_dict(config))})
+    assert given["votes"] == "/mnt/data/votes.csv"
+    assert json.loads(given["votes_columns"]) == {
+        "labels": list(config.labels),
+        "file": "file",
+        "classes": {"angry": ["anger"]},
+        "other": ["NF"],
+        "ignored": [],
+    }
+    # The file lies in the container and not where the package is made.
+    assert given["votes_fingerprint"] == ""
 
 
 def test_the_parameters_keep_their_types_and_ranges():
@@ -274,6 +297,7 @@ VERTEX = ["--vertex", "--pipeline-root", "gs://bucket/root"]
         (["--resources", "cpus=2"], "--resources cpus=2: expected"),
         (["--resources", "cpus:0"], "cpus: must be above 0"),
         (["--root", "runs/here"], "--root: must be an absolute path"),
+        (["--votes", "votes.csv"], "--votes: must be an absolute path"),
         (["--push-dir", "pushed"], "--push-dir: must be an absolute path"),
         (["--data", "/mnt/data"], "--root /mnt/data/emotion: lies inside the data"),
         (["--data", "kaggle:a/b"], "name it with --kaggle-secret"),

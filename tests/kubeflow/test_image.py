@@ -29,7 +29,7 @@ def test_the_image_has_the_versions_that_are_tested_and_none_of_the_tests_packag
 
 
 def test_the_image_has_what_the_report_tells_the_versions_of():
-    from emotion_pipeline.components.run_report.gather import DISTRIBUTIONS
+    from emotion_pipeline.components.versions import DISTRIBUTIONS
 
     image = pins("image-py310.lock")
     assert {name.replace("_", "-") for name in DISTRIBUTIONS} <= set(image)
@@ -65,7 +65,7 @@ def image():
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         pytest.skip("needs a Docker Engine; none answers here (or under DOCKER_HOST)")
     if subprocess.run(["docker", "image", "inspect", tag], capture_output=True).returncode:
-        pytest.skip(f"needs the image {tag}; benchmarks/container_image.py builds it")
+        pytest.skip(f"needs the image {tag}; benchmarks/scale/container_image.py builds it")
     return tag
 
 

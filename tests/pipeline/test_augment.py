@@ -4,10 +4,22 @@ import tensorflow as tf
 
 from emotion_pipeline.components.class_balancer.translate import translate
 from emotion_pipeline.configs import TrainConfig
-from emotion_pipeline.modules.augment import _affine, augment, mix
+from emotion_pipeline.modules.augment import _affine, augment, compressed, enlarged, mix
 
 _PIXELS = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
-_ALL = TrainConfig(flip=True, rotation_degrees=5, zoom=0.05, shift_px=3, brightness=0.2)
+_ALL = TrainConfig(
+    flip=True,
+    rotation_degrees=5,
+    zoom=0.05,
+    shift_px=3,
+    brightness=0.2,
+    gamma=1.0,
+    contrast=0.5,
+    equalize_share=0.3,
+    blur_share=0.5,
+    jpeg_share=0.5,
+    erase_share=0.5,
+)
 
 
 def run(config, seed=(1, 2)):
@@ -96,3 +108,54 @@ def test_mix_of_hardly_any_alpha_changes_nothing_and_stays_finite():
     pixels, mixed = mix(_PIXELS, labels, 1e-4, tf.constant([1, 2]))
     np.testing.assert_allclose(pixels, _PIXELS)
     np.testing.assert_allclose(mixed, labels)
+
+
+def test_a_share_of_the_pictures_is_changed_and_the_rest_is_not():
+    pixels = tf.constant(np.random.default_rng(1).random((200, 48, 48, 1), np.float32))
+    for setting in ("equalize_share", "blur_share", "jpeg_share", "erase_share"):
+        config = TrainConfig(**{setting: 0.25})
+        changed = augment(pixels, config, tf.constant((3, 4))).numpy() != pixels.numpy()
+        share = changed.any(axis=(1, 2, 3)).mean()
+        assert 0.15 < share < 0.35, setting
+
+
+def test_a_face_seen_at_half_the_size_has_lost_what_is_finer_than_two_pixels():
+    stripes = np.tile(np.array([0.0, 1.0], np.float32), 24)[None, None, :, None]
+    halves = np.repeat(np.array([0.2, 0.8], np.float32), 24)[None, None, :, None]
+    pictures = tf.constant(np.tile(np.concatenate([stripes, halves]), (1, 48, 1, 1)))
+    fine, coarse = enlarged(pictures, tf.constant(24)).numpy()
+    assert np.abs(fine[4:-4, 4:-4] - 0.5).max() < 0.05
+    np.testing.assert_allclose(coarse[:, [5, 42], 0], [[0.2, 0.8]] * 48, atol=1e-5)
+
+
+def test_compresses_each_picture_at_its_own_quality():
+    picture = (np.random.default_rng(2).random((1, 48, 48, 1)) > 0.5).astype(np.float32)
+    pictures = tf.constant(picture.repeat(2, axis=0))
+    bad, good = compressed(pictures, tf.constant([10, 100])).numpy()
+    assert np.abs(bad - picture[0]).mean() > 2 * np.abs(good - picture[0]).mean()
+
+
+def test_gamma_and_contrast_keep_their_ranges():
+    gray = tf.fill([300, 48, 48, 1], 0.25)
+    darkest = 0.25**2
+    found = augment(gray, TrainConfig(gamma=1.0), tf.constant((5, 6))).numpy()
+    assert found.min() >= darkest - 1e-6
+    assert found.max() <= 0.5 + 1e-6
+    assert found.max() - found.min() > 0.3
+    halves = tf.constant(np.repeat([[0.4], [0.6]], 24, axis=0)[None, :, :, None], tf.float32)
+    halves = tf.tile(halves, [300, 1, 48, 1])
+    found = augment(halves, TrainConfig(contrast=0.5), tf.constant((7, 8))).numpy()
+    spread = found.max(axis=(1, 2, 3)) - found.min(axis=(1, 2, 3))
+    assert spread.min() >= 0.1 - 1e-6
+    assert spread.max() <= 0.3 + 1e-6
+    np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), 0.5, atol=1e-5)
+
+
+def test_what_is_erased_is_one_rectangle_of_at_most_a_quarter():
+    pixels = tf.fill([100, 48, 48, 1], 2.0)  # no noise has that value
+    erased = augment(pixels, TrainConfig(erase_share=1.0), tf.constant((9, 1))).numpy() != 2.0
+    for one in erased[..., 0]:
+        rows, columns = np.flatnonzero(one.any(axis=1)), np.flatnonzero(one.any(axis=0))
+        assert one.sum() == len(rows) * len(columns)
+        assert np.ptp(rows) + 1 == len(rows)
+        assert 0.01 < one.mean() < 0.27

@@ -30,6 +30,14 @@ def test_policies_are_settings():
         config_of(run, "--set", "findings.drift=drop")
 
 
+def test_a_file_of_votes_is_given_by_any_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert config_of(run).votes == ""
+    assert config_of(run, "--votes", "votes.csv").votes == str(tmp_path / "votes.csv")
+    assert config_of(run, "--set", "votes=../v.csv").votes == str(tmp_path.parent / "v.csv")
+    assert config_of(run, "--votes", "gs://bucket/v.csv").votes == "gs://bucket/v.csv"
+
+
 def test_a_root_inside_the_data_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"--root .*runs: lies inside the data"):
         config_of(run, "--data", str(tmp_path), "--root", str(tmp_path / "runs"))

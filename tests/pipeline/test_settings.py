@@ -3,6 +3,7 @@ import json
 import pytest
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.configs import RECIPES, PipelineConfig, TrainConfig
 from emotion_pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
 
@@ -53,9 +54,55 @@ def test_parses_an_assignment(text, expected):
     assert parse_assignment(text) == expected
 
 
+@pytest.mark.parametrize("text", ["labels=[1, 2, 03]", "labels=['1', \"2\", 03]"])
+def test_takes_numbers_for_names_as_they_are_written(text):
+    assert with_overrides(PipelineConfig(), parse_assignment(text)).labels == ("1", "2", "03")
+
+
+def test_numbers_that_are_numbers_stay_plain():
+    config = with_overrides(PipelineConfig(), parse_assignment("seed=3"))
+    assert type(config.seed) is int
+    assert with_overrides(config, parse_assignment("train.zoom=0")).train.zoom == 0.0
+
+
+def test_class_names_add_up():
+    config = with_overrides(PipelineConfig(), parse_assignment("class_names={3: fear, joy: happy}"))
+    config = with_overrides(config, parse_assignment("class_names.anger=angry"))
+    assert config.class_names == {"3": "fear", "joy": "happy", "anger": "angry"}
+    assert with_overrides(PipelineConfig(), json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_labels_have_one_spelling():
+    labels = ["u\u0308berrascht", "a"]
+    assert with_overrides(PipelineConfig(), {"labels": labels}).labels == ("\u00fcberrascht", "a")
+
+
 def test_takes_a_number_that_yaml_reads_as_text():
     config = with_overrides(TrainConfig(), {"learning_rate": "1e-3"})
     assert config.learning_rate == 0.001
+
+
+def test_a_mapping_takes_one_key_after_another_and_a_text_for_a_list_of_it():
+    config = PipelineConfig()
+    for text in (
+        "votes_columns.classes={angry: anger, happy: [happiness, joy]}",
+        "votes_columns.classes.sad=sadness",
+        "votes_columns.other=[contempt, NF]",
+        "votes=votes.csv",
+    ):
+        config = with_overrides(config, parse_assignment(text))
+    assert config.votes_columns == VoteColumns(
+        classes={"angry": ("anger",), "happy": ("happiness", "joy"), "sad": ("sadness",)},
+        other=("contempt", "NF"),
+    )
+    assert to_dict(config)["votes_columns"] == {
+        "file": "file",
+        "classes": {"angry": ["anger"], "happy": ["happiness", "joy"], "sad": ["sadness"]},
+        "other": ["contempt", "NF"],
+        "ignored": [],
+    }
+    assert with_overrides(PipelineConfig(), json.loads(json.dumps(to_dict(config)))) == config
+    assert PipelineConfig().votes_columns.classes == {}
 
 
 @pytest.mark.parametrize(
@@ -74,14 +121,43 @@ def test_refuses_a_bad_assignment(text, message):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"epoch": 3}, "^epoch: there is no such setting; known are .*seed"),
-        ({"train": {"epoch": 3}}, r"^train\.epoch: there is no such setting; .*train\.epochs"),
+        (
+            {"epoch": 3},
+            r"^epoch: there is no such setting; did you mean train\.epochs\? known are .*seed",
+        ),
+        (
+            {"train": {"epoch": 3}},
+            r"^train\.epoch: there is no such setting; did you mean train\.epochs\? known are",
+        ),
+        ({"Accuracy": 1}, r"did you mean thresholds\.accuracy\?"),
+        ({"zzz": 1}, "^zzz: there is no such setting; known are"),
+        ({"seed": -5}, "^seed: must be from 0 to 4294967295"),
+        ({"seed": 2**32}, "^seed: must be from 0 to 4294967295"),
+        ({"data": " "}, "^data: must be a source"),
+        ({"root": ""}, "^root: must be a folder"),
+        ({"model_name": "../../x"}, r"^model_name: must be letters, .* got '\.\./\.\./x'"),
+        ({"model_name": ""}, "^model_name: must be letters"),
+        ({"model_name": ".."}, "^model_name: must be letters"),
+        ({"labels": [True, False]}, "^labels: expected text, got True, .* put quotes around it"),
+        ({"labels": [None, "a"]}, "^labels: expected text, got None, .* put quotes around it"),
+        ({"labels": ["a", ""]}, "^labels: must be class names in one line each"),
+        ({"labels": ["a", "b\nc"]}, "^labels: must be class names in one line each"),
+        ({"class_names": {"a": 1.5}}, "^class_names: expected text, got 1.5"),
+        ({"class_names": ["a"]}, "^class_names: expected dict"),
         ({"train": 3}, "^train: is a group of settings, got 3"),
         ({"seed": "x"}, "^seed: expected int, got 'x'"),
         ({"seed": True}, "^seed: expected int, got True"),
         ({"seed": 1.5}, "^seed: expected int, got 1.5"),
         ({"labels": "happy"}, "^labels: expected tuple.*got 'happy'"),
         ({"labels": ["happy", "happy"]}, "^labels: must be at least two different class names"),
+        ({"votes_columns": {"other": "NF"}}, r"^votes_columns\.other: expected tuple.*got 'NF'"),
+        ({"votes_columns": {"classes": "sad"}}, r"^votes_columns\.classes: expected .*got 'sad'"),
+        ({"votes_columns": {"classes": {1: "a"}}}, r"^votes_columns\.classes: expected .*{1: 'a'}"),
+        ({"votes_columns": {"classes": {"sad": 3}}}, r"^votes_columns\.classes\.sad: .*got 3"),
+        (
+            {"votes": "v.csv", "votes_columns": {"classes": {"glad": "joy"}}},
+            r"^votes_columns\.classes\.glad: there is no such class; labels are angry, disgust",
+        ),
         ({"balance": "mirror"}, "^balance: must be one of translate, none, got 'mirror'"),
         ({"max_shift_px": 48}, "^max_shift_px: must be from 1 to 47, got 48"),
         ({"eval_fraction": 1}, r"^eval_fraction: must be in \(0, 1\), got 1.0"),
@@ -125,7 +201,8 @@ def test_reads_a_file(tmp_path):
     ("content", "message"),
     [
         (b"- 1\n", "holds list, expected"),
-        (b"", "holds NoneType, expected"),
+        (b"", "is empty, expected"),
+        (b"# nothing\n", "is empty, expected"),
         (b"a: [", "cannot be read"),
         (b"\xff\xfe\xfa", "cannot be read"),
     ],

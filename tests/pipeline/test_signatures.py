@@ -5,6 +5,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.signatures import ServedModel, save
 from emotion_pipeline.modules.trainer_module import predict
 from tests.components.example_artifacts import example
@@ -87,13 +88,22 @@ def test_flip_answers_the_mean_over_both_ways_round(network):
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("normalize", ["none", "equalize", "standardize"])
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_trainer_measures_what_is_served(network, flip):
-    pixels = np.stack([noise(seed) for seed in range(300)])[..., None]
-    served = ServedModel(network, list(LABELS), flip=flip).signatures()["pixels"](
-        tf.constant(pixels / np.float32(255))
-    )
-    np.testing.assert_allclose(predict(network, pixels, flip), served["probabilities"], atol=1e-6)
+def test_the_trainer_measures_what_is_served(network, flip, normalize):
+    pixels = np.stack([noise(seed) for seed in range(300)])[..., None] // 2
+    served = ServedModel(network, list(LABELS), flip=flip, normalize_method=normalize)
+    answer = served.signatures()["pixels"](tf.constant(pixels / np.float32(255)))
+    config = TrainConfig(normalize=normalize, flip_at_serving=flip)
+    np.testing.assert_allclose(predict(network, pixels, config), answer["probabilities"], atol=1e-5)
+
+
+def test_neither_brightness_nor_contrast_nor_gamma_matters_to_a_model_that_equalizes(network):
+    picture = np.repeat(noise(1)[None, ..., None] // 8, 4, axis=0) / np.float32(255)
+    picture *= np.array([1, 2, 4, 7], np.float32)[:, None, None, None]
+    answer = ServedModel(network, list(LABELS), normalize_method="equalize").signatures()["pixels"]
+    probabilities = answer(tf.constant(picture))["probabilities"].numpy()
+    np.testing.assert_allclose(probabilities, probabilities[:1].repeat(4, axis=0), atol=1e-6)
 
 
 def test_answers_from_constants_and_keeps_the_variables(served):

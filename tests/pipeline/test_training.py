@@ -12,8 +12,14 @@ from emotion_pipeline.modules import training
 from emotion_pipeline.modules.averaging import averaged_weights
 from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
 from emotion_pipeline.modules.dropout import Dropout
+from emotion_pipeline.modules.losses import Distillation, accuracy
 from emotion_pipeline.modules.model import build_model
-from emotion_pipeline.modules.training_data import EpochBatches, Split
+from emotion_pipeline.modules.training_data import (
+    EpochBatches,
+    Split,
+    class_weights,
+    label_targets,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +39,7 @@ def make_split(count, seed=0):
         pixels=rng.integers(0, 256, (count, 48, 48, 1), dtype=np.uint8),
         labels=np.arange(count, dtype=np.int64) % 3,
         is_copy=np.zeros(count, bool),
+        votes=rng.integers(0, 5, (count, 4)).astype(np.float32),
     )
 
 
@@ -52,6 +59,12 @@ class CutOffError(Exception):
     """Stands in for a kill."""
 
 
+def teachers(pixels):
+    """Stand in for pushed models: brighter pictures are more of the first class."""
+    bright = tf.reduce_mean(pixels, axis=[1, 2, 3])
+    return tf.stack([bright, (1 - bright) / 2, (1 - bright) / 2], axis=1)
+
+
 def run(folder, config, model=None, stop_after=None, monkeypatch=None):
     """Train, if asked for only until the end of an epoch, and return the model and its state."""
     tf.keras.utils.set_random_seed(5)
@@ -67,6 +80,7 @@ def run(folder, config, model=None, stop_after=None, monkeypatch=None):
         checkpoints_dir=str(folder / "checkpoints"),
         key="key",
         log_dir=str(folder / "logs"),
+        teachers=teachers if config.teachers else None,
     )
     return model, state
 
@@ -101,6 +115,23 @@ def losses(state):
             ),
         ),
         (1, TrainConfig(epochs=3, batch_size=8, dropout_steps=((0, 0.0), (0.3, 0.5)))),
+        (
+            2,
+            TrainConfig(
+                epochs=3,
+                batch_size=8,
+                teachers=("a",),
+                label_source="both",
+                class_weight_power=0.5,
+                mixup=0.2,
+                normalize="equalize",
+                gamma=0.5,
+                contrast=0.3,
+                blur_share=0.5,
+                jpeg_share=0.5,
+                erase_share=0.5,
+            ),
+        ),
     ],
 )
 def test_goes_on_where_it_was_cut_off(tmp_path, monkeypatch, stop_after, config):
@@ -186,7 +217,7 @@ def test_averages_are_in_place_only_within_the_context():
         kernel.assign([[value]])
         # A zero gradient leaves the weight as it is and still moves the average.
         optimizer.apply_gradients([(tf.zeros([1, 1]), kernel)])
-    with averaged_weights(model, np.zeros((1, 1), np.uint8)):
+    with averaged_weights(model, np.zeros((1, 1), np.float32)):
         average = kernel.numpy().item()
     # 0.75 * (0.75 * 0 + 0.25 * 4) + 0.25 * 8
     assert average == pytest.approx(2.75)
@@ -200,8 +231,8 @@ def test_averages_get_statistics_of_their_own():
     model = tf.keras.Sequential([layers.Input((1,)), dropout, norm, layers.Dense(1)])
     model.compile(training.make_optimizer(TrainConfig(averaging_decay=0.9), 1), "mse")
     model.optimizer.build(model.trainable_variables)
-    # Bytes 0 and 255 are 0 and 1: their mean is 0.5, their variance 0.25, and dropout would change both.
-    sample = np.array([[0], [255]] * 200, np.uint8)
+    # The mean of zeros and ones is 0.5, their variance 0.25, and dropout would change both.
+    sample = np.array([[0], [1]] * 200, np.float32)
     with averaged_weights(model, sample):
         assert norm.moving_mean.numpy() == pytest.approx([0.5])
         assert norm.moving_variance.numpy() == pytest.approx([0.25])
@@ -229,11 +260,60 @@ def test_dropout_schedule():
 def test_class_weights():
     # 12 images, 9 and 3 of a class; a class without images weighs as one of one.
     labels = np.array([0] * 9 + [1] * 3)
-    assert training.class_weights(labels, 3, power=1.0) == pytest.approx({0: 2 / 3, 1: 2, 2: 6})
+    assert class_weights(labels, 3, power=1.0) == pytest.approx([2 / 3, 2, 6])
     # 9 / 3 + 3 / sqrt(3) is 4.732; 12 / 4.732 is 2.536.
-    halfway = training.class_weights(labels, 3, power=0.5)
-    assert halfway == pytest.approx({0: 0.8453, 1: 1.4641, 2: 2.5359}, abs=1e-4)
+    halfway = class_weights(labels, 3, power=0.5)
+    assert halfway == pytest.approx([0.8453, 1.4641, 2.5359], abs=1e-4)
     assert halfway[0] * 9 + halfway[1] * 3 == pytest.approx(12)
+
+
+def test_targets_are_the_folders_label_the_votes_or_the_mean_of_both():
+    split = Split(
+        pixels=np.zeros((3, 4, 4, 1), np.uint8),
+        labels=np.array([0, 1, 1]),
+        is_copy=np.zeros(3, bool),
+        # The last column is of those who saw none of the two; nobody voted on the third picture.
+        votes=np.array([[3, 1, 6], [0, 0, 10], [0, 0, 0]], np.float32),
+    )
+    one_hot = [[1, 0], [0, 1], [0, 1]]
+    np.testing.assert_array_equal(label_targets(split, 2, "folder"), one_hot)
+    np.testing.assert_array_equal(label_targets(split, 2, "votes"), [[0.75, 0.25], [0, 1], [0, 1]])
+    np.testing.assert_array_equal(label_targets(split, 2, "both"), [[0.875, 0.125], [0, 1], [0, 1]])
+
+
+def test_votes_that_are_asked_for_and_not_there_are_an_error():
+    split = Split(np.zeros((1, 4, 4, 1), np.uint8), np.array([0]), np.zeros(1, bool))
+    with pytest.raises(
+        UserError, match="label_source: is votes, and no picture of train has votes"
+    ):
+        label_targets(split, 2, "votes")
+
+
+def test_the_loss_with_teachers_is_the_papers():
+    config = TrainConfig(teachers=("a",), teacher_weight=0.25, teacher_temperature=2.0)
+    logits = np.array([[2.0, 0.0]])
+    answers = np.array([[1.0, 0.0]]) / 2  # the teacher's logits over the temperature
+    target = np.concatenate([[[0.0, 1.0]], tf.nn.softmax(answers)], axis=1)
+    predicted = tf.nn.softmax(logits)
+    found = Distillation(config)(target, predicted).numpy()
+    hard = -np.log(predicted[0, 1])
+    soft = -np.sum(tf.nn.softmax(answers) * tf.nn.log_softmax(logits / 2))
+    assert found == pytest.approx(0.75 * hard + 0.25 * 4 * soft, rel=1e-5)
+    # Where nobody teaches, as in validation, only the label counts.
+    assert Distillation(config)(target[:, :2], predicted).numpy() == pytest.approx(hard, rel=1e-5)
+    assert accuracy(tf.constant(target), predicted).numpy() == [0.0]
+    assert accuracy(tf.constant(target[:, ::-1]), predicted).numpy() == [0.0]
+
+
+def test_teachers_are_asked_for_the_very_picture_that_is_learned():
+    split = make_split(8)
+    config = TrainConfig(
+        batch_size=8, teachers=("a",), teacher_temperature=1.0, flip=True, brightness=0.4
+    )
+    pixels, targets = next(iter(EpochBatches(split, 3, config, 1, teachers).epoch(0)))
+    assert targets.shape == (8, 6)
+    np.testing.assert_allclose(targets[:, 3:], teachers(pixels), atol=1e-6)
+    np.testing.assert_array_equal(np.sum(targets[:, :3], axis=1), np.ones(8))
 
 
 def test_optimizer_of_the_method_is_adam():

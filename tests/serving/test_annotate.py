@@ -13,28 +13,16 @@ import pytest
 
 from emotion_faces.annotate import annotate_image, camera, inputs, run, timeline
 from emotion_faces.annotate.faces import FaceEmotion, Shot
-from emotion_faces.annotate.film import FilmReader, find_ffmpeg
+from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.progress import Progress
 from emotion_faces.annotate.table import FaceTable
 from emotion_faces.annotate.track import Tracker
-from emotion_faces.client import Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import FaceBox
-from tests.serving import models
+from tests.serving import films, models
+from tests.serving.fakes import BrightnessClassifier
 
 LABELS = models.LABELS
-
-
-class BrightnessClassifier:
-    """Stands in for a model server: happy is the crop's mean brightness, sad the rest."""
-
-    def predict_pixels(self, pixels):
-        answers = []
-        for value in pixels.mean(axis=(1, 2, 3)).tolist():
-            probabilities = dict.fromkeys(LABELS, 0.0) | {"happy": value, "sad": 1 - value}
-            label = "happy" if value > 0.5 else "sad"
-            answers.append(Prediction(label, probabilities, 7))
-        return answers
 
 
 def emotion(left, happy=1.0, size=40.0):
@@ -53,19 +41,9 @@ def astronaut():
 def face_film(tmp_path_factory, astronaut):
     """Two seconds of a face that moves to the right, at 10 frames a second, with sound."""
     path = tmp_path_factory.mktemp("film") / "face.mp4"
-    write_film(path, [np.roll(astronaut, 3 * index, axis=1) for index in range(20)])
+    images = [np.roll(astronaut, 3 * index, axis=1) for index in range(20)]
+    films.write_film(path, images, sound_secs=2.0)
     return path
-
-
-def write_film(path, images, fps=10, sound_secs=60.0):
-    height, width = images[0].shape[:2]
-    command = [find_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command += ["-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:0"]
-    command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={sound_secs}"]
-    command += ["-shortest"] if sound_secs > 3 else []
-    command += ["-map", "0:v"] if not sound_secs else []
-    command.append(str(path))
-    subprocess.run(command, input=b"".join(i.tobytes() for i in images), check=True)
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +67,8 @@ def rows_of(path):
 
 
 def streams_of(path):
-    text = subprocess.run([find_ffmpeg(), "-i", path], capture_output=True, text=True).stderr
-    return "Video: h264" in text, "Audio: aac" in text
+    facts = films.facts_of(path)
+    return facts.get("video") == "h264", facts.get("audio") == "aac"
 
 
 def test_annotate_image_finds_asks_and_marks(astronaut):
@@ -117,6 +95,17 @@ def test_tracker_keeps_numbers_through_movement_and_gaps():
     assert [f.track for f in tracker.update([emotion(115)], 1.3)] == [3]  # 2 is gone for 1.2 s
 
 
+def test_a_time_that_goes_back_begins_new_tracks():
+    """A film that is sought backwards: probabilities are those of the frame, and still add up."""
+    tracker = Tracker()
+    tracker.update([emotion(0, happy=1.0)], 1000.0)
+    [face] = tracker.update([emotion(0, happy=0.25)], 10.0)
+    assert face.track == 2
+    assert face.probabilities["happy"] == 0.25
+    [face] = tracker.update([emotion(0, happy=0.25)], 10.1)
+    assert (face.track, sum(face.probabilities.values())) == (2, pytest.approx(1.0))
+
+
 def test_tracker_smooths_by_time_and_not_by_frame():
     slow, fast = Tracker(), Tracker()
     for tracker, steps in ((slow, 1), (fast, 10)):
@@ -127,6 +116,7 @@ def test_tracker_smooths_by_time_and_not_by_frame():
         assert face.label == "sad"
 
 
+@pytest.mark.slow
 def test_pictures_and_films_together(tmp_path, astronaut, face_film):
     picture = tmp_path / "astronaut.png"
     cv2.imwrite(str(picture), astronaut[:, :, ::-1])
@@ -188,6 +178,7 @@ def test_bad_files_are_named_and_the_others_done(tmp_path, astronaut, face_film,
     assert "words.jpg is not a picture" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_film_that_ends_early_is_annotated_so_far_and_told(tmp_path, astronaut):
     whole = tmp_path / "whole.avi"
     writer = cv2.VideoWriter(str(whole), cv2.VideoWriter_fourcc(*"MJPG"), 10, (512, 512))
@@ -198,14 +189,14 @@ def test_a_film_that_ends_early_is_annotated_so_far_and_told(tmp_path, astronaut
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     summary = run.annotate([cut], tmp_path / "out")
     assert 0 < summary.frames < 20
-    assert "of the 20 that it states" in summary.failures[0][1]
+    assert "of the 2.0 s that it states" in summary.failures[0][1]
     assert streams_of(tmp_path / "out" / "cut.avi.mp4")[0]
 
 
 @pytest.mark.parametrize("sound_secs", [0, 0.5, 60])
 def test_all_frames_are_kept_whatever_the_sounds_length(tmp_path, sound_secs):
     film = tmp_path / "film.mp4"
-    write_film(film, [np.full((64, 64, 3), 90, np.uint8)] * 20, sound_secs=sound_secs)
+    films.write_film(film, [np.full((64, 64, 3), 90, np.uint8)] * 20, sound_secs=sound_secs)
     run.annotate([film], tmp_path / "out")
     assert streams_of(tmp_path / "out" / "film.mp4") == (True, bool(sound_secs))
     with FilmReader(tmp_path / "out" / "film.mp4") as marked:
@@ -214,7 +205,7 @@ def test_all_frames_are_kept_whatever_the_sounds_length(tmp_path, sound_secs):
 
 def test_a_film_without_faces_gives_a_film_and_no_plot(tmp_path, capsys):
     film = tmp_path / "wall.mp4"
-    write_film(film, [np.full((120, 161, 3), 90, np.uint8)] * 5)  # an odd width, too
+    films.write_film(film, [np.full((120, 161, 3), 90, np.uint8)] * 5)  # an odd width, too
     summary = run.annotate([film], tmp_path / "out")
     assert (summary.faces, summary.frames, summary.exit_status) == (0, 5, 0)
     assert "no face was found" in capsys.readouterr().err
@@ -222,13 +213,14 @@ def test_a_film_without_faces_gives_a_film_and_no_plot(tmp_path, capsys):
     assert not (tmp_path / "out" / "wall.emotions.png").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astronaut):
     film = tmp_path / "long.mp4"
-    write_film(film, [astronaut] * 400)
+    films.write_film(film, [astronaut] * 400)
     program = (
         "import pathlib, contextlib\n"
         "from emotion_faces.annotate import run\n"
-        "from tests.serving.test_annotate import BrightnessClassifier\n"
+        "from tests.serving.fakes import BrightnessClassifier\n"
         "fake = contextlib.nullcontext(BrightnessClassifier())\n"
         "run.local_server.connect = lambda server, model_dir: fake\n"
         f"s = run.annotate([pathlib.Path({str(film)!r})], pathlib.Path({str(tmp_path / 'o')!r}))\n"
@@ -263,6 +255,7 @@ def test_nothing_that_exists_is_written_over(tmp_path, astronaut):
         run.annotate([picture, other], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_folder_of_10000_pictures_is_listed_without_its_own_output(tmp_path):
     folder = tmp_path / "many"
     (folder / "out").mkdir(parents=True)
@@ -290,6 +283,26 @@ def test_timeline_means_by_second():
     happy = LABELS.index("happy")
     assert starts.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(means[:, happy], [0.75, np.nan, 0.0])
+
+
+def test_a_timeline_leaves_out_years():
+    line = timeline.Timeline(LABELS)
+    line.add([emotion(0, happy=1.0)], 0.5)
+    line.add([emotion(0, happy=0.0)], 1e9)
+    starts, means = line.means()
+    assert len(starts) <= 300
+    assert means[[0, -1], LABELS.index("happy")].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.xlsx", "x.csv.gz"])
+def test_a_table_under_another_kinds_name_is_refused_before_any_work(tmp_path, astronaut, name):
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), astronaut)
+    with pytest.raises(UserError, match=r"end its name with \.csv"):
+        run.annotate([picture], tmp_path / "out", tmp_path / name)
+    with pytest.raises(UserError, match=r"end its name with \.csv"):
+        camera.annotate_camera(0, tmp_path / name, show=lambda image: True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_parquet_and_csv_hold_the_same(tmp_path):

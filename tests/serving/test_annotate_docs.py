@@ -14,6 +14,7 @@ from tests.serving import models
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "annotate.md"
 
 
+@pytest.mark.slow
 def test_the_python_example_runs_as_printed(tmp_path, monkeypatch, capsys):
     data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
     cv2.imwrite(str(tmp_path / "holiday.jpg"), data.astronaut()[:, :, ::-1])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from PIL import Image
 from emotion_faces.errors import UserError
 from emotion_faces.faces import crop, detector, pictures
 from emotion_faces.faces.detector import FaceBox
+from tests.hostile_pictures import jpeg_of_scans
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +110,53 @@ def test_gray_transparent_and_deep_pictures_become_rgb():
     assert pictures.decode_picture(encoded(deep))[0].tolist() == [[0] * 3, [255] * 3]
 
 
+def test_a_deep_picture_costs_no_more_than_another():
+    """A PNG of some hundred kilobytes takes 20 bytes a pixel if it is converted as a whole."""
+    program = (
+        "import resource, sys\n"
+        "from emotion_faces.faces.pictures import decode_picture\n"
+        "from tests.hostile_pictures import png_of_16_bits\n"
+        "data = png_of_16_bits(6000)\n"
+        "decode_picture(png_of_16_bits(8))\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "decode_picture(data)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 6000**2)\n"
+    )
+    root = pathlib.Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(orientation):
+    upright = np.kron(np.array([[0, 85], [170, 255]], np.uint8), np.ones((8, 12), np.uint8))
+    stored = {
+        **{1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1]},
+        **{5: upright.T, 6: np.rot90(upright), 7: upright.T[::-1, ::-1], 8: np.rot90(upright, -1)},
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(np.ascontiguousarray(stored), exif=exif)
+    np.testing.assert_array_equal(pictures.decode_picture(data)[:, :, 0], upright)
+
+
+def test_pictures_of_phones_are_read(cases_dir):
+    same = [
+        pictures.decode_picture((cases_dir / "pictures" / name).read_bytes())
+        for name in ("img.jfif", "cmyk.jpg", "bmp24.bmp", "still.gif", "lossy.webp", "photo.heic", "exif6.jpg")
+    ]  # fmt: skip
+    for image in same:
+        assert image.shape == (320, 320, 3)
+        assert np.abs(image.astype(int) - same[0]).mean() < 6
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (jpeg_of_scans(101), "a JPEG of more than 100 scans"),
+        (b"\xff\x0a" + bytes(30), "is a JPEG XL picture, which can't be read"),
         (b"", r"is empty \(0 bytes\)"),
         (b"These are words.", "is not a picture that can be read"),
         (encoded(np.zeros((90, 90, 3), np.uint8), "JPEG")[:300], "is damaged or cut off"),

@@ -1,6 +1,9 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from emotion_faces import predict
 from emotion_faces.errors import UserError
@@ -40,8 +43,59 @@ def test_predicts_each_image_or_says_why_not(emotion_server, tmp_path):
     assert [answer["path"] for answer in answers] == [str(good), str(bad), str(large)]
     assert answers[0]["label"] in answers[0]["probabilities"]
     assert sum(answers[0]["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
-    assert "is not a JPEG" in answers[1]["error"]
+    assert "is not a picture that can be read" in answers[1]["error"]
     assert "an image of 1002001 pixels" in answers[2]["error"]
+
+
+def test_what_the_model_takes_is_sent_as_it_is():
+    gray = np.tile(np.arange(48, dtype=np.uint8) * 5, (48, 1))
+    for suffix in (".jpg", ".png"):
+        data = cv2.imencode(suffix, gray)[1].tobytes()
+        assert predict.fit_for_model(data) is data
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "orientation"),
+    [
+        ("JPEG", "RGB", 6),
+        ("PNG", "L", 3),
+        ("JPEG", "CMYK", 1),
+        ("BMP", "RGB", 1),
+        ("GIF", "P", 1),
+        ("WEBP", "RGB", 1),
+        ("TIFF", "RGB", 1),
+        ("AVIF", "RGB", 1),
+    ],
+)
+def test_what_it_does_not_take_is_sent_upright_as_a_gray_png(kind, mode, orientation):
+    upright = np.zeros((32, 48), np.uint8)
+    upright[:16, :24] = 200  # upper left
+    stored = {1: upright, 3: upright[::-1, ::-1], 6: np.rot90(upright, 1)}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.ascontiguousarray(stored)).convert(mode)
+    picture.save(buffer, kind, **({"exif": exif} if orientation > 1 else {}))
+    sent = Image.open(io.BytesIO(predict.fit_for_model(buffer.getvalue())))
+    assert (sent.format, sent.mode, sent.size) == ("PNG", "L", (48, 32))
+    np.testing.assert_allclose(np.asarray(sent)[[8, 8, 24], [12, 36, 12]], [200, 0, 0], atol=8)
+
+
+def test_a_large_picture_of_another_kind_is_sent_smaller():
+    buffer = io.BytesIO()
+    Image.new("RGB", (4000, 3000), (90, 90, 90)).save(buffer, "BMP")
+    sent = Image.open(io.BytesIO(predict.fit_for_model(buffer.getvalue())))
+    assert sent.size == (2000, 1500)
+    assert np.asarray(sent).mean() == 90
+
+
+def test_every_kind_that_is_read_is_predicted(emotion_server, tmp_path):
+    picture = Image.fromarray(np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)).convert("RGB")
+    for kind in ("BMP", "GIF", "WEBP", "TIFF", "AVIF", "JPEG", "PNG"):
+        picture.save(tmp_path / f"{kind}.picture", kind)
+    answers = predict.predict_paths([tmp_path], emotion_server)
+    assert len(answers) == 7
+    assert [answer for answer in answers if "error" in answer] == []
 
 
 def test_table():

@@ -36,6 +36,7 @@ assert tf.make_ndarray(request.inputs["x"]).tolist() == [1.0]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [

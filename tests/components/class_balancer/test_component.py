@@ -77,10 +77,12 @@ def test_leaves_the_eval_split_untouched(balanced):
     assert len(before) == 1
 
 
-def test_the_same_seed_gives_the_same_records_however_the_input_is_cut(balanced, tmp_path):
-    shuffled = {**_SPLITS, "train": _SPLITS["train"][::-1]}
-    _, other = balance(tmp_path, shuffled, shards=3)
-    assert read_records(other, "train") == read_records(balanced[1], "train")
+def test_leaves_a_test_split_untouched(tmp_path):
+    splits = {**_SPLITS, "test": examples_of({"happy": 1, "sad": 2})}
+    source, artifact = balance(tmp_path, splits)
+    assert json.loads(artifact.split_names) == ["train", "eval", "test"]
+    assert list(read_records(artifact, "test")) == list(read_records(source, "test"))
+    assert len(read_records(artifact, "test")) == 3
 
 
 def test_the_same_seed_gives_the_same_records_from_two_workers(balanced, tmp_path):

@@ -61,3 +61,21 @@ def test_names_the_picture_that_cannot_be_decoded():
     source = tf.train.Example.FromString(example("sad", "sad/broken.jpg", b"no picture"))
     with pytest.raises(ValueError, match=r"^sad/broken\.jpg: the image of this Example cannot be"):
         translated_copies(source, [(1, 0)])
+
+
+def test_a_picture_of_another_size_is_moved_by_the_same_share():
+    source = tf.train.Example.FromString(example("sad", "1.png", encode(noise(1, 96), ".png")))
+    [copy] = translated_copies(source, [(3, -1)])
+    decoded = cv2.imdecode(np.frombuffer(values(copy)["image"], np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(decoded, translate(noise(1, 96), 6, -2))
+    assert (values(copy)["shift_x_px"], values(copy)["shift_y_px"]) == (3, -1)
+
+
+def test_copies_carry_the_votes():
+    source = tf.train.Example.FromString(example("sad", "sad/1.jpg", encode(noise(1))))
+    source.features.feature["votes"].float_list.value[:] = [1, 0, 9]
+    source.features.feature["votes_other"].float_list.value[:] = [2]
+    for copy in translated_copies(source, [(1, -2), (-3, 0)]):
+        feature = tf.train.Example.FromString(copy).features.feature
+        assert list(feature["votes"].float_list.value) == [1, 0, 9]
+        assert list(feature["votes_other"].float_list.value) == [2]

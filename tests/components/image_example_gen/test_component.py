@@ -1,7 +1,12 @@
 import hashlib
 import json
 
+import cv2
+import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
+from PIL import Image
 from tfx import types
 from tfx.types import standard_artifacts
 
@@ -19,7 +24,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 from emotion_pipeline.components.image_ingest.measure import measure_image
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from tests.components.example_artifacts import beam_context, read_records, values
-from tests.components.pictures import write_picture
+from tests.components.pictures import noise, write_picture
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +67,27 @@ def generate(folder, manifest):
     return examples
 
 
+def test_a_picture_that_exif_turns_is_stored_upright_and_left_as_it_is(tmp_path):
+    stored = noise(1)[:32]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    path = tmp_path / "faces" / "train" / "sad" / "1.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(stored).save(path, exif=exif)
+    data = path.read_bytes()
+    row = {
+        **{"path": "train/sad/1.png", "split": "train", "label": "sad", "bytes": len(data)},
+        **{"content_hash": hashlib.sha256(data).hexdigest(), "status": "kept", "reason": ""},
+        **measure_image(data)._asdict(),
+    }
+    assert (row["width"], row["height"], row["orientation"]) == (32, 48, 6)
+    examples = generate(tmp_path, Manifest(make_table([row]), tmp_path / "faces", "faces"))
+    [example] = map(values, read_records(examples, "train"))
+    pixels = cv2.imdecode(np.frombuffer(example["image"], np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(pixels, np.rot90(stored, -1))
+    assert path.read_bytes() == data
+
+
 def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):
     examples = generate(tmp_path, manifest)
     assert json.loads(examples.split_names) == ["train", "eval"]
@@ -88,6 +114,43 @@ def test_writes_the_kept_pictures_of_each_split(manifest, tmp_path):
         "contrast": row["contrast"],
         "sharpness": row["sharpness"],
         "entropy": row["entropy"],
+    }
+
+
+def test_carries_the_votes_of_the_pictures_that_have_any(manifest, tmp_path):
+    assert list(manifest.table["path"]) == [
+        "eval/sad/4.jpg", "train/happy/1 é.jpg", "train/happy/2.jpg", "train/sad/3.jpg"
+    ]  # fmt: skip
+    votes = pd.DataFrame(
+        {
+            "votes/sad": [2.0, 0.5, 1.0, np.nan],
+            "votes/happy": [3.0, 0.0, 1.0, np.nan],
+            "votes_other": [0.0, 7.0, 1.0, np.nan],
+        },
+        dtype=np.float32,
+        index=manifest.table.index,
+    )
+    table = pd.concat([manifest.table, votes], axis=1)
+    examples = generate(tmp_path / "votes", Manifest(table, manifest.root, "faces"))
+    found = {
+        feature["path"].bytes_list.value[0].decode(): {
+            key: list(feature[key].float_list.value)
+            for key in ("votes", "votes_other")
+            if key in feature
+        }
+        for split in ("train", "eval")
+        for record in read_records(examples, split)
+        for feature in [tf.train.Example.FromString(record).features.feature]
+    }
+    assert found == {
+        "eval/sad/4.jpg": {"votes": [2.0, 3.0], "votes_other": [0.0]},
+        "train/happy/1 é.jpg": {"votes": [0.5, 0.0], "votes_other": [7.0]},
+        "train/sad/3.jpg": {},
+    }
+    # Without votes a picture's Example is the same to the byte, whether others have some or not.
+    plain = generate(tmp_path / "plain", manifest)
+    assert set(read_records(examples, "train")) & set(read_records(plain, "train")) == {
+        record for record in read_records(plain, "train") if b"train/sad/3.jpg" in record
     }
 
 

@@ -6,7 +6,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from emotion_pipeline.components import sample_data
+from emotion_pipeline.components.sources import sample_data
 from tests.components.pictures import encode
 
 
@@ -25,7 +25,8 @@ EXACT_ACROSS_CLASSES = 3
 NEAR_IN_CLASS = 6
 NEAR_ACROSS_SPLITS = 4
 NEAR_ACROSS_CLASSES = 2
-UNINFORMATIVE = {"constant": 2, "nearly_black": 3, "nearly_white": 4, "saturated": 5}
+UNINFORMATIVE = {"constant": 5}
+DARK, BRIGHT, TWO_TONE = 3, 4, 5
 UNUSABLE = {"empty_file": 2, "truncated": 3, "not_an_image": 1}
 
 
@@ -61,9 +62,19 @@ def plant(folder: pathlib.Path, seed: int = 0) -> Planted:
     for number in range(NEAR_ACROSS_CLASSES):
         (sad / f"near conflict {number}.jpg").write_bytes(_alter(next(faces), number))
 
-    for cause, count in UNINFORMATIVE.items():
-        for number in range(count):
-            (sad / f"{cause} {number}.png").write_bytes(encode(_empty(cause, number, rng), ".png"))
+    for number in range(UNINFORMATIVE["constant"]):
+        (sad / f"constant {number}.png").write_bytes(encode(_one_gray(number, rng), ".png"))
+    # Nothing is wrong with these.
+    for number in range(DARK):
+        dark = rng.integers(0, 40, (48, 48), dtype=np.uint8)
+        (sad / f"dark {number}.png").write_bytes(encode(dark, ".png"))
+    for number in range(BRIGHT):
+        bright = rng.integers(215, 256, (48, 48), dtype=np.uint8)
+        (sad / f"bright {number}.png").write_bytes(encode(bright, ".png"))
+    for number in range(TWO_TONE):
+        blocks = rng.permutation(np.repeat([0, 255], 32)).astype(np.uint8).reshape(8, 8)
+        drawing = np.kron(blocks, np.ones((6, 6), np.uint8))
+        (sad / f"two tones {number}.png").write_bytes(encode(drawing, ".png"))
     for reason, count in UNUSABLE.items():
         whole = encode(rng.integers(0, 256, (48, 48), dtype=np.uint8))
         data = {"empty_file": b"", "truncated": whole[:-40], "not_an_image": b"words"}[reason]
@@ -99,13 +110,9 @@ def _alter(file: pathlib.Path, number: int) -> bytes:
     return encode(cv2.GaussianBlur(pixels, (0, 0), 0.8))
 
 
-def _empty(cause: str, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a picture that shows nothing, uint8 [48, 48]."""
-    if cause == "constant":
-        return np.full((48, 48), 100 + number, np.uint8)
-    if cause == "nearly_black":
-        return rng.integers(0, 40, (48, 48), dtype=np.uint8)
-    if cause == "nearly_white":
-        return rng.integers(215, 256, (48, 48), dtype=np.uint8)
-    blocks = rng.permutation(np.repeat([0, 255], 32)).astype(np.uint8).reshape(8, 8)
-    return np.kron(blocks, np.ones((6, 6), np.uint8))
+def _one_gray(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a picture without detail, uint8 [48, 48]: of one gray, or in part of the next one."""
+    pixels = np.full((48, 48), 63 * number, np.uint8)
+    if number % 2:
+        pixels += rng.integers(0, 2, (48, 48), dtype=np.uint8)
+    return pixels

@@ -5,14 +5,15 @@ import pathlib
 import pandas as pd
 import pytest
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.image_findings import findings
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
 from emotion_pipeline.components.image_ingest.ingest import ingest
 from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows, make_table
+from emotion_pipeline.components.sources import sample_data
 from tests.components.image_findings.planted import plant
 from tests.components.image_ingest.test_manifest import row
+from tests.components.pictures import write_picture
 
 
 def audit_folder(root: pathlib.Path, policies=None):
@@ -154,3 +155,23 @@ def test_json_has_counts_examples_and_every_file():
         "examples": [list(group) for group in groups[:5]],
         "files": [list(group) for group in groups],
     }
+
+
+def test_a_train_picture_that_is_in_test_is_dropped_and_one_of_eval_stays(tmp_path):
+    for split, label, seed in (
+        *(("train", label, seed) for label in ("happy", "sad") for seed in (1, 2)),
+        *(("validation", label, 3) for label in ("happy", "sad")),
+        *(("test", "happy", seed) for seed in (1, 3)),
+    ):
+        offset = 0 if label == "happy" else 50
+        write_picture(tmp_path / split / label / f"{seed}.jpg", seed + offset)
+    table = ingest(tmp_path)
+    after, found = audit_folder(tmp_path)
+    copies = next(one for one in found if one.kind == "cross_split_copies")
+    assert copies.groups == (
+        ("test/happy/1.jpg", "train/happy/1.jpg"),
+        ("test/happy/3.jpg", "validation/happy/3.jpg"),
+    )
+    assert copies.dropped == 1
+    kept = set(kept_rows(after)["path"])
+    assert set(table["path"]) - kept == {"train/happy/1.jpg"}

@@ -81,6 +81,7 @@ def test_near_pairs_are_those_that_comparing_all_finds():
     assert len(expected) > 900
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing(monkeypatch):
     values = np.unique(np.random.default_rng(1).integers(0, 2**20, 3000, dtype=np.uint64))
 

@@ -1,7 +1,9 @@
 import json
+import logging
 import os
 import pathlib
 
+import pandas as pd
 import pytest
 from tfx.dsl.components.base import base_executor
 from tfx.orchestration import metadata, pipeline
@@ -11,7 +13,7 @@ from emotion_pipeline.components import artifacts
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_ingest import executor
 from emotion_pipeline.components.image_ingest.component import ImageIngest
-from emotion_pipeline.components.image_ingest.manifest import read_manifest
+from emotion_pipeline.components.image_ingest.manifest import VotesRecord, read_manifest
 from tests.components.pictures import write_data_set
 
 pytestmark = pytest.mark.slow
@@ -26,7 +28,11 @@ def run_executor(source, folder, **changes):
         "cache_dir": str(folder / "cache"),
         "eval_fraction": 0.2,
         "max_pruned_fraction": 0.1,
+        "class_names": "{}",
         "source_fingerprint": "",
+        "votes": "",
+        "votes_columns": "",
+        "votes_fingerprint": "",
         "code_fingerprint": "",
         **changes,
     }
@@ -48,6 +54,35 @@ def test_writes_the_manifest(faces, tmp_path):
     assert (manifest.root, manifest.source) == (faces, str(faces))
     assert artifact.get_int_custom_property("files_found") == 6
     assert artifact.get_int_custom_property("files_kept") == 6
+
+
+def test_joins_the_votes_and_tells_of_those_for_no_file(faces, tmp_path, caplog):
+    table = read_manifest(run_executor(faces, tmp_path / "without").uri).table
+    assert not [name for name in table.columns if "votes" in name]
+    paths = list(table["path"])
+    csv = tmp_path / "votes.csv"
+    csv.write_text(f"file,anger,happy,NF\n{paths[0]},1,2,3\nimages/{paths[1]},4,5,6\n")
+    columns = {"labels": ["happy", "angry"], "classes": {"angry": ["anger"]}, "other": ["NF"]}
+    with caplog.at_level(logging.INFO, "emotion"):
+        artifact = run_executor(
+            faces, tmp_path / "with", votes=str(csv), votes_columns=json.dumps(columns)
+        )
+    assert "votes: 1 lines are for files that are not there, such as images/images/" in caplog.text
+    manifest = read_manifest(artifact.uri)
+    assert manifest.votes == VotesRecord(
+        file=str(csv),
+        lines=2,
+        pictures=1,
+        without_votes=5,
+        empty=0,
+        unknown=1,
+        unknown_examples=(f"images/{paths[1]}",),
+    )
+    assert manifest.table.iloc[0, -3:].to_dict() == {
+        "votes/happy": 2.0, "votes/angry": 1.0, "votes_other": 3.0
+    }  # fmt: skip
+    assert manifest.table.iloc[1:, -3:].isna().all(axis=None)
+    pd.testing.assert_frame_equal(manifest.table[table.columns], table)
 
 
 def test_writes_the_same_bytes_each_time(faces, tmp_path):
@@ -73,6 +108,7 @@ def test_stops_where_too_much_is_unusable(faces, tmp_path):
         ({"eval_fraction": 0.0}, "eval_fraction must lie between 0 and 1, got 0.0"),
         ({"eval_fraction": 1.0}, "eval_fraction must lie between 0 and 1, got 1.0"),
         ({"max_pruned_fraction": -0.1}, "max_pruned_fraction must be 0 to 1, got -0.1"),
+        ({"votes": "votes.csv"}, "labels must name the classes that are voted for"),
     ],
 )
 def test_refuses_bad_wiring(arguments, message):

@@ -43,8 +43,13 @@ def test_marks_hidden_and_system_files(tmp_path):
     ]
 
 
-def test_follows_no_link_out_of_the_root_or_in_circles(tmp_path):
-    write(tmp_path / "outside/secret.jpg")
+def test_follows_links_out_of_the_root_but_not_in_circles(tmp_path):
+    write(tmp_path / "outside/2.jpg")
+    (tmp_path / "outside/again").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside/deeper").symlink_to(tmp_path / "other")
+    write(tmp_path / "other/3.jpg")
+    (tmp_path / "other/back").symlink_to(tmp_path / "outside")
+    (tmp_path / "other/home").symlink_to(tmp_path / "root")
     root = tmp_path / "root"
     write(root / "a/1.jpg")
     links = {
@@ -54,20 +59,28 @@ def test_follows_no_link_out_of_the_root_or_in_circles(tmp_path):
         "a/here": root / "a",
         "a/loop.jpg": root / "a/loop.jpg",
         "a/out": tmp_path / "outside",
-        "a/out.jpg": tmp_path / "outside/secret.jpg",
+        "a/out.jpg": tmp_path / "outside/2.jpg",
+        ".hidden": tmp_path / "outside",
+        "a/above": tmp_path,
         "b": root / "a",
     }
     for name, target in links.items():
         (root / name).symlink_to(target)
     assert found(root) == [
+        (".hidden", 0, "hidden"),
         ("a/1.jpg", 5, None),
+        ("a/above", 0, "symlink_loop"),
         ("a/back", 0, "symlink_loop"),
         ("a/copy.jpg", 5, None),
         ("a/gone.jpg", 0, "symlink_broken"),
         ("a/here", 0, "symlink_loop"),
         ("a/loop.jpg", 0, "symlink_loop"),
-        ("a/out", 0, "symlink_outside"),
-        ("a/out.jpg", 0, "symlink_outside"),
+        ("a/out.jpg", 5, None),
+        ("a/out/2.jpg", 5, None),
+        ("a/out/again", 0, "symlink_loop"),
+        ("a/out/deeper/3.jpg", 5, None),
+        ("a/out/deeper/back", 0, "symlink_loop"),
+        ("a/out/deeper/home", 0, "symlink_loop"),
         ("b", 0, "symlink_folder"),
     ]
 

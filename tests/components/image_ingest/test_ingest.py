@@ -158,9 +158,22 @@ def test_counts_files_that_were_deleted_from_its_own_copy(faces):
     assert len(table) == 7
 
 
-def test_prunes_a_third_split(faces):
+def test_a_test_split_beside_validation_is_the_third(faces):
     write_picture(faces / "images/test/happy/7.jpg", seed=70)
-    assert rows(ingest(faces))[0] == ("images/test/happy/7.jpg", "", "", "pruned", "unused_split")
+    table = ingest(faces)
+    assert rows(table)[0] == ("images/test/happy/7.jpg", "test", "happy", "kept", "")
+    counts = counts_by_split(table)
+    assert list(counts) == ["train", "eval", "test", "other"]
+    assert (counts["test"]["found"], counts["test"]["kept"]) == (1, 1)
+    assert len(kept_rows(table, "test")) == 1
+
+
+def test_prunes_a_further_split(faces):
+    write_picture(faces / "images/val/happy/7.jpg", seed=70)
+    table = ingest(faces)
+    [row] = [one for one in rows(table) if one[0] == "images/val/happy/7.jpg"]
+    assert row == ("images/val/happy/7.jpg", "", "", "pruned", "unused_split")
+    assert list(counts_by_split(table)) == ["train", "eval", "other"]
 
 
 def test_does_not_depend_on_the_order_of_the_listing(faces, monkeypatch):

@@ -52,7 +52,7 @@ def test_picks_the_kept_rows(table):
     assert list(manifest.kept_rows(table)["path"]) == ["a.jpg", "c.jpg"]
     assert list(manifest.kept_rows(table, "eval")["path"]) == ["c.jpg"]
     with pytest.raises(ValueError, match="split must be one of"):
-        manifest.kept_rows(table, "test")
+        manifest.kept_rows(table, "validation")
 
 
 def test_prunes_only_rows_that_were_kept(table):

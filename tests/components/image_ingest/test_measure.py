@@ -13,6 +13,7 @@ from emotion_pipeline.components.image_ingest import measure
 from emotion_pipeline.components.image_ingest.manifest import COLUMNS
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from tests.components.pictures import encode, noise
+from tests.hostile_pictures import jpeg_of_scans
 
 
 def pillow_bytes(mode: str, image_format: str, **options) -> bytes:
@@ -58,7 +59,7 @@ def test_reads_a_gray_jpeg():
     measured = measure.measure_image(data)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     expected = measure.measure_pixels(decoded)._replace(
-        width=48, height=48, channels=1, format="jpeg"
+        width=48, height=48, orientation=1, channels=1, format="jpeg"
     )
     assert measured == expected
 
@@ -90,12 +91,54 @@ def test_the_same_pixels_have_the_same_hash_in_either_format():
     assert measure.measure_image(jpeg).pixel_hash == measure.measure_image(png).pixel_hash
 
 
-def test_ignores_the_exif_orientation():
+def quarters(orientation: int, image_format: str = "PNG") -> bytes:
+    """A picture of four quarters, upright 0 85 / 170 255, stored as EXIF's orientation has it."""
+    upright = np.kron(np.array([[0, 85], [170, 255]], np.uint8), np.ones((16, 24), np.uint8))
+    # What viewers do with each orientation, undone (Exif 2.32, section 4.6.4).
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright, 1),
+        7: upright.T[::-1, ::-1],
+        8: np.rot90(upright, -1),
+    }[orientation]
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    options = {"quality": 95} if image_format == "JPEG" else {}
+    Image.fromarray(np.ascontiguousarray(stored)).save(buffer, image_format, exif=exif, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_measures_upright_whatever_the_exif_orientation(orientation, image_format):
+    data = quarters(orientation, image_format)
+    measured = measure.measure_image(data)
+    assert (measured.width, measured.height, measured.orientation) == (48, 32, orientation)
+    upright = measure.decode_upright(data)
+    corners = upright[[8, 8, 24, 24], [12, 36, 12, 36]]
+    np.testing.assert_allclose(corners, [0, 85, 170, 255], atol=3)
+    if image_format == "PNG":
+        assert measured.pixel_hash == measure.measure_image(quarters(1)).pixel_hash
+    png = measure.upright_png(data, orientation)
+    again = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(again, upright)
+
+
+def test_broken_exif_does_not_lose_a_picture():
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff"
     measured = measure.measure_image(pillow_bytes("L", "JPEG", exif=exif))
-    assert (measured.width, measured.height) == (6, 4)
-    assert measured.pixel_hash == measure.measure_image(pillow_bytes("L", "JPEG")).pixel_hash
+    assert (measured.width, measured.height, measured.orientation) == (6, 4, 1)
+
+
+def test_does_not_decode_a_jpeg_of_many_scans(monkeypatch):
+    assert isinstance(measure.measure_image(jpeg_of_scans(50)), measure.Measurements)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    assert measure.measure_image(jpeg_of_scans(101)) is PruneReason.TOO_MANY_SCANS
 
 
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
@@ -133,6 +176,8 @@ def test_finds_a_truncated_progressive_jpeg():
         (pillow_bytes("RGB", "BMP"), PruneReason.UNSUPPORTED_FORMAT),
         (pillow_bytes("RGB", "WEBP"), PruneReason.UNSUPPORTED_FORMAT),
         (pillow_bytes("RGB", "TIFF"), PruneReason.UNSUPPORTED_FORMAT),
+        (pillow_bytes("RGB", "AVIF"), PruneReason.UNSUPPORTED_FORMAT),
+        (b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heic", PruneReason.UNSUPPORTED_FORMAT),
     ],
 )
 def test_says_why_bytes_are_no_picture(data, reason):

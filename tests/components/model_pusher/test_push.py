@@ -1,11 +1,15 @@
+import concurrent.futures
+import errno
 import json
+import pathlib
+import threading
 
 import pytest
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.types import standard_artifacts
 
-from emotion_pipeline.components.model_pusher import push
+from emotion_pipeline.components import locks
 from emotion_pipeline.components.model_pusher.executor import Executor
 from emotion_pipeline.components.model_pusher.push import push_version
 
@@ -21,6 +25,68 @@ def model_dir(tmp_path):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+MODEL_FILES = {"saved_model.pb", "variables/variables.index", "variables/variables.data"}
+
+
+def push_at_once(tmp_path, base, pushers=8):
+    """Pushes different models at the same moment; returns their versions and what a server saw."""
+    models = []
+    for number in range(pushers):
+        folder = tmp_path / f"model-{number}"
+        for name in MODEL_FILES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(bytes([number]) * 300_000)
+        models.append(folder)
+    ready, done, half = threading.Barrier(pushers), threading.Event(), []
+
+    def pushed(folder):
+        ready.wait()
+        return push_version(str(folder), str(base))
+
+    def watch():
+        while not done.is_set():
+            for version in base.glob("[0-9]*"):
+                if version.name.isdigit():
+                    files = [path for path in version.rglob("*") if path.is_file()]
+                    found = {path.relative_to(version).as_posix() for path in files}
+                    contents = {path.read_bytes()[:1] for path in files}
+                    if found != MODEL_FILES or len(contents) != 1:
+                        half.append((version.name, found))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with concurrent.futures.ThreadPoolExecutor(pushers) as pool:
+        versions = list(pool.map(pushed, models))
+    done.set()
+    watcher.join()
+    return versions, half
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_pushers_at_once_publish_whole_versions_and_each_its_own(tmp_path, monkeypatch, has_locks):
+    if not has_locks:
+
+        def no_locks(file, operation):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(locks.fcntl, "flock", no_locks)
+    base = tmp_path / "pushed"
+    versions, half = push_at_once(tmp_path, base)
+    assert half == []
+    left = [] if has_locks else [".push.lock"]
+    assert sorted([*left, *map(str, versions)]) == names(base)
+    assert len(set(versions)) == len(versions)
+    for number, version in enumerate(versions):
+        assert (base / str(version) / "saved_model.pb").read_bytes()[:1] == bytes([number])
+
+
+def test_what_is_no_model_is_not_pushed(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no SavedModel"):
+        push_version(str(tmp_path / "empty"), str(tmp_path / "pushed"))
+    assert not (tmp_path / "pushed").exists()
 
 
 def test_pushes_the_whole_model(model_dir, tmp_path):
@@ -55,7 +121,7 @@ def test_a_push_that_is_cut_off_leaves_no_version_and_the_next_clears_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(push.fileio, "rename", cut_off)
+        patch.setattr(pathlib.Path, "rename", cut_off)
         with pytest.raises(KeyboardInterrupt):
             push_version(str(model_dir), str(base))
     (part,) = names(base)

@@ -1,17 +1,22 @@
 """PushedModel: the newest version of a push destination."""
 
+import shutil
+
 import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
+from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.pushed_model.component import PushedModel
-from emotion_pipeline.components.pushed_model.executor import Executor, newest_version
+from emotion_pipeline.components.pushed_model.executor import Executor
+from emotion_pipeline.components.served_model import describe_served, newest_version
 
 
-def run(push_dir, tmp_path):
+def run(push_dir, tmp_path, served=""):
     model = standard_artifacts.Model()
     model.uri = str(tmp_path / "model")
-    Executor().Do({}, {"model": [model]}, {"push_dir": str(push_dir)})
+    properties = {"push_dir": str(push_dir), "served": served}
+    Executor().Do({}, {"model": [model]}, properties)
     return model
 
 
@@ -27,6 +32,8 @@ def test_newest_version_by_number_is_copied_to_where_evaluator_looks(tmp_path):
     version(push_dir, "9", "old")
     version(push_dir, "10", "new")
     version(push_dir, "11.part", "half")
+    # No model: a server cannot load it, and goes on with the one before.
+    (push_dir / "12" / "variables").mkdir(parents=True)
     model = run(push_dir, tmp_path)
     assert model.get_int_custom_property("absent") == 0
     assert model.get_string_custom_property("pushed_version") == "10"
@@ -51,6 +58,30 @@ def test_nothing_pushed_yet_is_no_failure(tmp_path, exists):
     assert model.get_string_custom_property("pushed_version") == ""
     assert newest_version(str(push_dir)) is None
     assert not (tmp_path / "model").exists()
+
+
+def test_what_is_served_is_told_by_version_and_content(tmp_path):
+    push_dir = tmp_path / "pushed"
+    assert describe_served(str(push_dir)) == "none"
+    version(push_dir, "9", "old")
+    first = describe_served(str(push_dir))
+    version(push_dir, "10", "new")
+    second = describe_served(str(push_dir))
+    assert (first[:2], second[:3]) == ("9-", "10-")
+    (push_dir / "10" / "variables" / "data").write_text("edited")
+    assert describe_served(str(push_dir)) not in (first, second)
+    shutil.rmtree(push_dir / "10")
+    assert describe_served(str(push_dir)) == first
+
+
+def test_another_model_than_the_key_has_is_not_taken_for_it(tmp_path):
+    push_dir = tmp_path / "pushed"
+    version(push_dir, "9", "old")
+    served = describe_served(str(push_dir))
+    assert run(push_dir, tmp_path, served).get_int_custom_property("absent") == 0
+    version(push_dir, "10", "new")
+    with pytest.raises(UserError, match="somebody pushed or removed a version"):
+        run(push_dir, tmp_path / "b", served)
 
 
 def test_wiring():

@@ -9,6 +9,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import KEPT, PRUNED, Manifest, make_table
+from emotion_pipeline.components.predictions import Mistake, Predictions
 from emotion_pipeline.components.run_report.content import (
     ComponentTime,
     DataContent,
@@ -18,7 +19,6 @@ from emotion_pipeline.components.run_report.content import (
 )
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.pictures import Picture, TranslatedCopies, data_uri
-from emotion_pipeline.components.run_report.predictions import Mistake, Predictions
 from emotion_pipeline.components.run_report.statistics import Histogram, SplitStatistics
 from tests.components.pictures import encode, noise
 
@@ -87,6 +87,10 @@ def make_model(labels: list[str]) -> ModelContent:
     predicted = np.where(np.arange(len(actual)) % 4 == 0, len(labels) - 1, actual)
     probabilities = np.full((len(actual), len(labels)), 0.1 / max(len(labels) - 1, 1), np.float32)
     probabilities[np.arange(len(actual)), predicted] = 0.9
+    # Most people say the label, of every fifth image with less than six in ten.
+    votes = np.zeros((len(actual), len(labels) + 1), np.float32)
+    votes[np.arange(len(actual)), actual] = 5
+    votes[:, -1] = np.where(np.arange(len(actual)) % 5 == 0, 4, 1)
     wrong = [
         Mistake(f"eval/{labels[0]}/{n}.jpg", encode(noise(n)), labels[0], labels[-1], 0.9)
         for n in range(24)
@@ -100,7 +104,7 @@ def make_model(labels: list[str]) -> ModelContent:
             "history": history, "best_epoch": 1, "epochs": 2, "precision": "float32",
             "resumed_at": [1], "train": {"accuracy": 0.875, "loss": 0.5, "macro_f1": 0.875},
         },
-        predictions=Predictions(tuple(labels), actual, probabilities, tuple(wrong)),
+        predictions=Predictions(tuple(labels), actual, probabilities, votes, tuple(wrong)),
         checks=[
             ThresholdCheck("accuracy", "at least 0.4", 0.75, True),
             ThresholdCheck("accuracy", "at most 0 below the blessed model's 0.8000", -0.05, False),

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
@@ -11,9 +12,11 @@ from tfx.types import channel, standard_artifacts
 from emotion_pipeline.components import artifacts
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.constants import SPLITS
-from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.components.image_findings.findings import Finding, write_findings
 from emotion_pipeline.components.image_ingest.manifest import write_manifest
+from emotion_pipeline.components.model_evaluator.comparison import compare
+from emotion_pipeline.components.model_evaluator.judgement import Judgement
 from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.run_report.evaluation import (
     ThresholdCheck,
@@ -38,10 +41,6 @@ def evaluation(tmp_path_factory):
     config = make_eval_config(ThresholdConfig(accuracy=0.8, macro_f1=0.3))
     del config.slicing_specs[1:]
     config.model_specs[0].CopyFrom(tfma.ModelSpec(label_key="actual", prediction_key="scores"))
-    for metric in config.metrics_specs[0].metrics:
-        for one in metric.per_slice_thresholds:
-            # Evaluator does the same where there is no model to compare with.
-            one.threshold.ClearField("change_threshold")
     scores = [[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.9, 0.1]]
     frame = pd.DataFrame({"actual": [0, 1, 1, 0], "scores": scores})
     folder = str(tmp_path_factory.mktemp("evaluation"))
@@ -56,18 +55,21 @@ def test_reads_the_thresholds_with_what_was_reached(evaluation):
     ]
 
 
-def test_a_model_to_beat_is_a_threshold_too():
-    config = make_eval_config(ThresholdConfig(0.5, 0.3, max_accuracy_drop=0.02))
+def test_a_model_to_beat_is_a_condition_too():
+    config = make_eval_config(ThresholdConfig(0.5, 0.3))
+    correct, before = np.arange(100) < 60, np.arange(100) < 75
+    comparison = compare(correct, before, confidence=0.95, max_drop=0.02)
     checks = threshold_checks(
         config,
-        candidate={"accuracy": 0.625, "macro_f1": 0.5},
-        baseline={"accuracy": 0.75, "macro_f1": 0.75},
-        failed={("accuracy", True)},
+        {"accuracy": 0.6, "macro_f1": 0.25},
+        {"macro_f1"},
+        Judgement("test", "7", comparison=comparison),
     )
+    rule = "with 95 % confidence no more than 0.02 below the blessed model's 0.7500 on the same pictures"
     assert checks == [
-        ThresholdCheck("accuracy", "at least 0.5", 0.625, True),
-        ThresholdCheck("accuracy", "at most 0.02 below the blessed model's 0.7500", -0.125, False),
-        ThresholdCheck("macro_f1", "at least 0.3", 0.5, True),
+        ThresholdCheck("accuracy", "at least 0.5", 0.6, True),
+        ThresholdCheck("macro_f1", "at least 0.3", 0.25, False),
+        ThresholdCheck("accuracy", rule, -0.15, False),
     ]
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from emotion_pipeline.components.model_metrics import macro_f1
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
+from emotion_pipeline.components.scores import macro_f1
 
 CONFUSION = np.array([[30, 10], [20, 40]])
 

@@ -223,3 +223,13 @@ def test_flatten():
     assert list(flatten(nested)) == [
         ("seed", 1), ("train.epochs", 3), ("train.steps", [[0, 0.5]])
     ]  # fmt: skip
+
+
+def test_pictures_of_another_size_are_told_of(tmp_path):
+    content = make_content(tmp_path, NAMES)
+    assert "are resized" not in Page(render(content)).text
+    table = content.data.manifest.table
+    table.loc[table.index[:2], ["width", "height"]] = 100
+    kept = (table["status"] == "kept").sum()
+    told = f"2 of {kept} pictures are not 48x48 pixels (100x100); they are resized as the served"
+    assert told in Page(render(content)).text

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from emotion_pipeline.components import features
-from emotion_pipeline.components.example_proto import make_example
+from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.components.run_report.pictures import (
     data_uri,
     find_translated_copies,

@@ -17,7 +17,7 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
         (["Train/a/1.jpg", "Val/a/2.jpg"], Layout("", {"Train": "train", "Val": "eval"})),
         (
             ["train/a/1.jpg", "val/a/2.jpg", "test/a/3.jpg"],
-            Layout("", {"train": "train", "val": "eval"}, unused=("test",)),
+            Layout("", {"train": "train", "val": "eval", "test": "test"}),
         ),
         (
             ["fer/images/train/a/1.jpg", "fer/images/val/a/2.jpg"],
@@ -27,6 +27,26 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
             ["images/images/train/a/1.jpg", "images/images/test/a/2.jpg"],
             Layout("images/images", {"train": "train", "test": "eval"}),
         ),
+        (["train/a/1.jpg", "valid/a/2.jpg"], Layout("", {"train": "train", "valid": "eval"})),
+        (
+            ["train/a/1.jpg", "valid/a/2.jpg", "test/a/3.jpg"],
+            Layout("", {"train": "train", "valid": "eval", "test": "test"}),
+        ),
+        (["Training/a/1.jpg", "Test/a/2.jpg"], Layout("", {"Training": "train", "Test": "eval"})),
+        (
+            ["Train_Set/a/1.jpg", "val-images/a/2.jpg"],
+            Layout("", {"Train_Set": "train", "val-images": "eval"}),
+        ),
+        (
+            ["train/a/1.jpg", "train_set/a/1.jpg", "dev/a/2.jpg"],
+            Layout("", {"train": "train", "dev": "eval"}, unused=("train_set",)),
+        ),
+        (
+            ["docs/x/1.jpg", "faces/v2/train/a/1.jpg", "faces/v2/valid/a/2.jpg", "faces/v2.txt"],
+            Layout("faces/v2", {"train": "train", "valid": "eval"}),
+        ),
+        (["a/S1/1.jpg", "a/S2/2.jpg", "b/S1/3.jpg"], Layout("", {})),
+        (["faces/a/S1/1.jpg", "faces/b/S1/3.jpg"], Layout("faces", {})),
         (["a/1.jpg", "b/2.jpg"], Layout("", {})),
         (["images/a/1.jpg", "images/b/2.jpg"], Layout("images", {})),
         (["train/a/1.jpg", "validation/a/2.jpg", "images/train/a/1.jpg"], Layout("", TWO_SPLITS)),
@@ -45,6 +65,25 @@ def test_finds_the_splits(tmp_path, paths, expected):
         (["train/a/1.jpg"], r"found train/, but no second split beside it"),
         (["validation/a/1.jpg"], r"found validation/, but no train/ beside it"),
         (["train/1.jpg", "validation/2.jpg"], r"train: no class folders in it"),
+        (
+            ["faces/1.jpg", "faces/2.jpg", "labels.csv"],
+            "in one folder, faces/, with labels.csv bes",
+        ),
+        (["1.jpg", "labels.csv"], "no class folders found; .* A list that says which"),
+        (["train/1.jpg", "train/_classes.csv", "valid/2.jpg"], "Found _classes.csv. A list that"),
+        (["faces.zip"], "no class folders found; .* Give .*/faces.zip itself"),
+        (
+            ["train/images/1.jpg", "train/labels/1.txt", "val/images/2.jpg", "val/labels/2.txt"],
+            "train: holds images/ and labels/, as data sets for finding objects",
+        ),
+        (
+            ["a/train/1.jpg", "a/test/2.jpg", "b/train/1.jpg", "b/test/2.jpg"],
+            "2 folders hold splits of their own: a/, b/. Give one of them .* train/<class>/",
+        ),
+        (
+            ["S1/happy/1.jpg", "S1/sad/2.jpg", "S2/happy/1.jpg"],
+            r"\(happy, sad\) lie inside S1/ and the like.* Turn it round: happy/S1/",
+        ),
     ],
 )
 def test_says_what_is_missing_and_what_was_found(tmp_path, paths, message):
@@ -52,7 +91,9 @@ def test_says_what_is_missing_and_what_was_found(tmp_path, paths, message):
     with pytest.raises(UserError, match=message) as caught:
         find_layout(tmp_path)
     assert str(caught.value).startswith(str(tmp_path))
-    assert "Expected images/train/<class>/" in str(caught.value) or "give" in str(caught.value)
+    told = str(caught.value)
+    remedies = ("Expected images/train/<class>/", "give", "Give", "put each picture", "Turn it")
+    assert any(remedy in told for remedy in remedies)
 
 
 def test_names_a_missing_folder_as_the_user_gave_it(tmp_path):
@@ -93,3 +134,34 @@ def test_locates_files_of_one_folder_of_classes():
 )
 def test_knows_the_outer_twin_of_a_nested_file(base, path, twin):
     assert Layout(base, TWO_SPLITS).outer_twin(path) == twin
+
+
+def test_folders_that_are_links_are_folders(tmp_path):
+    write_tree(tmp_path / "elsewhere", "train/a/1.jpg", "val/a/2.jpg")
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("train", "val"):
+        (root / name).symlink_to(tmp_path / "elsewhere" / name)
+    assert find_layout(root).splits == {"train": "train", "val": "eval"}
+    (root / "val").unlink()
+    (root / "val").symlink_to(tmp_path / "elsewhere" / "train")
+    assert find_layout(root).splits == {"train": "train", "val": "eval"}
+    (root / "val").unlink()
+    (root / "val").symlink_to(root)
+    with pytest.raises(UserError, match="val is a link back to itself or to a folder above it, so"):
+        find_layout(root)
+
+
+def test_one_class_has_one_name(tmp_path):
+    write_tree(tmp_path, "train/u\u0308ber/1.jpg", "val/\u00fcber/2.jpg", "train/joy/3.jpg")
+    layout = find_layout(tmp_path, class_names={"joy": "happy", "u\u0308ber": "sad"})
+    assert layout.locate("train/u\u0308ber/1.jpg") == ("train", "sad")
+    assert layout.locate("val/\u00fcber/2.jpg") == ("eval", "sad")
+    assert layout.locate("train/joy/3.jpg") == ("train", "happy")
+    assert find_layout(tmp_path).locate("train/u\u0308ber/1.jpg") == ("train", "\u00fcber")
+
+
+def test_a_name_that_is_no_class_folder_is_refused(tmp_path):
+    write_tree(tmp_path, "train/joy/1.jpg", "val/joy/2.jpg", "val/fear/2.jpg")
+    with pytest.raises(UserError, match=r"no class folder 'jo' in .*; found are fear, joy"):
+        find_layout(tmp_path, class_names={"jo": "happy"})

@@ -170,3 +170,11 @@ def test_a_model_is_pushed_with_its_graph_last_and_once(client, bucket, tmp_path
     whole = push_version(str(model), base)
     assert whole > int(half)
     assert f"pushed/emotion/{whole}/saved_model.pb" in keys(client, bucket)
+
+
+def test_one_object_is_read_whole_and_a_folder_is_refused(client, bucket):
+    client.put_object(Bucket=bucket, Key="data/votes.csv", Body=b"file,happy\n")
+    assert object_store.read_stored(f"s3://{bucket}/data/votes.csv") == b"file,happy\n"
+    for address in (f"s3://{bucket}/data", f"s3://{bucket}/none.csv"):
+        with pytest.raises(UserError, match=f"{address}: no object is stored there"):
+            object_store.read_stored(address)

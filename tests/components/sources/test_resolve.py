@@ -1,15 +1,15 @@
 import multiprocessing
 import os
 import pathlib
+import shutil
 import signal
 import time
 import zipfile
 
 import pytest
 
-from emotion_pipeline.components import sample_data
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources import archive, resolve
+from emotion_pipeline.components.sources import archive, packed, resolve, sample_data
 from tests.components.pictures import snapshot, write_data_set, write_picture
 
 
@@ -67,7 +67,7 @@ def test_unpacks_a_zip_once(redundant_set, tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("unpacked again")
 
-    monkeypatch.setattr(archive, "unpack_zip", refuse)
+    monkeypatch.setattr(packed, "unpack", refuse)
     assert resolve.resolve_source(str(zip_file), tmp_path / "cache") == first
     os.utime(zip_file, ns=(0, 0))
     with pytest.raises(AssertionError, match="unpacked again"):
@@ -90,8 +90,8 @@ def _unpack_slowly(zip_file: str, cache_dir: pathlib.Path) -> None:
     def crawl(done: int, total: int) -> None:
         time.sleep(0.05)
 
-    unpack = archive.unpack_zip
-    archive.unpack_zip = lambda file, folder: unpack(file, folder, crawl)
+    unpack = archive.unpack
+    packed.unpack = lambda file, folder, progress: unpack(file, folder, crawl)
     resolve.resolve_source(zip_file, cache_dir)
 
 
@@ -135,14 +135,88 @@ def test_draws_the_sample(tmp_path):
 def test_refuses_unknown_sources(tmp_path, source, message):
     with pytest.raises(UserError, match=message) as caught:
         resolve.resolve_source(source, tmp_path)
-    assert "Give a folder of pictures, a .zip of one, kaggle:OWNER/NAME" in str(caught.value)
+    assert "Give a folder of pictures, a .zip or .tar.gz" in str(caught.value)
 
 
-def test_refuses_a_file_that_is_no_zip(tmp_path):
-    file = tmp_path / "faces.tar"
-    file.write_bytes(b"tar")
-    with pytest.raises(UserError, match=r"faces.tar: a file, but not a .zip"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("faces.rar", "faces.rar: a file, but no .zip, no .tar and no table of pixels"),
+        ("faces.tar", "faces.tar: cannot be unpacked"),
+        ("faces.tar.gz", "faces.tar.gz: cannot be unpacked"),
+        ("faces.csv", "faces.csv: has the columns what is this; expected emotion and pixels"),
+    ],
+)
+def test_refuses_a_file_that_is_no_data_set(tmp_path, name, message):
+    file = tmp_path / name
+    file.write_bytes(b"what is this")
+    with pytest.raises(UserError, match=message):
         resolve.resolve_source(str(file), tmp_path / "cache")
+
+
+def test_opens_an_archive_in_an_archive(tmp_path):
+    write_data_set(tmp_path / "faces")
+    inner = shutil.make_archive(str(tmp_path / "in/inner"), "gztar", tmp_path / "faces")
+    outer = pathlib.Path(shutil.make_archive(str(tmp_path / "outer"), "zip", tmp_path / "in"))
+    source = resolve.resolve_source(str(outer), tmp_path / "cache")
+    assert files(source.root) == files(tmp_path / "faces")
+
+    pathlib.Path(inner).with_name("torn.zip").write_bytes(outer.read_bytes()[:-30])
+    pathlib.Path(inner).unlink()
+    broken = pathlib.Path(shutil.make_archive(str(tmp_path / "broken"), "zip", tmp_path / "in"))
+    with pytest.raises(
+        UserError, match=r"broken\.zip: no class folders found; it holds .*torn.zip"
+    ):
+        resolve.resolve_source(str(broken), tmp_path / "cache")
+
+
+def test_names_several_archives_in_one(tmp_path):
+    write_data_set(tmp_path / "faces")
+    for name in ("one", "two"):
+        shutil.make_archive(str(tmp_path / "in" / name), "zip", tmp_path / "faces")
+    outer = shutil.make_archive(str(tmp_path / "outer"), "zip", tmp_path / "in")
+    with pytest.raises(
+        UserError, match=r"outer.zip: holds 2 archives and no class.*: one.zip, two"
+    ):
+        resolve.resolve_source(outer, tmp_path / "cache")
+
+
+def test_takes_a_folder_with_a_table_for_the_table(tmp_path):
+    folder = tmp_path / "challenge" / "fer2013"
+    folder.mkdir(parents=True)
+    rows = ["emotion,pixels,Usage"]
+    for index, usage in enumerate(("Training", "PublicTest")):
+        rows += [f"{label},{index} {label} 2 3,{usage}" for label in (0, 3)]
+    (folder / "fer2013.csv").write_text("\n".join(rows))
+    (folder / "README").write_text("pictures")
+    before = snapshot(folder)
+    source = resolve.resolve_source(str(folder.parent), tmp_path / "cache")
+    assert files(source.root) == {
+        "train/angry/000001.png",
+        "train/happy/000002.png",
+        "validation/angry/000003.png",
+        "validation/happy/000004.png",
+    }
+    assert snapshot(folder) == before
+    first = resolve.fingerprint_source(str(folder.parent))
+    os.utime(folder / "fer2013.csv", ns=(1, 1))
+    assert resolve.fingerprint_source(str(folder.parent)) != first
+
+
+def test_fingerprint_follows_what_links_lead_to(tmp_path):
+    write_data_set(tmp_path / "faces")
+    happy = tmp_path / "faces/images/train/happy"
+    happy.rename(tmp_path / "elsewhere")
+    happy.symlink_to(tmp_path / "elsewhere")
+    picture = tmp_path / "elsewhere/1.jpg"
+    picture.rename(tmp_path / "single.jpg")
+    picture.symlink_to(tmp_path / "single.jpg")
+    seen = {resolve.fingerprint_source(str(tmp_path / "faces"))}
+    os.utime(tmp_path / "elsewhere/2.jpg", ns=(1, 1))
+    seen.add(resolve.fingerprint_source(str(tmp_path / "faces")))
+    os.utime(tmp_path / "single.jpg", ns=(1, 1))
+    seen.add(resolve.fingerprint_source(str(tmp_path / "faces")))
+    assert len(seen) == 3
 
 
 def test_fingerprint_follows_the_folder(tmp_path):

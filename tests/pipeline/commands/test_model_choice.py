@@ -5,13 +5,14 @@ import socket
 import pytest
 
 from emotion_pipeline.commands.model_choice import choose_model
+from emotion_pipeline.components.errors import UserError
 
 SHIPPED = pathlib.Path("shipped")
 
 
-def choose(server=None, model_dir=None, default_server="127.0.0.1:1"):
-    options = argparse.Namespace(server=server, model_dir=model_dir)
-    return choose_model(options, default_server, fallback=lambda: SHIPPED)
+def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1"):
+    options = argparse.Namespace(server=server, model_dir=model_dir, model=model)
+    return choose_model(options, default_server, fallback=lambda name: SHIPPED / (name or "best"))
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,18 @@ def choose(server=None, model_dir=None, default_server="127.0.0.1:1"):
 )
 def test_takes_what_the_user_names(server, model_dir):
     assert choose(server, model_dir) == (server, model_dir)
+
+
+def test_takes_the_shipped_model_of_a_name_even_where_a_server_runs():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert choose(model="deep", default_server=address) == (None, SHIPPED / "deep")
+
+
+@pytest.mark.parametrize("other", [{"server": "host:8500"}, {"model_dir": "mine"}])
+def test_refuses_a_shipped_model_beside_another(other):
+    with pytest.raises(UserError, match="give --model, --model-dir or --server, not several"):
+        choose(model="deep", **other)
 
 
 def test_asks_a_server_that_runs(capsys):
@@ -31,5 +44,5 @@ def test_asks_a_server_that_runs(capsys):
 def test_takes_the_shipped_model_where_no_server_runs_and_says_so(capsys):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    assert choose(default_server=address) == (None, SHIPPED)
+    assert choose(default_server=address) == (None, SHIPPED / "best")
     assert capsys.readouterr().err == f"no model server at {address}\n"

@@ -3,7 +3,7 @@ from apache_beam.options.pipeline_options import PortableOptions, StandardOption
 from apache_beam.pipeline import PipelineOptions
 from tfx.utils import dependency_utils
 
-from emotion_pipeline.cli import _parser
+from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands.run import make_config
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import BeamConfig
@@ -96,7 +96,7 @@ def test_refuses_settings_that_cannot_run(settings, message):
 def test_the_command_takes_them_by_flag_file_and_setting(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("beam:\n  args: [--first=1]\n  check_secs: 9\n")
-    options = _parser().parse_args(
+    options = make_parser().parse_args(
         [
             *("run", "--runner", "flink", "--flink-master", "jm:8081", "--config", str(file)),
             *("--set", "beam.parallelism=4", "--beam-arg=--second=2", "--beam-arg=--third"),

@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 import pytest
 import yaml
 
-from emotion_pipeline.cli import _parser
+from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands.run import make_config
 from emotion_pipeline.configs import BeamConfig
 from emotion_pipeline.engines.flink import COMMON_SETTINGS, task_manager_settings
@@ -88,7 +88,7 @@ def test_the_cluster_has_the_settings_that_were_tried():
 def test_the_run_uses_the_cluster_and_its_volume():
     (job,) = documents("flink/run.yaml")
     run = container("run", job["spec"]["template"])
-    config = make_config(_parser().parse_args(run["args"]))
+    config = make_config(make_parser().parse_args(run["args"]))
     names = {one["metadata"]["name"] for one in documents("flink/flink.yaml")}
     for address in (config.beam.flink_master, config.beam.job_endpoint):
         assert address.partition(":")[0] in names

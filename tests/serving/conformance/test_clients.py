@@ -22,7 +22,7 @@ def run(*command, **kwargs):
 
 @pytest.fixture(scope="module")
 def image():
-    from benchmarks.serving_fuzz import jpeg
+    from benchmarks.serving.fuzz import jpeg
 
     return jpeg()
 

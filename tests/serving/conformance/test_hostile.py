@@ -1,5 +1,6 @@
 """Hostile input: a short fuzz of both ports, image bombs, and requests that do not fit."""
 
+import io
 import socket
 import threading
 import time
@@ -8,9 +9,11 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow_serving.apis import classification_pb2
 
-from benchmarks import serving_fuzz
+from benchmarks.serving import fuzz
+from tests.hostile_pictures import jpeg_of_scans
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.fixture_models import predict_request
 from tests.serving.conformance.harness import rpc_error
@@ -50,7 +53,7 @@ def resident_mib(server):
 
 
 def test_fuzz_of_both_ports(victim):
-    outcome = serving_fuzz.fuzz(victim, requests=600, seed=5)
+    outcome = fuzz.fuzz(victim, requests=600, seed=5)
     assert sum(outcome.codes.values()) == 600
     assert outcome.broken() == {}
     # Answers of more than one kind: the requests got past the framing.
@@ -61,17 +64,17 @@ def test_fuzz_of_both_ports(victim):
 @pytest.mark.parametrize(
     ("name", "image"),
     [
-        ("png of 12000 x 12000", lambda: serving_fuzz.png_bomb(12000, 12000)),
-        ("jpeg of 65500 x 65500", lambda: serving_fuzz.oversized_jpeg(65500)),
-        ("gif frame over its screen", lambda: serving_fuzz.gif_bomb(48, 9000, 1)),
-        ("gif of 80 frames", lambda: serving_fuzz.gif_bomb(1500, 1500, 80)),
-        ("17 MiB", lambda: serving_fuzz.jpeg() + bytes(17 * MIB)),
+        ("png of 12000 x 12000", lambda: fuzz.png_bomb(12000, 12000)),
+        ("jpeg of 65500 x 65500", lambda: fuzz.oversized_jpeg(65500)),
+        ("gif frame over its screen", lambda: fuzz.gif_bomb(48, 9000, 1)),
+        ("gif of 80 frames", lambda: fuzz.gif_bomb(1500, 1500, 80)),
+        ("17 MiB", lambda: fuzz.jpeg() + bytes(17 * MIB)),
     ],
 )
 def test_deviation_image_bombs_are_refused(victim, name, image):
     """Real TF Serving decodes whatever the graph decodes; here a stated limit comes first."""
     data = image()
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     before = resident_mib(victim)
     requests = [predict_request("emotion", image_bytes=[data])]
     example = tf.train.Example()
@@ -100,7 +103,7 @@ def test_deviation_wrong_rank_does_not_end_the_process(victim):
 
 def test_deviation_a_resource_tensor_does_not_end_the_process(victim):
     """60 bytes: TensorFlow aborts in parsing a DT_RESOURCE that is no scalar."""
-    right = serving_fuzz.known_answers(victim)
+    right = fuzz.known_answers(victim)
     for shape in ([2], [1], [], [0], [2, 3]):
         resource = tf.make_tensor_proto([0.0])
         resource.Clear()
@@ -111,32 +114,32 @@ def test_deviation_a_resource_tensor_does_not_end_the_process(victim):
         for model, name in (("half_plus_version", "x"), ("emotion", "image_bytes")):
             request = predict_request(model, **{name: resource})
             assert rpc_error(victim.predict, request)[0] == "INVALID_ARGUMENT"
-    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
 
 
 @pytest.mark.parametrize("path", ["/v1/models/emotion", "/v1/models/emotion/metadata", "/"])
 def test_deviation_a_get_with_a_long_body_does_not_end_the_process(victim, path):
-    right = serving_fuzz.known_answers(victim)
+    right = fuzz.known_answers(victim)
     answer = victim.rest(path, b"x" * 400_000, method="GET")
     assert answer.code in (200, 404)
-    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"instances":', '{"instances":[[{"a":'])
 def test_deviation_json_nested_deep_does_not_end_the_process(victim, opening):
-    right = serving_fuzz.known_answers(victim)
+    right = fuzz.known_answers(victim)
     closing = {"[": "]", "{": "}"}
     ends = "".join(closing[bracket] for bracket in reversed(opening) if bracket in closing)
     for body in (opening * 200_000, opening * 200_000 + "1" + ends * 200_000):
         for within in (body, '{"instances": ' + body + "}"):
             answer = victim.rest("/v1/models/half_plus_version:predict", within.encode())
             assert answer.code == 400
-    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
 
 
 def test_deviation_an_error_of_the_model_is_one_line_without_places_in_its_graph(victim):
     """Real TF Serving's goes on with the names of nodes over several lines."""
-    broken = serving_fuzz.jpeg()[:60]
+    broken = fuzz.jpeg()[:60]
     code, text = rpc_error(victim.predict, predict_request("emotion", image_bytes=[broken]))
     assert code == "INVALID_ARGUMENT"
     assert "\n" not in text
@@ -147,7 +150,7 @@ def test_deviation_an_error_of_the_model_is_one_line_without_places_in_its_graph
 @pytest.mark.parametrize("dtype", [tf.float32, tf.string])
 def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(victim, dtype):
     """TensorFlow repeats a lone value to any stated shape: 60 bytes take up gigabytes."""
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     before = resident_mib(victim)
     bomb = tf.make_tensor_proto([1.0] if dtype == tf.float32 else [b"x"], dtype)
     bomb.tensor_shape.dim[0].size = 1 << 28
@@ -160,17 +163,44 @@ def test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused(vic
     assert resident_mib(victim) - before < 200
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_deviation_pixels_that_are_no_numbers_are_refused(victim, value):
+    """With oneDNN the network answers them with a class, as if it had seen a face."""
+    pixels = np.zeros((2, 48, 48, 1), np.float32)
+    pixels[1, 7, 7, 0] = value
+    code, text = rpc_error(victim.predict, predict_request("emotion", "pixels", pixels=pixels))
+    assert (code, "NaN" in text) == ("INVALID_ARGUMENT", True)
+
+
+def test_deviation_a_jpeg_of_many_scans_is_refused(victim):
+    """Each of a progressive JPEG's scans costs a pass over the whole picture, however few bytes."""
+    data = jpeg_of_scans(200)
+    start = time.monotonic()
+    code, text = rpc_error(victim.predict, predict_request("emotion", image_bytes=[data]))
+    assert (code, "scans" in text) == ("INVALID_ARGUMENT", True)
+    assert time.monotonic() - start < 5
+
+
+def test_deviation_only_what_the_model_decodes_is_taken(victim):
+    """The graph itself refuses these, in TensorFlow's words and after the work of a whole batch."""
+    picture = Image.fromarray(np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3))
+    for mode, kind in [("RGB", "GIF"), ("RGB", "BMP"), ("RGB", "WEBP"), ("CMYK", "JPEG")]:
+        file = io.BytesIO()
+        picture.convert(mode).save(file, kind)
+        request = predict_request("emotion", image_bytes=[file.getvalue()])
+        code, text = rpc_error(victim.predict, request)
+        assert (code, "convert it" in text) == ("INVALID_ARGUMENT", True), kind
+
+
 def test_nan_and_empty_batches_leave_the_server_right(victim):
-    right = serving_fuzz.known_answers(victim)
-    nan = np.full((1, 48, 48, 1), np.nan, np.float32)
-    victim.predict(predict_request("emotion", "pixels", pixels=nan))
+    right = fuzz.known_answers(victim)
     empty = predict_request("emotion", "pixels", pixels=np.zeros((0, 48, 48, 1), np.float32))
     # TF Serving's answer to no rows depends on oneDNN: none back, or an error.
     assert victim.predictions.Predict.future(empty, timeout=30).code().name in {
         "OK",
         "INVALID_ARGUMENT",
     }
-    np.testing.assert_allclose(serving_fuzz.known_answers(victim), right, atol=1e-5)
+    np.testing.assert_allclose(fuzz.known_answers(victim), right, atol=1e-5)
 
 
 def test_slow_and_silent_connections_do_not_hold_up_others(victim):
@@ -181,7 +211,7 @@ def test_slow_and_silent_connections_do_not_hold_up_others(victim):
         for connection in idle[:200]:
             connection.sendall(half_a_request)
         started = time.monotonic()
-        serving_fuzz.known_answers(victim)
+        fuzz.known_answers(victim)
         assert time.monotonic() - started < 5
     finally:
         for connection in idle:
@@ -193,7 +223,7 @@ def test_slow_and_silent_connections_do_not_hold_up_others(victim):
 
 
 def test_clients_that_go_away_are_forgotten(victim):
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     threads = psutil.Process(victim.process.pid).num_threads()
 
     def call_and_leave():
@@ -207,5 +237,5 @@ def test_clients_that_go_away_are_forgotten(victim):
     for caller in callers:
         caller.join()
     time.sleep(1)
-    serving_fuzz.known_answers(victim)
+    fuzz.known_answers(victim)
     assert psutil.Process(victim.process.pid).num_threads() < threads + 80  # a bounded pool

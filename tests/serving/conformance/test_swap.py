@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tensorflow_serving.config import model_server_config_pb2
 
-from benchmarks import serving_fuzz, serving_soak
+from benchmarks.serving import fuzz, soak
 from tests.serving import models
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.harness import State
@@ -29,7 +29,7 @@ def test_c64_hot_swap_under_load_loses_no_call(lifecycle, base_path):
         )
     )
     pushes = [(version, version == CORRUPT) for version in range(2, PUSHES + 2)]
-    swap = serving_soak.swap_under_load(lifecycle, "swap", base_path, pushes, clients=8)
+    swap = soak.swap_under_load(lifecycle, "swap", base_path, pushes, clients=8)
     assert swap.failures == []
     assert swap.stale() == []
     good = set(range(1, PUSHES + 2)) - {CORRUPT}
@@ -93,7 +93,7 @@ def test_memory_of_twenty_swaps(can_start, tmp_path):
     base_path = tmp_path / "models" / "m"
     base_path.mkdir(parents=True)
     models.copy_version(source, base_path / "1")
-    request = fixture_models.predict_request("m", image_bytes=[serving_fuzz.jpeg()])
+    request = fixture_models.predict_request("m", image_bytes=[fuzz.jpeg()])
     failures, calls, over = [], [], threading.Event()
 
     def call(server):
@@ -112,13 +112,13 @@ def test_memory_of_twenty_swaps(can_start, tmp_path):
         try:
             time.sleep(3)
             first = process.memory_info().rss
-            serving_soak.reset_peak(process)
+            soak.reset_peak(process)
             for version in range(2, 22):
                 models.copy_version(source, base_path / str(version))
                 server.wait_for("m", version, "AVAILABLE", timeout=120)
                 server.wait_for("m", version - 1, "END", timeout=60)
                 shutil.rmtree(base_path / str(version - 1))
-            after, peak = process.memory_info().rss, serving_soak.peak(process)
+            after, peak = process.memory_info().rss, soak.peak(process)
         finally:
             over.set()
             for caller in callers:

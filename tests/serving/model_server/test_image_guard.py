@@ -1,11 +1,14 @@
+import io
 import struct
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from emotion_faces.model_server import image_guard, status
 from emotion_faces.protos import example_pb2
+from tests.hostile_pictures import jpeg_of_scans
 
 LIMITS = image_guard.ImageLimits(max_bytes=100_000, max_pixels=10_000)
 
@@ -21,6 +24,12 @@ def make_gif(screen, frames):
         data += b"\x21\xf9\x04" + bytes(4) + b"\x00"
         data += b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x01\x00\x00"
     return data + b"\x3b"
+
+
+def cmyk():
+    buffer = io.BytesIO()
+    Image.new("CMYK", (40, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
@@ -50,6 +59,12 @@ def test_no_image(data):
     [
         (b"", r"image_bytes\[1\] is empty"),
         (b"text", r"image_bytes\[1\] is not a JPEG"),
+        (encode(".bmp"), r"image_bytes\[1\] is BMP, not a JPEG or PNG image: convert it"),
+        (make_gif((4, 5), [(4, 5)]), r"image_bytes\[1\] is GIF, not"),
+        (b"\x00\x00\x00\x1cftypheic" + bytes(20), r"image_bytes\[1\] is HEIC, not"),
+        (cmyk(), "a JPEG of 4 colour components"),
+        (jpeg_of_scans(101), "a JPEG of more than 100 scans"),
+        (jpeg_of_scans(60), "a JPEG of 60 scans of 64 x 64 pixels"),
         (encode(".png", 101, 100), r"image_bytes\[1\]: an image of 10100 pixels"),
         (encode(".png") + bytes(100_000), "the limit is 100000"),
         (make_gif((4, 5), [(200, 200)]), "an image of 40020 pixels"),

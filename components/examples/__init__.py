@@ -1,0 +1,1 @@
+"""The Examples that components hand on: how one is made, and how a split is read and written."""

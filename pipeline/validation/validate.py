@@ -1,0 +1,236 @@
+"""The outcome of a validation, as JSON and as lines for the terminal."""
+
+import dataclasses
+import json
+import pathlib
+import time
+from typing import Any
+
+import pandas as pd
+
+from emotion_pipeline.components.anomaly_gate.anomalies import (
+    AnomaliesError,
+    Anomaly,
+    describe,
+    exceeded_drift,
+    to_dicts,
+)
+from emotion_pipeline.components.drift_validator.statistics import load_statistics
+from emotion_pipeline.components.errors import DataRejectedError, UserError
+from emotion_pipeline.components.failures import describe_failure
+from emotion_pipeline.components.image_findings.policies import FAIL
+from emotion_pipeline.components.image_ingest.manifest import (
+    counts_by_split,
+    kept_rows,
+    present_splits,
+)
+from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.records.run_records import output
+from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.run_report.gather import read_data
+from emotion_pipeline.components.run_report.page import write_report
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.local_runner import Outcome, run_until
+from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
+from emotion_pipeline.summary import (
+    Status,
+    data_artifacts,
+    drift_of,
+    findings_of,
+    manifest_of,
+    votes_of,
+)
+from emotion_pipeline.validation.baseline import find_statistics
+from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
+from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
+from emotion_pipeline.validation.schemas import load_schema
+from emotion_pipeline.validation.served_requests import (
+    compare_requests,
+    measure_requests,
+    read_requests,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What `--json` writes.
+
+    Attributes:
+      status: `clean`, `anomalies` or `failed`.
+      images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      votes: What became of the file of votes, as in a run's summary; empty without.
+      class_counts: Per class the images kept in each split.
+      findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
+      drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
+      anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
+        of each.
+      artifacts: Folders of the artifacts `manifest` (audited, where it came so far), `findings`,
+        `statistics` and `drift`, of those that were made.
+      components: `id`, `seconds` and `cached` of each component that ran.
+      seconds: Of the whole validation.
+      error: What ended it early, where that was not an anomaly.
+    """
+
+    status: Status
+    images: dict[str, Any]
+    votes: dict[str, Any]
+    class_counts: dict[str, dict[str, int]]
+    findings: list[dict[str, Any]]
+    drift: list[dict[str, Any]]
+    anomalies: list[dict[str, Any]]
+    artifacts: dict[str, str]
+    components: list[dict[str, Any]]
+    seconds: float
+    error: str | None
+
+    def to_json(self) -> str:
+        """Returns the outcome as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def validate(config: PipelineConfig) -> Validation:
+    """Runs the pipeline up to where all is known of the data.
+
+    Drift is an anomaly here whatever the policy: whoever validates wants to know.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+    """
+    strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
+    return _gather(run_until(strict, VALIDATION_END), config.root)
+
+
+def validate_requests(config: PipelineConfig) -> Validation:
+    """Compares pictures that a server was sent with the training data of the run `config.against`.
+
+    Args:
+      config: The settings; `data` is a folder of pictures or of logs of requests.
+
+    Raises:
+      UserError: The pictures, the run or the schema cannot be used.
+    """
+    start = time.monotonic()
+    schema = load_schema(config.schema_path)
+    requests = measure_requests(read_requests(pathlib.Path(config.data)))
+    comparison = compare_requests(requests, find_statistics(config.against), schema)
+    anomalies = exceeded_drift([comparison])
+    return Validation(
+        status=Status.ANOMALIES if anomalies else Status.CLEAN,
+        images={"requests": requests.counts},
+        votes={},
+        class_counts={},
+        findings=[],
+        drift=[dataclasses.asdict(comparison)],
+        anomalies=to_dicts(anomalies),
+        artifacts={},
+        components=[],
+        seconds=time.monotonic() - start,
+        error=None,
+    )
+
+
+def infer_schema(config: PipelineConfig) -> str:
+    """Runs the pipeline up to the statistics and returns the text of a schema that fits them.
+
+    Args:
+      config: The settings; `root` is an absolute path.
+
+    Raises:
+      UserError: What ended the run early.
+    """
+    outcome = run_until(config, STATISTICS_END)
+    found = output(outcome.components, "StatisticsGen", "statistics")
+    if outcome.error is not None or found is None:
+        error = outcome.error or RuntimeError("there are no statistics")
+        raise UserError(describe_failure(error, config.root)) from outcome.error
+    statistics = load_statistics(found.uri)
+    schema = propose_schema(statistics, load_schema(config.schema_path))
+    return format_proposal(schema, statistics, config.data)
+
+
+def _gather(outcome: Outcome, root: str) -> Validation:
+    error = outcome.error
+    if isinstance(error, DataRejectedError):
+        status = Status.ANOMALIES
+    else:
+        status = Status.CLEAN if error is None else Status.FAILED
+    artifacts = data_artifacts(outcome.components)
+    manifest = manifest_of(artifacts)
+    table = manifest.table if manifest else None
+    return Validation(
+        status=status,
+        images=counts_by_split(table) if table is not None else {},
+        votes=votes_of(manifest),
+        class_counts=class_counts(table) if table is not None else {},
+        findings=findings_of(artifacts),
+        drift=drift_of(artifacts),
+        anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
+        artifacts={key: artifact.uri for key, artifact in artifacts.items()},
+        components=[
+            {"id": one.id, "seconds": one.seconds, "cached": one.cached}
+            for one in outcome.components
+        ],
+        seconds=outcome.seconds,
+        error=describe_failure(error, root)
+        if error is not None and status is Status.FAILED
+        else None,
+    )
+
+
+def class_counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Returns class -> split -> kept images, the classes sorted."""
+    kept = kept_rows(table)
+    counts = kept.groupby(["label", "split"]).size()
+    splits = present_splits(table)
+    return {
+        label: {split: int(counts.get((label, split), 0)) for split in splits}
+        for label in sorted(kept["label"].unique())
+    }
+
+
+def write_validation_report(validation: Validation, source: str, path: pathlib.Path) -> bool:
+    """Writes the outcome as a page; returns whether there was anything to show.
+
+    A validation that ended before there was a manifest, or that compared requests, has nothing.
+    """
+    if "manifest" not in validation.artifacts:
+        return False
+    anomalies = [Anomaly(**one) for one in validation.anomalies]
+    if validation.status is Status.FAILED:
+        outcome = f"Failed: {validation.error}"
+    else:
+        outcome = f"{len(anomalies)} anomalies" if anomalies else "Clean: no anomalies"
+    content = ReportContent(
+        title=f"Validation of {source}",
+        outcome=outcome,
+        is_good=validation.status is Status.CLEAN,
+        data=read_data(
+            validation.artifacts,
+            anomalies=None if validation.status is Status.FAILED else anomalies,
+        ),
+    )
+    write_report(content, path)
+    return True
+
+
+def format_validation(validation: Validation) -> str:
+    """Returns the outcome as lines for the terminal."""
+    lines = ["", *image_lines(validation.images)]
+    if validation.class_counts:
+        splits = list(next(iter(validation.class_counts.values())))
+        lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in splits)]
+        for label, counts in validation.class_counts.items():
+            lines.append(f"{label:10}" + "".join(f" {counts[split]:7}" for split in splits))
+    lines += votes_lines(validation.votes)
+    lines += finding_lines(validation.findings, validation.images)
+    lines += drift_lines(validation.drift)
+    lines.append("")
+    if validation.status is Status.CLEAN:
+        lines.append("clean: no anomalies")
+    elif validation.status is Status.FAILED:
+        lines.append(f"failed: {validation.error}")
+    else:
+        lines.append(f"{len(validation.anomalies)} anomalies:")
+        lines += [describe(Anomaly(**one)) for one in validation.anomalies]
+    lines.append(f"{format_secs(validation.seconds)} in all")
+    return "\n".join(lines)

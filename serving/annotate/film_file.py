@@ -1,0 +1,76 @@
+"""Opens film files for libav, and reads on past what is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from emotion_faces.errors import UserError
+from emotion_faces.names import printable
+
+if TYPE_CHECKING:
+    import av
+    import av.container
+
+_BUFFER_BYTES = 1 << 18
+_MAX_FAILURES = 100
+"""Failed reads one after the other, without a packet between, after which the rest is lost."""
+
+
+@contextlib.contextmanager
+def open_film(path: pathlib.Path) -> Iterator[av.container.InputContainer]:
+    """Opens a film for libav, which may open nothing else: a hostile playlist calls no server.
+
+    Raises:
+      UserError: the file is missing, empty, or nothing that libav knows.
+    """
+    import av
+
+    name = printable(path)
+    # Through Python's own file: libav takes no path for a protocol, and any name will do.
+    try:
+        if not path.stat().st_size:
+            raise UserError(f"{name} is empty (0 bytes)")
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{name} can't be read: {error.strerror}") from None
+    with file:
+        try:
+            container = av.open(
+                file,
+                "r",
+                options={"protocol_whitelist": "none"},
+                metadata_errors="replace",
+                buffer_size=_BUFFER_BYTES,
+            )
+        except (av.FFmpegError, ValueError):
+            raise UserError(f"{name} is not a film that can be read, or it is damaged") from None
+        with container:
+            yield container
+
+
+def read_packets(
+    container: av.container.InputContainer, damage: list[str], *streams: av.stream.Stream
+) -> Generator[av.Packet[Any], None, None]:
+    """The packets of the streams, or of all; at the end an empty one for each, for its decoder.
+
+    What can't be read is passed over, and told once in `damage`.
+    """
+    import av
+
+    failures = 0
+    while True:
+        packets = container.demux(*streams)
+        try:
+            for packet in packets:
+                failures = 0
+                yield packet
+            return
+        except av.FFmpegError as error:
+            failures += 1
+            if not damage:
+                damage.append(f"it can't be read everywhere ({error.strerror})")
+            if failures > _MAX_FAILURES:
+                return

@@ -1,0 +1,61 @@
+"""Tells pictures and films by what is in a file, not by its name."""
+
+from __future__ import annotations
+
+import enum
+import pathlib
+
+from emotion_faces.picture_bytes import picture_format
+
+PICTURE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"}
+    | {".tif", ".tiff", ".webp"}
+)
+FILM_SUFFIXES = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+"""What a file is taken for where its content does not tell: it is damaged, say, and is named so."""
+
+_HEAD_BYTES = 512
+_FILM_BEGINNINGS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
+"""Matroska and WebM, Flash, MPEG program streams, ASF and WMV."""
+_SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P ", b"F4A "})
+_PACKET_BYTES = 188  # of an MPEG transport stream; each begins with this:
+_SYNC = 0x47
+
+
+class FileKind(enum.Enum):
+    """What a file is; OTHER is neither."""
+
+    PICTURE = "picture"
+    FILM = "film"
+    OTHER = "other"
+
+
+def kind_of_file(path: pathlib.Path) -> FileKind:
+    """What a file is by its first bytes, or by its suffix where they say nothing."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        head = b""  # whoever reads it says why it can't be read
+    if picture_format(head):
+        return FileKind.PICTURE
+    if _begins_film(head):
+        return FileKind.FILM
+    suffix = path.suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
+        return FileKind.PICTURE
+    return FileKind.FILM if suffix in FILM_SUFFIXES else FileKind.OTHER
+
+
+def _begins_film(head: bytes) -> bool:
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in _SOUND_BRANDS
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"AVI "
+    is_stream = len(head) > 2 * _PACKET_BYTES and all(
+        head[i * _PACKET_BYTES] == _SYNC for i in range(3)
+    )
+    return is_stream or head.startswith(_FILM_BEGINNINGS)

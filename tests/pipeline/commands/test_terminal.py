@@ -1,0 +1,177 @@
+import os
+import pathlib
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from emotion_pipeline.cli import main
+from emotion_pipeline.commands import sample_data
+from emotion_pipeline.commands.terminal import going_on, quiet
+
+EMOTION = pathlib.Path(sys.executable).with_name("emotion")
+
+
+def emotion(*arguments, **variables):
+    return subprocess.run(
+        [EMOTION, *map(str, arguments)],
+        capture_output=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **variables},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--data", "sample", "--root", "{file}"],
+        ["run", "--data", "sample", "--root", "{file}/below"],
+        ["validate", "sample", "--root", "{file}/below/further"],
+        ["schema", "infer", "sample", "--root", "{file}"],
+        ["sample-data", "{file}/below"],
+        ["sample-data", "{file}"],
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_named_in_one_line(arguments, tmp_path, capfd):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert main([one.format(file=file) for one in arguments]) == 1
+    printed = capfd.readouterr()
+    assert printed.err.startswith(f"emotion: {file}")
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert file.read_text() == "mine"
+
+
+def test_a_root_that_may_not_be_written_is_named(tmp_path):
+    tmp_path.chmod(0o755)
+    if os.geteuid() == 0:
+        # Permissions do not count for root; /proc takes new folders from nobody.
+        root = pathlib.Path("/proc/emotion")
+    else:
+        tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        root = tmp_path / "runs"
+    done = emotion("run", "--data", "sample", "--root", root)
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"emotion: {root}")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--data", "", "--root", "r"], "data: must be a source (--data), and not empty"),
+        (["run", "--data", "sample", "--root", ""], "root: must be a folder (--root)"),
+        (["run", "--set", "model_name=../../x"], "model_name: must be letters"),
+        (["run", "--seed", "-5"], "seed: must be from 0 to 4294967295 (2^32 - 1), got -5"),
+        (["run", "--seed", str(2**32)], "seed: must be from 0 to"),
+        (["run", "--config", ""], "--config : cannot be read"),
+        (["validate", ""], "data: must be a source"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_once(arguments, told, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert told in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample-data", ""],
+        ["predict", ""],
+        ["run", "--summary", ""],
+        ["validate", "x", "--json", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(arguments, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "is empty; give a path" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "latin-1:strict"},
+    ],
+)
+def test_what_a_terminal_cannot_spell_is_escaped(variables, tmp_path):
+    done = emotion("sample-data", tmp_path / "лица", "--images", 14, **variables)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b": drawn\n")
+    assert (tmp_path / "лица" / "images" / "train").is_dir()
+
+
+def test_a_warning_that_something_will_change_is_for_verbose_alone(monkeypatch):
+    def warn(options):
+        warnings.warn("you are using Python 3.10", FutureWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(sample_data, "execute", warn)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert main(["sample-data", "x"]) == 0
+        assert caught == []
+        warnings.simplefilter("always")
+        assert main(["sample-data", "x", "--verbose"]) == 0
+        assert [str(one.message) for one in caught] == ["you are using Python 3.10"]
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path):
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = subprocess.run(
+        [EMOTION, "sample-data", tmp_path / "faces"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        preexec_fn=small_files,
+    )
+    assert done.returncode == 1
+    assert "the disk is full or a limit of size is reached. Make room" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capfd):
+    with pytest.raises(SystemExit) as ended, going_on(), quiet(tmp_path / "log", False):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == (
+        "\nemotion: interrupted. Give the same command again: it goes on where it stopped\n"
+    )
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_keras_is_the_one_that_the_layers_need(tmp_path, monkeypatch, verbose):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    with quiet(tmp_path / "log", verbose):
+        assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
+
+
+@pytest.mark.slow
+def test_whoever_interrupts_a_run_is_told_that_it_goes_on(tmp_path):
+    command = [EMOTION, "validate", "sample", "--root", tmp_path / "runs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"ImageIngest" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.decode().endswith(
+        "emotion: interrupted. Give the same command again: it goes on where it stopped\n"
+    )
+    assert b"Traceback" not in errors

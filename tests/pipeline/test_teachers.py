@@ -1,0 +1,77 @@
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.modules.teachers import Teachers, soften, teachers_fingerprint
+from tests.serving.models import write_emotion
+
+NAMES = ["happy", "sad"]
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """Two folders of pushed versions: the second names the same classes in another order."""
+    folder = tmp_path_factory.mktemp("teachers")
+    for name, labels in (("one", NAMES), ("other", NAMES[::-1])):
+        write_model(folder / name / "3", labels)
+    return folder / "one", folder / "other"
+
+
+def write_model(folder, labels):
+    """Write a model that answers with a picture's mean brightness and the rest to one."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 48, 48, 1], tf.float32, name="pixels")])
+    def pixels(pixels):
+        bright = tf.reduce_mean(pixels, axis=[1, 2, 3])
+        return {"probabilities": tf.stack([bright, 1 - bright], axis=1)}
+
+    tf.saved_model.save(tf.Module(), str(folder), signatures={"pixels": pixels})
+    (folder / "assets.extra").mkdir()
+    (folder / "assets.extra" / "labels.txt").write_text("".join(f"{name}\n" for name in labels))
+
+
+def test_answers_with_the_mean_in_the_order_of_this_runs_classes(pushed):
+    pixels = tf.fill([2, 48, 48, 1], 0.75)
+    one = Teachers([str(pushed[0])], NAMES)(pixels)
+    both = Teachers([str(folder) for folder in pushed], NAMES)(pixels)
+    np.testing.assert_allclose(one, [[0.75, 0.25]] * 2, atol=1e-6)
+    np.testing.assert_allclose(both, [[0.5, 0.5]] * 2, atol=1e-6)
+
+
+def test_the_newest_version_teaches_and_its_content_is_known(pushed, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(pushed[0], folder)
+    before = teachers_fingerprint([str(folder)], NAMES)
+    assert before == teachers_fingerprint([str(pushed[0])], NAMES)
+    write_emotion(folder / "x")  # no number, no version
+    assert teachers_fingerprint([str(folder)], NAMES) == before
+    shutil.copytree(folder / "3", folder / "10")
+    with (folder / "10" / "saved_model.pb").open("ab") as file:
+        file.write(b"\0")
+    assert teachers_fingerprint([str(folder)], NAMES) != before
+    assert teachers_fingerprint([], NAMES) == ""
+
+
+def test_refuses_other_classes_and_folders_without_a_model(pushed, tmp_path):
+    with pytest.raises(
+        UserError, match=r"one/3 answers with the classes happy, sad; this run has a, b"
+    ):
+        Teachers([str(pushed[0])], ["a", "b"])
+    with pytest.raises(
+        UserError, match="nowhere has no SavedModel; name a folder of pushed versions"
+    ):
+        teachers_fingerprint([str(tmp_path / "nowhere")], NAMES)
+    shutil.copytree(pushed[0] / "3", tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "assets.extra")
+    with pytest.raises(UserError, match="bare does not name its classes"):
+        teachers_fingerprint([str(tmp_path / "bare")], NAMES)
+
+
+def test_softening_divides_the_logits():
+    logits = tf.constant([[2.0, 0.0, -4.0]])
+    found = soften(tf.nn.softmax(logits), 2.0)
+    np.testing.assert_allclose(found, tf.nn.softmax(logits / 2), atol=1e-5)
+    np.testing.assert_allclose(soften(tf.nn.softmax(logits), 1.0), tf.nn.softmax(logits), atol=1e-5)

@@ -1,0 +1,132 @@
+"""Links in the documents hold, and the commands in them are those of the program."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from emotion_pipeline.cli import make_parser
+from emotion_pipeline.commands import kubeflow
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.settings import parse_assignment, with_overrides
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "pipeline/shipped/*.md")
+    for path in REPOSITORY.glob(pattern)
+)
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+
+
+def code_lines(text: str) -> list[str]:
+    """Returns the lines of code blocks, those that go on after a backslash joined, without comments."""
+    lines, fenced, before = [], False, ""
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or (line.startswith("    ") and not before.startswith(("- ", "* "))):
+            lines.append(line.strip())
+        if line.strip() and not line.startswith(" "):
+            before = line
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
+    return [re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines()]
+
+
+def anchors(path: pathlib.Path) -> set[str]:
+    """Returns what a link may name within a document, as common hosts of Markdown make it of headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
+
+
+def commands() -> list[tuple[str, str]]:
+    """Returns document and command of every line that starts `emotion`."""
+    found = []
+    for path in DOCUMENTS:
+        for line in code_lines(path.read_text(encoding="utf-8")):
+            line = re.sub(r"^\$ ", "", line)
+            if re.match(r"(\.venv/bin/)?emotion ", line):
+                found.append((path.name, line))
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_hold(path):
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text):
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), f"{path.name}: {target} leads nowhere"
+        if anchor:
+            assert anchor in anchors(linked), f"{path.name}: {target}: no such heading"
+
+
+def test_there_are_commands_to_look_at():
+    assert len(commands()) > 30
+    assert {document for document, _ in commands()} >= {"README.md", "kubeflow.md", "scale.md"}
+
+
+@pytest.mark.parametrize(("document", "line"), commands())
+def test_commands_are_what_the_parser_takes(document, line, capsys):
+    # What may be left away stands in brackets, and is given here.
+    words = shlex.split(re.sub(r"[\[\]](?![^\s]*=\[)", " ", line) if "=[" not in line else line)[1:]
+    try:
+        options = make_parser().parse_args(words)
+    except SystemExit as ended:
+        if ended.code:
+            pytest.fail(f"{document}: {line}\n{capsys.readouterr().err}")
+        return  # --help, --version
+    if options.execute is kubeflow.execute and hasattr(options, "image"):
+        kubeflow._kubeflow_config(options)
+    for assignment in getattr(options, "assignments", ()):
+        if options.execute.__module__.endswith(".kubeflow") and hasattr(options, "package"):
+            continue  # a parameter of a package, checked against it
+        with_overrides(PipelineConfig(), parse_assignment(assignment))
+
+
+def test_flags_that_are_told_in_passing_exist():
+    known = set(
+        re.findall(r"(?<![\w-])--[a-z][a-z-]+", (REPOSITORY / "docs/commands.md").read_text())
+    )
+    for path in DOCUMENTS:
+        for code in re.findall(r"`(emotion [^`\n]+)`", path.read_text(encoding="utf-8")):
+            for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code):
+                assert flag in known, f"{path.name}: {code}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_benchmarks_and_targets_that_are_named_exist(path):
+    text = path.read_text(encoding="utf-8")
+    for call in re.findall(r"python -m (benchmarks\.[^`\n#|]+)", text):
+        module, *words = call.split()
+        file = REPOSITORY / (module.replace(".", "/") + ".py")
+        assert file.is_file(), f"{path.name}: {module}"
+        source = file.read_text(encoding="utf-8")
+        for flag in (word for word in words if re.fullmatch(r"--[a-z][\w-]*", word)):
+            assert f'"{flag}"' in source, f"{path.name}: {module} has no {flag}"
+    for file in re.findall(r"`(benchmarks/[\w/]+\.(?:py|sh))", text):
+        assert (REPOSITORY / file).is_file(), f"{path.name}: {file}"
+    for target in re.findall(r"(?:`|^ {4})make ([a-z]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"{path.name}: make {target}"
+
+
+def test_the_reference_is_what_the_code_says():
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "docs" / "reference.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_argument_says_what_it_is():
+    text = (REPOSITORY / "docs" / "commands.md").read_text()
+    assert "|  |" not in text
