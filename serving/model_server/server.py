@@ -110,9 +110,10 @@ class ModelServer:
                     target=self._poll_config, name="poll-config", daemon=True
                 )
                 self._config_poller.start()
-            self._start_grpc()
+            # gRPC last: whoever finds its port open finds the other one open too.
             if options.rest_api_port:
                 self._start_http()
+            self._start_grpc()
 
     def stop(self) -> bool:
         """Takes no new calls, lets those under way end, closes the ports and unloads the models.

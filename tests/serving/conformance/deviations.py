@@ -7,6 +7,9 @@ the table, and test_deviations.py keeps the three together.
 REASONS = {
     "test_deviation_wrong_rank_does_not_end_the_process": "with oneDNN, a wrong rank aborts it",
     "test_deviation_image_bombs_are_refused": "it decodes whatever the graph decodes",
+    "test_deviation_a_jpeg_of_many_scans_is_refused": "it decodes each scan over all pixels",
+    "test_deviation_only_what_the_model_decodes_is_taken": "it leaves formats to the graph",
+    "test_deviation_pixels_that_are_no_numbers_are_refused": "it answers them with a class",
     "test_deviation_a_tensor_that_states_a_size_without_sending_it_is_refused": (
         "it expands a lone value to any stated shape"
     ),

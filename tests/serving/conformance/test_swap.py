@@ -47,6 +47,10 @@ def test_deviation_a_backlog_of_versions_is_not_loaded(can_start, tmp_path):
     flags = ("--model_name=m", f"--model_base_path={base_path}")
     with harness.running(tmp_path / "log", *flags) as server:
         held, over = [], threading.Event()
+        started = time.monotonic()
+        models.copy_version(staged, base_path / "2")
+        server.wait_for("m", 2, "AVAILABLE", timeout=60)
+        alone = time.monotonic() - started
 
         def watch():
             while not over.wait(0.05):
@@ -55,20 +59,20 @@ def test_deviation_a_backlog_of_versions_is_not_loaded(can_start, tmp_path):
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        for version in range(2, 10):
+        for version in range(3, 11):
             models.copy_version(staged, base_path / str(version))
             time.sleep(0.2)
         pushed = time.monotonic()
-        server.wait_for("m", 9, "AVAILABLE", timeout=60)
+        server.wait_for("m", 10, "AVAILABLE", timeout=120)
         reached = time.monotonic() - pushed
         over.set()
         watcher.join()
         printed = server.output()
-    loaded = [version for version in range(2, 10) if f"version {version} is LOADING" in printed]
+    loaded = [version for version in range(3, 11) if f"version {version} is LOADING" in printed]
     assert 1 <= len(loaded) <= 3, loaded  # what a load under way let pass, and the newest
-    assert loaded[-1] == 9
+    assert loaded[-1] == 10
     assert max(held) == 2
-    assert reached < 2 * 4  # two loads, each twice its time on a busy machine
+    assert reached < 2 * alone + 3  # two loads; others may use the cores by turns
 
 
 LARGEST_AFTER, LARGEST_PEAK = 1.1, 2.0
