@@ -137,3 +137,4 @@ def test_the_command_the_server_and_the_client_work(installed, mine, drawn, tmp_
     finally:
         server.terminate()
         server.wait(60)
+        print((tmp_path / "server.log").read_text()[-3000:])
