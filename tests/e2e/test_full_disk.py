@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.e2e.conftest import COMMAND, REPOSITORY, SHORT, TIMEOUT_SECS, run_pipeline
 
 pytestmark = pytest.mark.slow

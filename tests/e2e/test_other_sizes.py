@@ -6,7 +6,7 @@ import cv2
 import pytest
 import tensorflow as tf
 
-from emotion_pipeline.components.sample_data import draw_sample
+from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.components.example_artifacts import example
 from tests.e2e.conftest import SHORT, emotion, run_pipeline
 
