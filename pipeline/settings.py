@@ -170,7 +170,7 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
     origin = typing.get_origin(hint)
     if origin is Mapping:
         item_hint = typing.get_args(hint)[1]
-        if isinstance(value, dict):
+        if isinstance(value, dict) and all(isinstance(key, str | _SpelledInt) for key in value):
             takes_lists = typing.get_origin(item_hint) is tuple
             return {
                 _convert(name, key, str): _convert(
