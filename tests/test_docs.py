@@ -16,7 +16,7 @@ from emotion_pipeline.settings import parse_assignment, with_overrides
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "pipeline/shipped/*.md")
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "pipeline/shipped/*/*.md")
     for path in REPOSITORY.glob(pattern)
 )
 MAKEFILE = (REPOSITORY / "Makefile").read_text()

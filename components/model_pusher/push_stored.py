@@ -52,7 +52,7 @@ def push_stored(model_dir: str, address: str) -> int:
         # Those that met once draw apart.
         version = max(int(time.time()), max(taken, default=0) + 1) + random.randint(0, 3 * attempt)
         claim = f"{address}/{_CLAIMS}/{version}/{uuid.uuid4().hex}"
-        _write(claim, b"")
+        _write(claim, b"claimed")  # Beam cannot write an empty object to S3.
         try:
             if _is_mine(address, version, claim):
                 for path in sorted(model, key=lambda path: (path == GRAPH_FILE, path)):

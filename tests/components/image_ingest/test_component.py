@@ -27,6 +27,7 @@ def run_executor(source, folder, **changes):
         "source": str(source),
         "cache_dir": str(folder / "cache"),
         "eval_fraction": 0.2,
+        "group_by": "",
         "max_pruned_fraction": 0.1,
         "class_names": "{}",
         "source_fingerprint": "",
