@@ -126,6 +126,22 @@ def test_names_fit_together():
         assert any(selector.items() <= one.items() for one in labels)
 
 
+def test_the_page_shares_its_calls_among_the_pods():
+    """Through a service without an address of its own, so that the name has each pod's."""
+    text = (DEPLOY / "kubernetes" / "page.yaml").read_text()
+    target = re.search(r'--server, "dns:///([\w-]+):(\d+)"', text)
+    (service,) = (
+        one
+        for one in objects()
+        if one["kind"] == "Service" and one["metadata"]["name"] == target[1]
+    )
+    assert service["spec"]["clusterIP"] == "None"
+    assert [port["port"] for port in service["spec"]["ports"]] == [int(target[2])]
+    # A pod that is new is found when a connection ends, which it would not by itself.
+    server = (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
+    assert "--grpc_channel_arguments=grpc.max_connection_age_ms=" in server
+
+
 def test_compose_binds_to_the_loopback_and_confines_every_service():
     assert set(COMPOSE["services"]) == {"model-server", "page", "tensorboard"}
     for name, service in COMPOSE["services"].items():
