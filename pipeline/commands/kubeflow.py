@@ -73,6 +73,11 @@ def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
         "--kaggle-secret", metavar="SECRET", help="secret with the keys username and key"
     )
     parser.add_argument(
+        "--restricted",
+        action="store_true",
+        help="for a namespace that enforces Pod Security's restricted (Kubeflow Pipelines 2.17)",
+    )
+    parser.add_argument(
         "--resources",
         metavar="[STEP=]cpus:N,memory:GB[,gpus:N]",
         action="append",
@@ -179,6 +184,7 @@ def _kubeflow_config(options: argparse.Namespace):
         **given,
         step_resources=steps,
         parameters=tuple(options.parameters),
+        restricted=options.restricted,
         vertex=options.vertex,
     )
 
