@@ -123,11 +123,13 @@ def test_a_run_that_fails_is_status_1_and_names_the_step_its_pod_and_its_log(
     api.logs[pod] = "\n".join(
         [*map(str, range(30)), "emotion: AnomalyGate: contempt has 21 images"]
     )
+    api.token = "s3cret"
+    options = ("--namespace", "team", "--token", "s3cret")
     if command == "submit":
-        assert submit(package, api.url, "--wait", "--namespace", "team") == 1
+        assert submit(package, api.url, "--wait", *options) == 1
     else:
-        assert submit(package, api.url, "--namespace", "team") == 0
-        assert wait(api.url, "--namespace", "team") == 1
+        assert submit(package, api.url, *options) == 0
+        assert wait(api.url, *options) == 1
     error = capsys.readouterr().err
     assert error.startswith("emotion: run run-1 ended as FAILED\nstep AnomalyGate failed\n")
     assert f"its pod: {pod}\n" in error
