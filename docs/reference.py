@@ -39,6 +39,7 @@ COMMANDS = """# Commands
 | 2 | a wrong argument or setting; nothing was begun |
 | 3 | `run`: the model was not blessed, so nothing was pushed |
 | 4 | `run`, `validate`: stopped at the data, by anomalies or a rule of yours; `schema diff`: the schemas differ |
+| 5 | `kubeflow submit --wait`, `kubeflow wait`: the server no longer tells of the run, which may well go on |
 | 130 | interrupted |
 """
 

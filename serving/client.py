@@ -35,8 +35,11 @@ MAX_BATCH_BYTES = 64 * 1024 * 1024
 """Encoded bytes in one request; a larger set of images goes in several."""
 
 _POLL_SECS = 0.2
-_RETRIES = json.dumps(
+_SERVICE_CONFIG = json.dumps(
     {
+        # A name with several addresses, as a headless service of Kubernetes has: each is asked in turn.
+        # gRPC's default, one connection to the first that answers, leaves the others idle.
+        "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
                 "name": [{}],
@@ -49,7 +52,7 @@ _RETRIES = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             }
-        ]
+        ],
     }
 )
 
@@ -123,7 +126,8 @@ class EmotionClient:
     """Asks a model server for predictions; use it as a context manager or `close()` it.
 
     Args:
-      server: HOST:PORT of the gRPC port.
+      server: HOST:PORT of the gRPC port, or another target of gRPC's, such as `dns:///NAME:PORT`; calls go
+        to all addresses of the name in turn.
       model_name: name the server has the model under.
       timeout_secs: deadline of each call, retries included.
       batch_size: most images in one request.
@@ -147,7 +151,7 @@ class EmotionClient:
         options = [
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
-            ("grpc.service_config", _RETRIES),
+            ("grpc.service_config", _SERVICE_CONFIG),
             # A call larger than this buffer (default 256 KiB) would not be sent again.
             ("grpc.per_rpc_retry_buffer_size", 2 * MAX_BATCH_BYTES),
         ]

@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from emotion_pipeline.commands.configure import read_settings
@@ -14,6 +15,9 @@ from emotion_pipeline.components.errors import UserError
 HELP = "Compile the pipeline for Kubeflow Pipelines, and submit it."
 
 TOKEN_VARIABLE = "KF_TOKEN"
+
+LOST_STATUS = 5
+"""The status of a run that could no longer be looked at, which is none of a run that failed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_submit_arguments(submitting)
     submitting.set_defaults(act=_submit)
-    for action in (compiling, submitting):
+    waiting = actions.add_parser("wait", help="follow a run to its end", description=_wait.__doc__)
+    waiting.add_argument("run", metavar="RUN", help="its id, as `submit` and `runs` tell it")
+    _add_server(waiting)
+    _add_patience(waiting)
+    waiting.set_defaults(act=_wait)
+    listing = actions.add_parser("runs", help="list the last runs", description=_runs.__doc__)
+    _add_server(listing)
+    listing.add_argument(
+        "--limit", metavar="N", type=_count, default=20, help="how many (%(default)s)"
+    )
+    listing.set_defaults(act=_runs)
+    for action in (compiling, submitting, waiting, listing):
         add_verbose(action, default=argparse.SUPPRESS)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Compiles or submits; returns the exit status."""
+    """Compiles, submits, waits or lists; returns the exit status."""
     return options.act(options)
 
 
@@ -58,6 +73,11 @@ def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
         "--kaggle-secret", metavar="SECRET", help="secret with the keys username and key"
     )
     parser.add_argument(
+        "--restricted",
+        action="store_true",
+        help="for a namespace that enforces Pod Security's restricted (Kubeflow Pipelines 2.17)",
+    )
+    parser.add_argument(
         "--resources",
         metavar="[STEP=]cpus:N,memory:GB[,gpus:N]",
         action="append",
@@ -77,7 +97,7 @@ def _add_compile_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_submit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("package", metavar="FILE.yaml", type=pathlib.Path, help="as compiled")
-    parser.add_argument("--host", required=True, help="such as http://127.0.0.1:8888")
+    _add_server(parser)
     parser.add_argument(
         "--param",
         dest="assignments",
@@ -87,10 +107,42 @@ def _add_submit_arguments(parser: argparse.ArgumentParser) -> None:
         help="a runtime parameter, such as train_epochs=20; may be repeated",
     )
     parser.add_argument("--experiment", default="emotion", help="made where it is not there")
-    parser.add_argument("--namespace", help="of a multi-user installation")
-    parser.add_argument("--token", help=f"bearer token; else {TOKEN_VARIABLE} of the environment")
     parser.add_argument("--pipeline-root", metavar="URI", help="in place of the compiled one")
     parser.add_argument("--wait", action="store_true", help="follow the run to its end")
+    _add_patience(parser)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", required=True, help="such as http://127.0.0.1:8888")
+    parser.add_argument("--namespace", help="of a multi-user installation")
+    parser.add_argument("--token", help=f"bearer token; else {TOKEN_VARIABLE} of the environment")
+
+
+def _add_patience(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--patience",
+        metavar="SECS",
+        type=_secs,
+        default=600.0,
+        help="how long the server may be silent while a run is followed (600)",
+    )
+
+
+def _secs(text: str) -> float:
+    try:
+        secs = float(text)
+    except ValueError:
+        secs = -1.0
+    if not 0 <= secs < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of seconds, 0 or more")
+    return secs
+
+
+def _count(text: str) -> int:
+    count = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= count <= 200:  # the most that the API gives at once
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 200")
+    return count
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -132,6 +184,7 @@ def _kubeflow_config(options: argparse.Namespace):
         **given,
         step_resources=steps,
         parameters=tuple(options.parameters),
+        restricted=options.restricted,
         vertex=options.vertex,
     )
 
@@ -147,15 +200,61 @@ def _submit(options: argparse.Namespace) -> int:
             print(f"emotion: --param {assignment}: expected NAME=VALUE", file=sys.stderr)
             return USAGE_STATUS
         parameters[name] = value
-    submit(
-        options.package,
-        options.host,
-        parameters=parameters,
-        experiment=options.experiment,
-        namespace=options.namespace,
-        token=options.token or os.environ.get(TOKEN_VARIABLE),
-        pipeline_root=options.pipeline_root,
-        wait=options.wait,
-        report=lambda line: print(line, flush=True),
+    return _told_apart(
+        lambda: submit(
+            options.package,
+            options.host,
+            parameters=parameters,
+            experiment=options.experiment,
+            pipeline_root=options.pipeline_root,
+            wait=options.wait,
+            patience_secs=options.patience,
+            report=_say,
+            **_server(options),
+        )
     )
+
+
+def _wait(options: argparse.Namespace) -> int:
+    """Follow a run that was started before to its end; the status is that of `submit --wait`."""
+    from emotion_pipeline.kubeflow.follow import wait
+
+    return _told_apart(
+        lambda: wait(
+            options.host,
+            options.run,
+            patience_secs=options.patience,
+            report=_say,
+            **_server(options),
+        )
+    )
+
+
+def _runs(options: argparse.Namespace) -> int:
+    """List the last runs that the server knows, the newest first: id, state, start (UTC), name."""
+    from emotion_pipeline.kubeflow.follow import list_runs
+
+    for run in list_runs(options.host, limit=options.limit, **_server(options)):
+        print(f"{run.run_id}  {run.state or '-':<10} {run.created:<19} {run.name}")
     return 0
+
+
+def _told_apart(act: Callable[[], object]) -> int:
+    """Follows a run; returns the exit status, that of a run out of sight apart from a failed one's."""
+    from emotion_pipeline.kubeflow.follow import RunLostError
+
+    try:
+        act()
+    except RunLostError as error:
+        print(f"emotion: {error}", file=sys.stderr)
+        return LOST_STATUS
+    return 0
+
+
+def _server(options: argparse.Namespace) -> dict[str, Any]:
+    token = options.token or os.environ.get(TOKEN_VARIABLE)
+    return {"namespace": options.namespace, "token": token}
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

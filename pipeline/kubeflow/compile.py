@@ -27,7 +27,7 @@ def compile_pipeline(config: PipelineConfig, kubeflow: KubeflowConfig) -> list[d
       kubeflow: Where and with what it runs.
 
     Returns:
-      The documents of the package: a PipelineSpec of schema 2.1.0 and, where something is mounted, a
+      The documents of the package: a PipelineSpec of schema 2.1.0 and, where Kubernetes adds something, a
       PlatformSpec, both as PipelineSpec's JSON has them. For Vertex AI one document: a PipelineJob
       with that PipelineSpec.
 

@@ -76,6 +76,8 @@ class KubeflowConfig:
       step_resources: By the step's name.
       gpu_type: What a GPU is called: Kubernetes' name of the resource, or Vertex AI's of the model.
       parameters: Settings that are runtime parameters besides `parameters.DEFAULT_PARAMETERS`.
+      restricted: Whether the steps say that they do not run as root, as Pod Security's `restricted` demands;
+        Kubeflow Pipelines that do not know the field refuse the package.
       vertex: Whether it is for Vertex AI: artifacts in Cloud Storage, no volumes, no secrets.
     """
 
@@ -90,6 +92,7 @@ class KubeflowConfig:
     )
     gpu_type: str = "nvidia.com/gpu"
     parameters: tuple[str, ...] = ()
+    restricted: bool = False
     vertex: bool = False
 
     def __post_init__(self):
@@ -119,6 +122,9 @@ class KubeflowConfig:
             ("--kaggle-secret", self.kaggle_secret),
         ):
             check(not value, name, value, "empty with --vertex, which has no volumes or secrets")
+        check(
+            not self.restricted, "--restricted", True, "left out with --vertex, which has no pods"
+        )
         if any(one.gpus for one in (self.resources, *self.step_resources.values())):
             known = "/" not in self.gpu_type
             check(

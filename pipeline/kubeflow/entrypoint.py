@@ -8,7 +8,7 @@ what the launcher of open-source Kubeflow Pipelines hands over look as TFX expec
   among TFX's own arguments;
 - the output `executor-logs` is the launcher's and unknown to TFX: it is left out;
 - `minio://`, `s3://` and `gs://` are read and written as the copies that the launcher keeps under
-  `/minio`, `/s3` and `/gcs`, and named as before in the output file;
+  `/minio`, `/s3` and `/gcs`, and named as before in the output file, in properties too;
 - an input artifact that is marked as absent is left out (`emotion_pipeline.components.pushed_model`);
 - the process ends without Python's finalisation, in which gRPC threads abort.
 """
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
     output_file = invocation["outputs"]["outputFile"]
     with open(output_file, encoding="utf-8") as file:
         output = json.load(file)
-    _map_uris(output, lambda uri: remote_uri(uri, root))
+    restore_uris(output, invocation, root)
     with open(output_file, "w", encoding="utf-8") as file:
         json.dump(output, file)
 
@@ -140,6 +140,39 @@ def adapt_invocation(
     for part in ("inputs", "outputs"):
         _map_uris(adapted[part], lambda uri: local_path(uri, root))
     return adapted
+
+
+def restore_uris(output: dict[str, Any], invocation: dict[str, Any], root: str) -> None:
+    """Names the artifacts of an ExecutorOutput message as before, in place.
+
+    Their properties may name artifacts as well, as a blessing does the models that were compared. Other paths
+    among them are nobody's copy and stay.
+
+    Args:
+      output: The message, as TFX writes it in JSON.
+      invocation: What `adapt_invocation` returned.
+      root: The folder in which the launcher's copies lie.
+    """
+    copies = [
+        artifact["uri"].rstrip("/")
+        for part in (invocation["inputs"], invocation["outputs"])
+        for value in part.get("artifacts", {}).values()
+        for artifact in value["artifacts"]
+    ]
+
+    def restored(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: restored(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [restored(one) for one in value]
+        is_one = isinstance(value, str) and any(
+            value == copy or value.startswith(f"{copy}/") for copy in copies
+        )
+        return remote_uri(value, root) if is_one else value
+
+    _map_uris(output, lambda uri: remote_uri(uri, root))
+    for value in output.get("artifacts", {}).values():
+        value["artifacts"] = [restored(artifact) for artifact in value["artifacts"]]
 
 
 def local_path(uri: str, root: str) -> str:

@@ -1,4 +1,4 @@
-"""What Kubernetes adds to the containers: volumes and secrets, the package's second document."""
+"""What Kubernetes adds to the containers: volumes, secrets, users, the package's second document."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _KAGGLE_KEYS = {"username": "KAGGLE_USERNAME", "key": "KAGGLE_KEY"}
 
 
 def platform_spec(spec: dict[str, Any], kubeflow: KubeflowConfig) -> dict[str, Any]:
-    """Returns the PlatformSpec to a PipelineSpec; empty where nothing is mounted.
+    """Returns the PlatformSpec to a PipelineSpec; empty where nothing is added.
 
     Every step gets the volumes: the pictures are read where they lie, and which step reads them is
     the graph's affair. The Kaggle key goes only to steps that read no artifact, one of which fetches.
@@ -32,6 +32,9 @@ def platform_spec(spec: dict[str, Any], kubeflow: KubeflowConfig) -> dict[str, A
                     ],
                 }
             ]
+        if kubeflow.restricted:
+            # The image has a user that is not root; Kubeflow sets the rest of `restricted` itself.
+            extras["securityContext"] = {"runAsNonRoot": True}
         if extras:
             executors[component["executorLabel"]] = extras
     if not executors:

@@ -2,33 +2,16 @@
 
 import contextlib
 import datetime
-import json
+import io
 import pathlib
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from emotion_pipeline.components.errors import UsageError, UserError
-
-_END_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-POLL_SECS = 10.0
-"""Between two looks at a run that is waited for."""
-
-_MAX_FAILED_POLLS = 5
-_FIRST_CALL_SECS = 15.0
-
-_HINTS = {
-    401: "give a token with --token or KF_TOKEN that the server accepts",
-    403: "the token's user may not do that in this namespace; see --namespace",
-    404: "is this the address of Kubeflow Pipelines' API, version 2.0 or later?",
-}
-
-
-class RunFailedError(UserError):
-    """A run ended in another state than SUCCEEDED."""
+from emotion_pipeline.components.errors import UsageError
+from emotion_pipeline.kubeflow.api import connect, explained
+from emotion_pipeline.kubeflow.follow import PATIENCE_SECS, follow, where_it_is
 
 
 def submit(
@@ -41,11 +24,10 @@ def submit(
     token: str | None = None,
     pipeline_root: str | None = None,
     wait: bool = False,
+    patience_secs: float = PATIENCE_SECS,
     report: Callable[[str], None] = print,
 ) -> str:
     """Uploads a package as a new version of its pipeline and starts a run of it.
-
-    The kfp client prints the addresses of the pipeline, the experiment and the run.
 
     Args:
       package: What `emotion kubeflow compile` wrote.
@@ -56,7 +38,8 @@ def submit(
       token: Bearer token.
       pipeline_root: Folder of the artifacts, in place of the compiled one.
       wait: Whether to follow the run to its end.
-      report: Told each change of the run's state.
+      patience_secs: How long the server may be silent while it is followed.
+      report: Told where the run is, and each change of its state.
 
     Returns:
       The run's id.
@@ -65,15 +48,15 @@ def submit(
       UsageError: The address, the package or a parameter is wrong.
       UserError: The server cannot be reached or refuses.
       RunFailedError: The run that was waited for did not succeed.
+      RunLostError: It may go on, and the server no longer tells.
     """
-    if not host.startswith(("http://", "https://")):
-        raise UsageError(f"--host {host}: must begin with http:// or https://")
     spec = read_package(package)
     arguments = parse_parameters(spec, parameters or {})
     name = spec["pipelineInfo"]["name"]
     now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f")
-    with _explained(host):
-        client = _client(host, namespace, token)
+    # The client prints addresses as if the API's own had Kubeflow's page.
+    with explained(host), contextlib.redirect_stdout(io.StringIO()):
+        client = connect(host, namespace, token)
         pipeline_id = client.get_pipeline_id(name)
         if pipeline_id is None:
             pipeline_id = client.upload_pipeline(str(package), pipeline_name=name).pipeline_id
@@ -92,8 +75,10 @@ def submit(
             params=arguments,
             pipeline_root=pipeline_root,
         ).run_id
-        if wait:
-            _follow(client, run_id, report)
+    report(where_it_is(host, run_id, namespace))
+    if wait:
+        steps = tuple(spec["root"].get("dag", {}).get("tasks", {}))
+        follow(client, host, run_id, report, namespace, steps, patience_secs)
     return run_id
 
 
@@ -150,110 +135,3 @@ def _parse(name: str, text: str, declared: Mapping[str, Any]) -> Any:
             f"--param {name}={text}: expected {expected.get(kind, 'true or false')}"
         ) from None
     return text
-
-
-def _client(host: str, namespace: str | None, token: str | None):
-    """Returns the kfp client, once the server has answered.
-
-    The client's own first call is tried five times, whatever the answer, and waits for ever.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import kfp.client
-        import kfp_server_api
-
-        configuration = kfp_server_api.Configuration(host=host.rstrip("/"))
-        if token:
-            configuration.api_key = {"authorization": token}
-            configuration.api_key_prefix = {"authorization": "Bearer"}
-        health = kfp_server_api.HealthzServiceApi(kfp_server_api.ApiClient(configuration))
-        # The method is named for its service too in the client of newer versions: in 2.17.3, not in 2.0.5.
-        ask = getattr(health, "healthz_service_get_healthz", None) or health.get_healthz
-        answer = ask(_request_timeout=_FIRST_CALL_SECS, _preload_content=False)
-        json.loads(answer.data)  # a page of some other server is no JSON
-        return kfp.client.Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
-
-
-def _follow(client, run_id: str, report: Callable[[str], None]) -> None:
-    """Reports each change of a run's state until it has ended.
-
-    Raises:
-      RunFailedError: It did not succeed.
-    """
-    told = None
-    failed_polls = 0
-    while True:
-        try:
-            run = client.get_run(run_id)
-            failed_polls = 0
-        except Exception as error:
-            failed_polls += 1
-            if failed_polls == _MAX_FAILED_POLLS or not _may_pass(error):
-                raise
-            time.sleep(POLL_SECS)
-            continue
-        if run.state != told:
-            told = run.state
-            report(f"run {run_id}: {told}")
-        if told in _END_STATES:
-            break
-        time.sleep(POLL_SECS)
-    if told == "SUCCEEDED":
-        return
-    lines = [f"run {run_id} ended as {told}"]
-    if run.error and run.error.message:
-        lines.append(run.error.message)
-    details = (run.run_details.task_details if run.run_details else None) or []
-    lines += [
-        f"step {task.display_name}: {task.error.message if task.error else task.state}"
-        for task in details
-        if task.state == "FAILED"
-    ]
-    raise RunFailedError("\n".join(lines))
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether a failed call may well succeed the next time: the network, or the server's trouble."""
-    import kfp_server_api
-    import urllib3
-
-    if isinstance(error, kfp_server_api.ApiException):
-        return error.status >= 500
-    return isinstance(error, urllib3.exceptions.HTTPError | OSError)
-
-
-@contextlib.contextmanager
-def _explained(host: str) -> Iterator[None]:
-    """Turns what the client raises into UserErrors that say what to do."""
-    import kfp_server_api
-    import urllib3
-
-    try:
-        yield
-    except kfp_server_api.ApiException as error:
-        hint = _HINTS.get(error.status, "see the log of the API server")
-        raise UserError(
-            f"--host {host}: answered {error.status} {error.reason}: {_message(error.body)}; {hint}"
-        ) from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise UserError(
-            f"--host {host}: cannot be reached: {error}. Where the API is inside a cluster, "
-            "`kubectl port-forward -n kubeflow svc/ml-pipeline 8888` brings it to "
-            "http://127.0.0.1:8888."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"--host {host}: gave an answer that makes no sense: {error}") from error
-
-
-def _message(body: Any) -> str:
-    """Returns the message in an error's body, which is JSON from the API and HTML from proxies."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    try:
-        answer = yaml.safe_load(text)
-    except yaml.YAMLError:
-        answer = None
-    if isinstance(answer, dict):
-        text = str(
-            answer.get("error_message") or answer.get("message") or answer.get("error") or ""
-        )
-    return text.strip()[:500] or "no message"

@@ -1,7 +1,9 @@
 """A server on the loopback that answers as Kubeflow Pipelines' API server does.
 
 The routes and messages are those of its v2beta1 API, as the kfp client's own generated code names them.
-What a body may hold is checked against the client's models.
+What a body may hold is checked against the client's models. What it tells of a run that failed is as a Kubeflow
+Pipelines of August 2026 with Argo 4.0 told it: the nodes of Argo's workflow, without an error and without a node's
+own id, and no error of the run.
 """
 
 import contextlib
@@ -16,6 +18,10 @@ from typing import Any
 
 import kfp_server_api
 
+from emotion_pipeline.kubeflow.nodes import fnv1a
+
+WORKFLOW = "emotion-j5nvq"
+
 _API = "/apis/v2beta1"
 
 
@@ -25,6 +31,7 @@ class FakeApi:
     pipelines, versions, experiments, runs: what was made, by id. states: what a run's next looks
     show; the last one stays. failures: status codes by `METHOD path`, answered in place of the route.
     requests: `METHOD path` of every request. token: what must be sent, where it is not empty.
+    failed: the step that fails where a state is FAILED. logs: of pods, by their names.
     """
 
     def __init__(self):
@@ -32,6 +39,8 @@ class FakeApi:
         self.token = ""
         self.states = ["PENDING", "RUNNING", "SUCCEEDED"]
         self.failures: dict[str, int] = {}
+        self.failed = "AnomalyGate"
+        self.logs: dict[str, str] = {}
         self.requests: list[str] = []
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.versions: dict[str, dict[str, Any]] = {}
@@ -79,8 +88,17 @@ class FakeApi:
             run["run_id"] = f"run-{len(self.runs) + 1}"
             self.runs[run["run_id"]] = run
             return 200, run
+        if call == "GET /runs":
+            assert query["sort_by"] == "created_at desc"
+            runs = [self._look(run_id) for run_id in reversed(self.runs)]
+            return 200, {"runs": runs[: int(query["page_size"])], "total_size": len(runs)}
         if match := re.fullmatch(r"GET /runs/([^/]+)", call):
+            if match[1] not in self.runs:
+                return 404, {"code": 5, "message": f"Run {match[1]} not found", "details": []}
             return 200, self._look(match[1])
+        match = re.fullmatch(r"GET /apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", call)
+        if match and match[2] in self.logs:
+            return 200, self.logs[match[2]]
         return 404, {"code": 5, "message": "Not Found", "details": []}
 
     def _add_version(self, pipeline_id: str, name: str, headers: Any, body: bytes) -> dict:
@@ -98,20 +116,59 @@ class FakeApi:
 
     def _look(self, run_id: str) -> dict[str, Any]:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        run = {**self.runs[run_id], "state": state}
+        history = [{"update_time": "2026-08-30T10:00:00Z"}]  # of no state at all
+        run = {**self.runs[run_id], "created_at": "2026-08-30T10:00:00Z", "state_history": history}
+        if state:
+            run["state"] = state
+            history.append({"update_time": "2026-08-30T10:00:01Z", "state": state})
         if state == "FAILED":
-            run["error"] = {"code": 2, "message": "the workflow failed"}
             run["run_details"] = {
-                "task_details": [
-                    {"display_name": "ImageIngest", "state": "SUCCEEDED"},
-                    {
-                        "display_name": "AnomalyGate",
-                        "state": "FAILED",
-                        "error": {"code": 2, "message": "exit status 1"},
-                    },
-                ]
+                "task_details": argo_nodes(run_id, ["ImageIngest", "StatisticsGen"], self.failed)
             }
         return run
+
+
+def argo_nodes(run_id: str, succeeded: list[str], failed: str) -> list[dict[str, Any]]:
+    """Returns task details of a run in which one step has failed after others, in an order of no meaning."""
+    whole = f"{WORKFLOW}(0)"
+    nodes = [(WORKFLOW, "FAILED", [whole]), (whole, "FAILED", [f"{whole}.root-driver"]),
+             (f"{whole}.root-driver", "SUCCEEDED", [f"{whole}.root"]),
+             (f"{whole}.root", "FAILED", [f"{whole}.root.{succeeded[0]}-driver"])]  # fmt: skip
+    steps = [*succeeded, failed]
+    for step, after in zip(steps, [*steps[1:], ""], strict=True):
+        path, state = f"{whole}.root.{step}", "FAILED" if step == failed else "SUCCEEDED"
+        nodes += [
+            (f"{path}-driver", "SUCCEEDED", [path]),
+            (path, state, [f"{path}.executor"]),
+            (f"{path}.executor", state, [f"{path}.executor(0)"]),
+            (f"{path}.executor(0)", state, [f"{whole}.root.{after}-driver"] if after else []),
+        ]
+    return sorted(
+        (
+            {
+                "run_id": run_id,
+                "task_id": f"{fnv1a(path[::-1].encode()):08x}-0000-4000-8000-000000000000",
+                "display_name": path.rpartition(".")[2],
+                "create_time": "2026-08-30T10:00:00Z",
+                "state": state,
+                "state_history": [{"update_time": "2026-08-30T10:00:00Z"}],
+                "child_tasks": [{"pod_name": node_id(child)} for child in children],
+            }
+            for path, state, children in nodes
+        ),
+        key=lambda one: one["task_id"],
+    )
+
+
+def node_id(path: str) -> str:
+    """Returns Argo's id of the node at a path."""
+    return f"{WORKFLOW}-{fnv1a(path.encode())}"
+
+
+def pod_of(step: str, last: str = "executor(0)") -> str:
+    """Returns the name of a step's pod."""
+    value = fnv1a(f"{WORKFLOW}(0).root.{step}.{last}".encode())
+    return f"{WORKFLOW}-system-container-impl-{value}"
 
 
 def _listed(key: str, things: dict[str, dict], query: dict[str, str]) -> dict[str, Any]:
@@ -136,9 +193,10 @@ def serve_api() -> Iterator[FakeApi]:
         def _handle(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, message = api.answer(self.command, self.path, self.headers, body)
-            content = json.dumps(message).encode()
+            is_text = isinstance(message, str)
+            content = (message if is_text else json.dumps(message)).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -93,6 +93,22 @@ def test_platform_document_is_read_back_too(documents):
         ]
 
 
+def test_restricted_steps_say_that_they_do_not_run_as_root(documents):
+    """As the field is called in KubernetesExecutorConfig of kfp-kubernetes 2.17.3; the locked one has none."""
+    from emotion_pipeline.kubeflow.platform import platform_spec
+
+    spec = documents[0]
+    bare = platform_spec(spec, KubeflowConfig(data_claim="", models_claim="", restricted=True))
+    assert executors(bare["platforms"]["kubernetes"]) == {
+        label: {"securityContext": {"runAsNonRoot": True}} for label in executors(spec)
+    }
+    assert "securityContext" not in str(documents[1])
+    with pytest.raises(UserError, match="--restricted"):
+        KubeflowConfig(
+            pipeline_root="gs://b/r", data_claim="", models_claim="", restricted=True, vertex=True
+        )
+
+
 def test_the_kaggle_key_goes_only_where_no_artifact_is_read(documents):
     spec, platform = documents
     given = {

@@ -3,7 +3,12 @@
 import pytest
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.kubeflow.entrypoint import adapt_invocation, local_path, remote_uri
+from emotion_pipeline.kubeflow.entrypoint import (
+    adapt_invocation,
+    local_path,
+    remote_uri,
+    restore_uris,
+)
 
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 SPEC = {"artifacts": {"model": {"artifactType": MODEL}, "baseline": {"artifactType": MODEL}}}
@@ -55,6 +60,44 @@ def test_the_message_itself_is_not_changed():
     given = invocation()
     adapt_invocation(given, SPEC, "/")
     assert given == before
+
+
+def test_what_a_blessing_says_of_models_is_named_as_before_too():
+    given = invocation()
+    given["inputs"]["artifacts"]["baseline"] = artifact("minio://bucket/a/baseline", absent=0.0)
+    adapted = adapt_invocation(given, SPEC, "/")
+    output = {
+        "artifacts": {
+            "blessing": {
+                "artifacts": [
+                    {
+                        "uri": "/s3/bucket/b",
+                        "metadata": {
+                            "current_model": "/minio/bucket/a/model",
+                            "baseline_model": "/minio/bucket/a/baseline/Format-Serving",
+                            "blessed": 1,
+                            "pushed_destination": "/mnt/models/emotion",
+                            "near": "/minio/bucket/a/model2",
+                        },
+                        "customProperties": {"m": {"stringValue": "/minio/bucket/a/model/"}},
+                    }
+                ]
+            }
+        }
+    }
+    restore_uris(output, adapted, "/")
+    (blessing,) = output["artifacts"]["blessing"]["artifacts"]
+    assert blessing == {
+        "uri": "s3://bucket/b",
+        "metadata": {
+            "current_model": "minio://bucket/a/model",
+            "baseline_model": "minio://bucket/a/baseline/Format-Serving",
+            "blessed": 1,
+            "pushed_destination": "/mnt/models/emotion",
+            "near": "/minio/bucket/a/model2",
+        },
+        "customProperties": {"m": {"stringValue": "minio://bucket/a/model/"}},
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from emotion_pipeline.kubeflow.config import KubeflowConfig
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "serving" / "deploy"
+PIPELINE_DEPLOY = REPOSITORY / "pipeline" / "deploy"
+OWNERS = [PIPELINE_DEPLOY / "volume-owner.yaml", PIPELINE_DEPLOY / "flink" / "volume-owner.yaml"]
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KUBERNETES_VERSION = "1.30"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -38,9 +40,63 @@ def objects():
         yield from yaml.safe_load_all(path.read_text())
 
 
+def pods(paths):
+    """Yields the names and PodSpecs of the workloads in some files."""
+    for path in paths:
+        for one in yaml.safe_load_all(path.read_text()):
+            if one["kind"] in ("Deployment", "Job"):
+                yield one["metadata"]["name"], one["spec"]["template"]["spec"]
+
+
+def breaches_of_restricted(pod):
+    """Yields what Pod Security's "restricted" would refuse in a PodSpec, by its rules for 1.30."""
+    whole = pod.get("securityContext", {})
+    if any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
+        yield "a namespace of the host"
+    kinds = {"name", "configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+    if any(set(volume) - kinds for volume in pod.get("volumes", [])):
+        yield "a kind of volume"
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
+        own = container.get("securityContext", {})
+        security = {**whole, **own}
+        capabilities = own.get("capabilities", {})
+        if security.get("runAsNonRoot") is not True or security.get("runAsUser") == 0:
+            yield "runAsNonRoot"
+        if security.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            yield "seccompProfile"
+        if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+            yield "privileges"
+        if "ALL" not in capabilities.get("drop", []) or set(capabilities.get("add", [])) - {
+            "NET_BIND_SERVICE"
+        }:
+            yield "capabilities"
+
+
+def test_a_namespace_that_enforces_restricted_takes_every_pod_but_the_owners():
+    flink = [PIPELINE_DEPLOY / "flink" / name for name in ("flink.yaml", "run.yaml")]
+    found = {name: list(breaches_of_restricted(pod)) for name, pod in pods([*MANIFESTS, *flink])}
+    assert found == {
+        name: []
+        for name in ("emotion-model-server", "emotion-page", "flink-jobmanager",
+                     "flink-taskmanager", "beam-job-server", "emotion-run")
+    }  # fmt: skip
+    for _, pod in pods(OWNERS):
+        assert list(breaches_of_restricted(pod)) == ["runAsNonRoot", "capabilities"]
+
+
+def test_every_volume_that_pods_write_can_be_given_to_their_user():
+    claims = set(re.findall(r"claimName: ([\w-]+)", "".join(path.read_text() for path in OWNERS)))
+    assert claims == {KubeflowConfig().data_claim, KubeflowConfig().models_claim, "emotion-shared"}
+    for _, pod in pods(OWNERS):
+        (container,) = pod["containers"]
+        assert container["command"][2] == "10001:10001"
+        assert container["command"][3:] == [m["mountPath"] for m in container["volumeMounts"]]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN"]}
+
+
 def test_manifests_are_valid():
     assert len(MANIFESTS) >= 4
-    for path in MANIFESTS:
+    for path in [*MANIFESTS, *OWNERS]:
         is_valid, output = validate(path)
         assert is_valid, output
 
@@ -124,6 +180,22 @@ def test_names_fit_together():
     ]
     for selector in selectors:
         assert any(selector.items() <= one.items() for one in labels)
+
+
+def test_the_page_shares_its_calls_among_the_pods():
+    """Through a service without an address of its own, so that the name has each pod's."""
+    text = (DEPLOY / "kubernetes" / "page.yaml").read_text()
+    target = re.search(r'--server, "dns:///([\w-]+):(\d+)"', text)
+    (service,) = (
+        one
+        for one in objects()
+        if one["kind"] == "Service" and one["metadata"]["name"] == target[1]
+    )
+    assert service["spec"]["clusterIP"] == "None"
+    assert [port["port"] for port in service["spec"]["ports"]] == [int(target[2])]
+    # A pod that is new is found when a connection ends, which it would not by itself.
+    server = (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
+    assert "--grpc_channel_arguments=grpc.max_connection_age_ms=" in server
 
 
 def test_compose_binds_to_the_loopback_and_confines_every_service():

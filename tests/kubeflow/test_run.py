@@ -70,6 +70,8 @@ def test_the_pushed_model_is_the_next_baseline(compiled, whole_run):
     assert (model["absent"], model["pushed_version"]) == (0, version)
     blessing = whole_run.repeat("Evaluator").outputs["blessing"]["metadata"]
     assert blessing["blessed"] == 1
+    assert blessing["baseline_model"] == whole_run.tasks["PushedModel"].outputs["model"]["uri"]
+    assert blessing["current_model"] == whole_run.tasks["Trainer"].outputs["model"]["uri"]
     assert blessing["baseline_model_id"] == whole_run.tasks["PushedModel"].outputs["model"]["name"]
 
 

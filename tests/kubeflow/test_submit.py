@@ -1,15 +1,16 @@
-"""What `emotion kubeflow submit` sends, and what it says when something is wrong."""
+"""What `emotion kubeflow submit`, `wait` and `runs` send, and what they say when something is wrong."""
 
 import http.server
 import socket
 import threading
+import time
 
 import pytest
 import yaml
 
 from emotion_pipeline.cli import main
-from emotion_pipeline.kubeflow import submit as submit_module
-from tests.kubeflow.fake_api import serve_api
+from emotion_pipeline.kubeflow import follow as follow_module
+from tests.kubeflow.fake_api import pod_of, serve_api
 
 SPEC = {
     "pipelineInfo": {"name": "emotion"},
@@ -43,13 +44,17 @@ def package(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _quick_polls(monkeypatch):
-    monkeypatch.setattr(submit_module, "POLL_SECS", 0.01)
+    monkeypatch.setattr(follow_module, "POLL_SECS", 0.01)
     for name in ("KF_TOKEN", "KF_PIPELINES_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
 
 def submit(package, host, *arguments):
     return main(["kubeflow", "submit", str(package), "--host", host, *arguments])
+
+
+def wait(host, *arguments):
+    return main(["kubeflow", "wait", "run-1", "--host", host, *arguments])
 
 
 def test_uploads_the_package_makes_the_experiment_and_starts_a_run(api, package, capsys):
@@ -78,7 +83,11 @@ def test_uploads_the_package_makes_the_experiment_and_starts_a_run(api, package,
         "pipeline_root": "s3://bucket/root",
     }
     output = capsys.readouterr().out
-    assert f"{api.url}/#/runs/details/run-1" in output
+    # The API's port has no page: the addresses that the kfp client prints lead nowhere.
+    assert f"{api.url}/#" not in output
+    assert "svc/ml-pipeline-ui 8080:80" in output
+    assert "http://127.0.0.1:8080/#/runs/details/run-1" in output
+    assert f"emotion kubeflow wait run-1 --host {api.url}" in output
     assert output.splitlines()[-3:] == [
         "run run-1: PENDING", "run run-1: RUNNING", "run run-1: SUCCEEDED",
     ]  # fmt: skip
@@ -105,14 +114,56 @@ def test_token_is_sent_as_bearer(api, package, monkeypatch, capsys):
     assert submit(package, api.url) == 0
 
 
-def test_a_run_that_fails_is_status_1_and_names_the_step(api, package, capsys):
+@pytest.mark.parametrize("command", ["submit", "wait"])
+def test_a_run_that_fails_is_status_1_and_names_the_step_its_pod_and_its_log(
+    api, package, capsys, command
+):
     api.states = ["RUNNING", "FAILED"]
+    pod = pod_of("AnomalyGate")
+    api.logs[pod] = "\n".join(
+        [*map(str, range(30)), "emotion: AnomalyGate: contempt has 21 images"]
+    )
+    api.token = "s3cret"
+    options = ("--namespace", "team", "--token", "s3cret")
+    if command == "submit":
+        assert submit(package, api.url, "--wait", *options) == 1
+    else:
+        assert submit(package, api.url, *options) == 0
+        assert wait(api.url, *options) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("emotion: run run-1 ended as FAILED\nstep AnomalyGate failed\n")
+    assert f"its pod: {pod}\n" in error
+    assert "\n    11\n" in error
+    assert "\n    10\n" not in error
+    assert "\n    emotion: AnomalyGate: contempt has 21 images\n" in error
+    assert error.endswith(f"its log: kubectl logs -n team {pod} -c main\n")
+    for other in ("executor", "root", "step emotion", "ImageIngest", "StatisticsGen", "None"):
+        assert other not in error.replace(pod, "")
+
+
+def test_a_failed_run_whose_step_is_not_told_says_how_to_read_the_logs(api, package, capsys):
+    answer = api.answer
+
+    def bare(method, url, headers, body):
+        status, message = answer(method, url, headers, body)
+        if method == "GET" and url.endswith("/runs/run-1"):
+            for node in message.get("run_details", {}).get("task_details", []):
+                node.pop("child_tasks")
+                node["display_name"] = "executor(0)"
+        return status, message
+
+    api.answer, api.states = bare, ["FAILED"]
     assert submit(package, api.url, "--wait") == 1
     error = capsys.readouterr().err
-    assert "run run-1 ended as FAILED" in error
-    assert "the workflow failed" in error
-    assert "step AnomalyGate: exit status 1" in error
-    assert "ImageIngest" not in error
+    assert "which step failed the server does not tell" in error
+    assert "kubectl logs -n kubeflow -l pipeline/runid=run-1 --prefix --tail=20 -c main" in error
+
+
+def test_an_empty_state_is_not_told(api, package, capsys):
+    api.states = ["", "PENDING", "", "RUNNING", "", "SUCCEEDED"]
+    assert submit(package, api.url, "--wait") == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run run-1:")]
+    assert told == ["run run-1: PENDING", "run run-1: RUNNING", "run run-1: SUCCEEDED"]
 
 
 def test_a_run_that_is_canceled_is_status_1(api, package, capsys):
@@ -128,7 +179,6 @@ def test_a_run_that_is_canceled_is_status_1(api, package, capsys):
         ("POST /pipelines/upload", 500, "see the log of the API server"),
         ("POST /runs", 500, "planted 500"),
         ("POST /runs", 403, "--namespace"),
-        ("GET /runs/run-1", 500, "planted 500"),
     ],
 )
 def test_refusals_are_told_with_what_to_do(api, package, capsys, call, status, message):
@@ -140,8 +190,8 @@ def test_refusals_are_told_with_what_to_do(api, package, capsys, call, status, m
     assert "Traceback" not in error
 
 
-def test_a_look_that_fails_now_and_then_is_tried_again(api, package, capsys):
-    answer, looks = api.answer, iter([503, 200, 502, 200, 200, 200])
+def test_looks_that_fail_for_a_while_are_tried_again(api, package, capsys):
+    answer, looks = api.answer, iter([503] * 8 + [200] + [502] * 8 + [200, 200])
 
     def shaky(method, url, headers, body):
         if method == "GET" and "/runs/" in url and (status := next(looks)) != 200:
@@ -150,7 +200,63 @@ def test_a_look_that_fails_now_and_then_is_tried_again(api, package, capsys):
 
     api.answer = shaky
     assert submit(package, api.url, "--wait") == 0
-    assert "run run-1: SUCCEEDED" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "run run-1: SUCCEEDED" in output
+    assert output.count("the server does not answer, asking again") == 2
+
+
+@pytest.mark.parametrize(("status", "patience"), [(500, 0.2), (401, 600), (404, 600)])
+def test_a_run_out_of_sight_has_another_status_than_one_that_failed(
+    api, package, capsys, status, patience
+):
+    """Broken for longer than the patience, or refused, which patience does not help."""
+    api.failures = {"GET /runs/run-1": status}
+    start = time.monotonic()
+    assert submit(package, api.url, "--wait", "--patience", str(patience)) == 5
+    assert time.monotonic() - start < 30
+    error = capsys.readouterr().err
+    assert "run run-1 is out of sight, and may well go on" in error
+    assert f"answered {status}" in error
+    assert f"`emotion kubeflow wait run-1 --host {api.url}`" in error
+
+
+def test_wait_takes_a_run_up_again(api, package, capsys):
+    assert submit(package, api.url) == 0
+    assert wait(api.url) == 0
+    assert capsys.readouterr().out.endswith("run run-1: RUNNING\nrun run-1: SUCCEEDED\n")
+    api.states = ["CANCELED"]
+    assert wait(api.url) == 1
+
+
+def test_wait_tells_an_unknown_run_and_a_server_that_is_not_there(api, capsys):
+    assert wait(api.url) == 2
+    error = capsys.readouterr().err
+    assert f"run-1: the server knows no such run; `emotion kubeflow runs --host {api.url}`" in error
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    assert wait(f"http://127.0.0.1:{port}") == 5
+    assert "kubectl port-forward" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("patience", ["-1", "nan", "inf", "soon"])
+def test_patience_is_a_number_of_seconds(api, patience):
+    with pytest.raises(SystemExit, match="2"):
+        wait(api.url, "--patience", patience)
+
+
+def test_runs_lists_the_newest_first(api, package, capsys):
+    assert main(["kubeflow", "runs", "--host", api.url]) == 0
+    assert capsys.readouterr().out == ""
+    for _ in range(3):
+        submit(package, api.url)
+    api.states = ["RUNNING", ""]
+    capsys.readouterr()
+    assert main(["kubeflow", "runs", "--host", api.url, "--limit", "2"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[:4] == ["run-3", "RUNNING", "2026-08-30", "10:00:00"]
+    assert second.split()[:2] == ["run-2", "-"]
+    assert "emotion" in first
 
 
 def test_unreachable_host(package, capsys):

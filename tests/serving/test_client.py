@@ -1,4 +1,8 @@
 import concurrent.futures
+import contextlib
+import socket
+import threading
+import time
 
 import grpc
 import numpy as np
@@ -52,16 +56,49 @@ class FakeServer(
         return response
 
 
-@pytest.fixture
-def fake():
+@contextlib.contextmanager
+def serving(address="127.0.0.1:0"):
     servicer = FakeServer()
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    servicer.port = server.add_insecure_port(address)
+    servicer.address = f"127.0.0.1:{servicer.port}"
+    servicer.stop = lambda: server.stop(None).wait()
     server.start()
     yield servicer
-    server.stop(None)
+    servicer.stop()
+
+
+@pytest.fixture
+def fake():
+    with serving() as servicer:
+        yield servicer
+
+
+@contextlib.contextmanager
+def name_server(*addresses):
+    """Yields HOST:PORT of a server of DNS in which every name has these IPv4 addresses, and no others."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+
+        def answer():
+            while len(asked := listener.recvfrom(512)) == 2 and len(asked[0]) > 12:
+                request, client_address = asked
+                end = request.index(b"\0", 12) + 5  # of the question: name, type, class
+                is_a = request[end - 4 : end - 2] == b"\0\1"
+                records = addresses if is_a else ()
+                reply = request[:2] + b"\x81\x80\0\1" + bytes([0, len(records)]) + bytes(4)
+                reply += request[12:end]
+                for address in records:  # the question's name, A, IN, 5 s, 4 bytes
+                    reply += b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4" + socket.inet_aton(address)
+                listener.sendto(reply, client_address)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.sendto(b"", listener.getsockname())
+        thread.join()
 
 
 HAPPY = client.Prediction("happy", {"happy": 0.75, "sad": 0.25}, 7)
@@ -71,6 +108,34 @@ def test_batches_in_order(fake):
     with client.EmotionClient(fake.address, batch_size=2) as emotion:
         assert emotion.predict([b"a", b"b", b"c"]) == [HAPPY] * 3
     assert fake.batches == [[b"a", b"b"], [b"c"]]
+
+
+def test_calls_go_in_turn_to_all_addresses_of_a_name():
+    """As those of a headless service's pods; one that ends is left out, without an error."""
+    with (
+        serving() as first,
+        serving(f"127.0.0.2:{first.port}") as second,
+        name_server("127.0.0.1", "127.0.0.2") as dns,
+        client.EmotionClient(f"dns://{dns}/model-server.test:{first.port}") as emotion,
+    ):
+        give_up_at = time.monotonic() + 60
+        while not (first.batches and second.batches) and time.monotonic() < give_up_at:
+            emotion.predict([b"a"])
+        before = len(first.batches), len(second.batches)
+        for _ in range(40):
+            assert emotion.predict([b"a"]) == [HAPPY]
+        assert (len(first.batches) - before[0], len(second.batches) - before[1]) == (20, 20)
+        second.stop()
+        before = len(first.batches), len(second.batches)
+        for _ in range(20):
+            assert emotion.predict([b"a"]) == [HAPPY]
+        assert (len(first.batches) - before[0], len(second.batches) - before[1]) == (20, 0)
+
+
+@pytest.mark.parametrize("scheme", ["", "dns:///", "ipv4:"])
+def test_targets_of_one_address(fake, scheme):
+    with client.EmotionClient(scheme + fake.address) as emotion:
+        assert emotion.predict([b"a"]) == [HAPPY]
 
 
 def test_no_images(fake):
