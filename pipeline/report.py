@@ -43,7 +43,7 @@ def leave_report(
 
     Returns:
       The file's path; None where the run ended before there was anything to show, or where the
-      page failed, which the log tells; an earlier page stays then.
+      page failed, which the log tells. An earlier page, which tells of another run, goes then.
     """
     try:
         written = output(components, "RunReport", "report")
@@ -60,7 +60,6 @@ def leave_report(
             return str(target)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
-        return None
     target.unlink(missing_ok=True)
     return None
 

@@ -123,7 +123,7 @@ def test_the_evaluator_knows_every_metric_that_its_configuration_names(config, c
     votes = pathlib.Path(config.root).parent / "votes.csv"
     votes.write_text("no votes")
     with_votes = dataclasses.replace(config, votes=str(votes))
-    path = copied / "components" / "vote_metrics.py"
+    path = copied / "emotion_pipeline" / "components" / "vote_metrics.py"
     source = path.read_text()
     for one, users in ((with_votes, {"Evaluator"}), (config, set())):
         before = properties(one)

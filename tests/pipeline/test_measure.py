@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from emotion_pipeline.components.scores import macro_f1
+from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.trainer_module import measure
 from emotion_pipeline.modules.training_data import Split
 
@@ -17,7 +18,7 @@ def test_a_class_that_never_occurs_is_no_part_of_macro_f1():
     def model(batch, training):
         return answers
 
-    measured = measure(model, split, flip=False)
+    measured = measure(model, split, TrainConfig())
     assert measured["macro_f1"] == pytest.approx(11 / 15)
     assert measured["macro_f1"] == macro_f1({(0, 0): 1, (0, 1): 1, (1, 1): 2})
     assert measured["accuracy"] == 0.75
