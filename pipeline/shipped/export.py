@@ -3,13 +3,14 @@
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from emotion_pipeline.modules.export import write_extras
+from emotion_pipeline.modules.export import ASSETS_EXTRA_DIR, write_extras
 from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.signatures import ServedModel, save
@@ -74,6 +75,8 @@ def export_model(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Path:
         kind = {"network": facts.network, "normalize": facts.normalize, "flip": facts.flip}
         sample = np.zeros((1, 48, 48, 1), np.uint8)
         write_extras(model_dir, facts.labels, facts.metrics, kind, sample)
+        if model.card_file.is_file():
+            shutil.copy(model.card_file, os.path.join(model_dir, ASSETS_EXTRA_DIR))
         try:
             os.rename(model_dir, version_dir)
         except OSError:
