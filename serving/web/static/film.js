@@ -128,6 +128,10 @@ function loaded(video, signal) {
   });
 }
 
+// What is drawn before the browser has composed a frame is black.
+const firstFrame = (video) =>
+  Promise.race([new Promise((resolve) => video.requestVideoFrameCallback?.(resolve)), wait(500)]);
+
 async function follow(name, video, signal, release, clock, stream = null) {
   const history = [];
   const frame = document.createElement("canvas");
@@ -164,6 +168,7 @@ async function follow(name, video, signal, release, clock, stream = null) {
   let said = { text: "", at: -ANNOUNCE_MS };
   let moved = { time: -1, at: performance.now() };
   video.play().catch(() => signal.aborted || over || end(broken()));
+  await firstFrame(video);
   while (!over) {
     if (video.currentTime !== moved.time || video.paused) moved = { time: video.currentTime, at: performance.now() };
     else if (performance.now() - moved.at > STALLED_MS) end(stream ? "The camera sends no more pictures." : broken());
