@@ -52,22 +52,34 @@ export function placeTags(boxes, texts, { width, height }, size, measure) {
     const right = Math.max(0, Math.min(box.left + box.width - wide, width - wide));
     const inside = (top) => Math.max(0, Math.min(top, height - tall));
     const bottom = box.top + box.height;
-    return [
-      ...(box.top - tall >= 0 ? [{ left, top: box.top - tall }] : []),
-      { left, top: inside(box.top) },
-      ...(bottom + tall <= height ? [{ left, top: bottom }] : []),
-      { left: right, top: inside(bottom - tall) },
-    ].map((place) => ({ ...place, width: wide, height: tall }));
+    return {
+      head: box.top - tall >= 0 ? { left, top: box.top - tall } : { left, top: inside(box.top) },
+      // Beside and below the face, and over it only where nothing else is left.
+      rest: [
+        { left: box.left + box.width, top: inside(box.top) },
+        { left: box.left - wide, top: inside(box.top) },
+        { left, top: bottom },
+        { left: right, top: inside(bottom - tall) },
+      ].filter((place) => place.left >= 0 && place.left + wide <= width && place.top + tall <= height),
+    };
   };
+  const tags = (box, text) => {
+    const wide = measure(text) + 2 * pad;
+    const { head, rest } = places(box, wide);
+    return [head, ...rest].map((place) => ({ ...place, width: wide, height: tall }));
+  };
+  const numbers = boxes.map((box, index) => tags(box, texts[index].number));
   boxes.forEach((box, index) => {
     const others = boxes.filter((other) => other !== box);
-    const words = places(box, measure(texts[index].words) + 2 * pad);
-    const number = places(box, measure(texts[index].number) + 2 * pad);
+    const heads = numbers.filter((_, other) => other !== index).map(([head]) => head);
+    const [words] = tags(box, texts[index].words);
+    const number = numbers[index];
     const free = (place) => !placed.some((tag) => overlap(tag, place));
     const clear = (place) => free(place) && !others.some((other) => overlap(other, place));
-    const full = words.find(clear);
+    // Words leave the others room for their numbers, and stand above their own face alone.
+    const full = clear(words) && !heads.some((head) => overlap(head, words));
     const short = number.find(clear) ?? number.find(free);
-    if (full) placed.push({ ...full, text: texts[index].words, index });
+    if (full) placed.push({ ...words, text: texts[index].words, index });
     else if (short) placed.push({ ...short, text: texts[index].number, index });
     // A face that is smaller than a digit has no tag: its box and the list tell it.
   });
