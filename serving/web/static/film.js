@@ -8,7 +8,6 @@ import { shares, showTimeline } from "/timeline.js";
 
 const MAX_FRAME_PX = 960; // longest side of a film's frame as it is sent
 const STALLED_MS = 5000; // without a new frame for longer, a film has broken
-const SHORT_SECONDS = 1; // a film that ends earlier than it states has broken
 const ANNOUNCE_MS = 3000; // between two announcements for those who do not see the marks
 const $ = (id) => document.getElementById(id);
 
@@ -152,8 +151,7 @@ async function follow(name, video, signal, release, clock, stream = null) {
     release();
   });
   on(video, "seeked", () => (session = newSession()));
-  const length = video.duration; // as the container states it; at the end a browser corrects it
-  on(video, "ended", () => end(Number.isFinite(length) && video.currentTime < length - SHORT_SECONDS ? broken() : ""));
+  on(video, "ended", () => end());
   on(video, "error", () => end(broken()));
   stream?.getTracks().forEach((track) => on(track, "ended", () => end("The camera is gone: it was unplugged, or taken away.")));
   const broken = () =>
