@@ -73,6 +73,8 @@ _HEADERS = {
 class _Handler(tornado.web.RequestHandler):
     """What every answer has in common; bodies are let in by _UploadHandler alone."""
 
+    _methods: tuple[str, ...] = ("GET", "HEAD")
+
     def initialize(self, worker: _Worker, gate: Gate, host: str) -> None:
         self._worker = worker
         self._gate = gate
@@ -91,6 +93,9 @@ class _Handler(tornado.web.RequestHandler):
             self._refuse(421, f"this server does not answer for the host name {host!r}")
         elif origin and urllib.parse.urlsplit(origin).netloc != self.request.host:
             self._refuse(403, "requests from pages of another origin are refused")
+        elif self.request.method not in self._methods:
+            # Before the body: tornado would look at the method after it.
+            self._refuse(405, f"this address takes {' and '.join(self._methods)} only")
 
     def data_received(self, chunk: bytes) -> None:
         """Drops what nobody asked for."""
@@ -147,12 +152,17 @@ class _CardHandler(_Handler):
 class _UploadHandler(_Handler):
     """Takes a body in pieces, once the gate has let it in by its stated size."""
 
-    def prepare(self) -> None:
-        super().prepare()
+    _methods = ("POST",)
+
+    def initialize(self, worker: _Worker, gate: Gate, host: str) -> None:
+        super().initialize(worker, gate, host)
         self._pieces: list[bytes] = []
         self._admitted: int | None = None
         self._taken = False
-        if self._finished or self.request.method != "POST":
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._finished:
             return
         stated = self.request.headers.get("Content-Length", "")
         if not stated.isascii() or not stated.isdigit():
@@ -212,6 +222,7 @@ class _FacesHandler(_UploadHandler):
 
 class _NotFoundHandler(_Handler):
     def prepare(self) -> None:
+        self._methods = (str(self.request.method),)
         super().prepare()
         if not self._finished:
             self._refuse(404, "there is no such page")

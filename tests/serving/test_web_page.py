@@ -566,13 +566,9 @@ def test_half_sent_uploads_are_counted_before_they_are_read(address):
 
 def test_an_upload_without_a_length_is_refused(address):
     client = http.client.HTTPConnection(address.split("/")[2], timeout=20)
-    client.request(
-        "POST",
-        "/api/faces",
-        iter([b"words"]),
-        encode_chunked=True,
-        headers={"Transfer-Encoding": "chunked"},
-    )
+    client.putrequest("POST", "/api/faces")
+    client.putheader("Transfer-Encoding", "chunked")
+    client.endheaders()
     assert client.getresponse().status == 411
 
 
