@@ -1,4 +1,4 @@
-"""The page's server: three static files, the model's facts, and the faces in an uploaded picture.
+"""The page's server: its static files, the model's facts, and the faces in an uploaded picture.
 
 It answers this computer only unless told otherwise, and keeps nothing that is sent to it.
 """
@@ -6,7 +6,6 @@ It answers this computer only unless told otherwise, and keeps nothing that is s
 from __future__ import annotations
 
 import asyncio
-import collections
 import concurrent.futures
 import ipaddress
 import json
@@ -23,24 +22,35 @@ import tornado.netutil
 import tornado.web
 
 from emotion_faces import local_server
-from emotion_faces.annotate.draw import colour_of
-from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
-from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
-from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
-from emotion_faces.faces.pictures import decode_picture
+from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
+from emotion_faces.web.about import read_about
+from emotion_faces.web.annotator import Annotator
+from emotion_faces.web.uploads import MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT_SECS, FullError, Gate
 
 DEFAULT_PORT = 8600
-MAX_UPLOAD_BYTES = 32 * 1024 * 1024
 
-_MAX_WAITING = 8  # pictures; more are refused, so that a flood costs no memory
-_MAX_SESSIONS = 64  # films and cameras whose faces are followed at a time
+_MAX_WAITING = 16  # calls, of which the gate lets in fewer uploads: there is room for the rest
+_MAX_BUFFER_BYTES = 1024 * 1024  # of a connection, beside the upload that it may bring
 _SESSION_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _STATIC_DIR = pathlib.Path(__file__).parent / "static"
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in (
+            "page",
+            "ask",
+            "draw",
+            "film",
+            "history",
+            "kind",
+            "pictures",
+            "stage",
+            "timeline",
+        )
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _HEADERS = {
@@ -58,78 +68,16 @@ _HEADERS = {
 }
 
 
-class Annotator:
-    """Answers the page's questions; its work is done in one thread, a picture at a time.
-
-    Args:
-      classifier: asks the model.
-      detector: finds faces.
-      metrics: what the model's folder says of its quality; empty where that is unknown.
-    """
-
-    def __init__(self, classifier: Classifier, detector: FaceDetector, metrics: dict[str, float]):
-        self._classifier = classifier
-        self._detector = detector
-        self._metrics = metrics
-        self._trackers: collections.OrderedDict[str, Tracker] = collections.OrderedDict()
-
-    def model(self) -> dict[str, Any]:
-        """The model's facts, for the page's head."""
-        facts = ask_model(self._classifier)
-        return {
-            "version": facts.version,
-            "accuracy": self._metrics.get("accuracy"),
-            "macro_f1": self._metrics.get("macro_f1"),
-            "labels": [
-                {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(index))}
-                for index, name in enumerate(facts.labels)
-            ],
-        }
-
-    def faces(self, data: bytes, session: str = "", seconds: float = 0.0) -> dict[str, Any]:
-        """The faces in an encoded picture.
-
-        Args:
-          data: the picture.
-          session: names a film or a camera, whose faces are followed and smoothed; "" for none.
-          seconds: the frame's time in that film.
-
-        Raises:
-          UserError: the picture can't be read, or the model server does not answer.
-        """
-        image = decode_picture(data)
-        [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
-        faces = self._tracker(session).update(shot.faces, seconds) if session else shot.faces
-        height, width = image.shape[:2]
-        return {"width": width, "height": height, "faces": [_face_fields(face) for face in faces]}
-
-    def _tracker(self, session: str) -> Tracker:
-        tracker = self._trackers.pop(session, None) or Tracker()
-        self._trackers[session] = tracker
-        if len(self._trackers) > _MAX_SESSIONS:
-            self._trackers.popitem(last=False)
-        return tracker
-
-
-def _face_fields(face: FaceEmotion) -> dict[str, Any]:
-    box = face.box
-    return {
-        "left": round(box.left, 1),
-        "top": round(box.top, 1),
-        "width": round(box.width, 1),
-        "height": round(box.height, 1),
-        "track": face.track,
-        "label": face.label,
-        "probabilities": {name: round(value, 4) for name, value in face.probabilities.items()},
-        "model_version": face.model_version,
-    }
-
-
+# Without this decorator tornado holds up to 32 MiB of any request before its handler hears of it.
+@tornado.web.stream_request_body
 class _Handler(tornado.web.RequestHandler):
-    """What every answer has in common."""
+    """What every answer has in common; bodies are let in by _UploadHandler alone."""
 
-    def initialize(self, worker: _Worker, host: str) -> None:
+    _methods: tuple[str, ...] = ("GET", "HEAD")
+
+    def initialize(self, worker: _Worker, gate: Gate, host: str) -> None:
         self._worker = worker
+        self._gate = gate
         self._host = host
 
     def set_default_headers(self) -> None:
@@ -145,6 +93,12 @@ class _Handler(tornado.web.RequestHandler):
             self._refuse(421, f"this server does not answer for the host name {host!r}")
         elif origin and urllib.parse.urlsplit(origin).netloc != self.request.host:
             self._refuse(403, "requests from pages of another origin are refused")
+        elif self.request.method not in self._methods:
+            # Before the body: tornado would look at the method after it.
+            self._refuse(405, f"this address takes {' and '.join(self._methods)} only")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drops what nobody asked for."""
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self._refuse(status_code, self._reason)
@@ -153,7 +107,7 @@ class _Handler(tornado.web.RequestHandler):
         self.set_status(code)
         self.finish({"error": text})
 
-    async def _answer(self, function: Callable[..., dict[str, Any]], *arguments: Any) -> None:
+    async def _answer(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
             answer = await self._worker.run(function, *arguments)
         except _BusyError as error:
@@ -163,8 +117,12 @@ class _Handler(tornado.web.RequestHandler):
         except UserError as error:
             self._refuse(422, str(error))
         else:
-            self.set_header("Content-Type", "application/json; charset=utf-8")
-            self.finish(json.dumps(answer))
+            if isinstance(answer, bytes):
+                self.set_header("Content-Type", "image/jpeg")
+                self.finish(answer)
+            else:
+                self.set_header("Content-Type", "application/json; charset=utf-8")
+                self.finish(json.dumps(answer))
 
 
 class _FileHandler(_Handler):
@@ -181,7 +139,73 @@ class _ModelHandler(_Handler):
         await self._answer(self._worker.annotator.model)
 
 
-class _FacesHandler(_Handler):
+class _CardHandler(_Handler):
+    def get(self) -> None:
+        card = self._worker.annotator.card()
+        if card:
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(card)
+        else:
+            self._refuse(404, "the served model's folder has no MODEL_CARD.md")
+
+
+class _UploadHandler(_Handler):
+    """Takes a body in pieces, once the gate has let it in by its stated size."""
+
+    _methods = ("POST",)
+
+    def initialize(self, worker: _Worker, gate: Gate, host: str) -> None:
+        super().initialize(worker, gate, host)
+        self._pieces: list[bytes] = []
+        self._admitted: int | None = None
+        self._taken = False
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._finished:
+            return
+        stated = self.request.headers.get("Content-Length", "")
+        if not stated.isascii() or not stated.isdigit():
+            self._refuse(411, "an upload must state its length: Content-Length is missing")
+            return
+        try:
+            self._gate.enter(int(stated))
+        except FullError as error:
+            self._refuse(503, str(error))
+        else:
+            self._admitted = int(stated)
+
+    def data_received(self, chunk: bytes) -> None:
+        if self._admitted is not None:
+            self._pieces.append(chunk)
+
+    def on_finish(self) -> None:
+        self._leave()
+
+    def on_connection_close(self) -> None:
+        # A picture that the worker has already is given back when its work is done.
+        if not self._taken:
+            self._leave()
+
+    async def _answer_upload(self, function: Callable[..., Any], *arguments: Any) -> None:
+        data, self._pieces, self._taken = b"".join(self._pieces), [], True
+        try:
+            await self._answer(function, data, *arguments)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._admitted is not None:
+            self._gate.leave(self._admitted)
+        self._admitted, self._pieces = None, []
+
+
+class _PictureHandler(_UploadHandler):
+    async def post(self) -> None:
+        await self._answer_upload(self._worker.annotator.picture)
+
+
+class _FacesHandler(_UploadHandler):
     async def post(self) -> None:
         session = self.get_query_argument("session", "")
         try:
@@ -193,19 +217,19 @@ class _FacesHandler(_Handler):
         elif not 0 <= seconds < 1e9:
             self._refuse(400, "seconds must be a number from 0 up")
         else:
-            data = self.request.body
-            await self._answer(self._worker.annotator.faces, data, session, seconds)
+            await self._answer_upload(self._worker.annotator.faces, session, seconds)
 
 
 class _NotFoundHandler(_Handler):
     def prepare(self) -> None:
+        self._methods = (str(self.request.method),)
         super().prepare()
         if not self._finished:
             self._refuse(404, "there is no such page")
 
 
 class _BusyError(Exception):
-    """More pictures are waiting than may."""
+    """More requests are waiting than may."""
 
 
 class _Worker:
@@ -216,9 +240,9 @@ class _Worker:
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "annotate")
         self._waiting = 0
 
-    async def run(self, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._waiting >= _MAX_WAITING:
-            raise _BusyError(f"{self._waiting} pictures are waiting already: try again in a moment")
+            raise _BusyError(f"{self._waiting} requests are waiting already: try again in a moment")
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
@@ -252,30 +276,18 @@ def _is_loopback(host: str) -> bool:
 
 def make_application(annotator: Annotator, host: str = "127.0.0.1") -> tornado.web.Application:
     """The page's routes; `host` is the address that the server is bound to."""
-    settings = {"worker": _Worker(annotator), "host": host}
+    settings = {"worker": _Worker(annotator), "gate": Gate(), "host": host}
     return tornado.web.Application(
         [
             *((re.escape(path), _FileHandler, settings) for path in _FILES),
             (r"/api/model", _ModelHandler, settings),
+            (r"/api/card", _CardHandler, settings),
             (r"/api/faces", _FacesHandler, settings),
+            (r"/api/picture", _PictureHandler, settings),
             (r".*", _NotFoundHandler, settings),
         ],
         log_function=lambda handler: None,
     )
-
-
-def read_metrics(model_dir: pathlib.Path | None) -> dict[str, float]:
-    """The numbers in the model's `assets.extra/metrics.json`; empty where there are none."""
-    if model_dir is None:
-        return {}
-    path = local_server.newest_version(model_dir) / "assets.extra" / "metrics.json"
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read: {error}") from None
-    return {name: value for name, value in metrics.items() if isinstance(value, float)}
 
 
 def _print_at_once(line: str) -> None:
@@ -304,9 +316,9 @@ def serve(
     Raises:
       UserError: the port is taken, or the model can't be loaded.
     """
-    metrics = read_metrics(model_dir)
+    about = read_about(model_dir)
     with local_server.connect(server, model_dir) as client:
-        annotator = Annotator(client, CenterFace(min_face_px=min_face_px), metrics)
+        annotator = Annotator(client, CenterFace(min_face_px=min_face_px), about)
         asyncio.run(_serve(make_application(annotator, host), host, port, announce))
 
 
@@ -320,7 +332,10 @@ async def _serve(
             f"the page can't be served at {host}:{port}: {error.strerror}; choose another --port"
         ) from None
     server = tornado.httpserver.HTTPServer(
-        application, max_body_size=MAX_UPLOAD_BYTES, max_buffer_size=MAX_UPLOAD_BYTES
+        application,
+        max_body_size=MAX_UPLOAD_BYTES,
+        max_buffer_size=_MAX_BUFFER_BYTES,
+        body_timeout=UPLOAD_TIMEOUT_SECS,
     )
     server.add_sockets(sockets)
     over = asyncio.Event()

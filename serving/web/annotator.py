@@ -1,0 +1,124 @@
+"""The page's questions to the detector and the model, answered for one picture at a time."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+
+from emotion_faces.annotate.draw import colour_of
+from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.faces.detector import FaceDetector
+from emotion_faces.faces.pictures import decode_picture
+from emotion_faces.web.about import About
+
+_MAX_SESSIONS = 64  # films and cameras whose faces are followed at a time
+_MAX_VIEW_PX = 1600  # longest side of a picture as it is shown
+
+
+class Annotator:
+    """Answers the page's questions; its work is done in one thread, a picture at a time.
+
+    Args:
+      classifier: asks the model.
+      detector: finds faces.
+      about: what the model's folder says of it.
+    """
+
+    def __init__(self, classifier: Classifier, detector: FaceDetector, about: About):
+        self._classifier = classifier
+        self._detector = detector
+        self._about = about
+        self._trackers: collections.OrderedDict[str, Tracker] = collections.OrderedDict()
+
+    def model(self) -> dict[str, Any]:
+        """The model's facts, for the page's head."""
+        facts = ask_model(self._classifier)
+        return {
+            "version": facts.version,
+            "network": self._about.network,
+            "accuracy": self._about.metrics.get("accuracy"),
+            "macro_f1": self._about.metrics.get("macro_f1"),
+            "pictures": self._about.pictures,
+            "card": bool(self._about.card),
+            "labels": [
+                {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(index))}
+                for index, name in enumerate(facts.labels)
+            ],
+        }
+
+    def card(self) -> str:
+        """The model's card; empty where its folder has none."""
+        return self._about.card
+
+    def faces(self, data: bytes, session: str = "", seconds: float = 0.0) -> dict[str, Any]:
+        """The faces in an encoded picture.
+
+        Args:
+          data: the picture.
+          session: names a film or a camera, whose faces are followed and smoothed; "" for none.
+          seconds: the frame's time in that film.
+
+        Raises:
+          UserError: the picture can't be read, or the model server does not answer.
+        """
+        image = decode_picture(data)
+        [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
+        found = shot.faces
+        faces = self._tracker(session).update(found, seconds) if session else number_as_read(found)
+        height, width = image.shape[:2]
+        return {"width": width, "height": height, "faces": [_face_fields(face) for face in faces]}
+
+    def picture(self, data: bytes) -> bytes:
+        """The picture as a JPEG that every browser shows, upright, at most 1,600 pixels long.
+
+        Raises:
+          UserError: the picture can't be read.
+        """
+        image = decode_picture(data)
+        height, width = image.shape[:2]
+        factor = min(1.0, _MAX_VIEW_PX / max(height, width))
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+    def _tracker(self, session: str) -> Tracker:
+        tracker = self._trackers.pop(session, None) or Tracker()
+        self._trackers[session] = tracker
+        if len(self._trackers) > _MAX_SESSIONS:
+            self._trackers.popitem(last=False)
+        return tracker
+
+
+def number_as_read(faces: Sequence[FaceEmotion]) -> list[FaceEmotion]:
+    """Numbers a picture's faces from 1 as a page is read: row by row, each from left to right.
+
+    A face begins a new row where its middle is below the lower edge of the row's first face.
+    """
+    rows: list[list[FaceEmotion]] = []
+    for face in sorted(faces, key=lambda face: face.box.top + face.box.height / 2):
+        first = rows[-1][0].box if rows else None
+        if first and face.box.top + face.box.height / 2 < first.top + first.height:
+            rows[-1].append(face)
+        else:
+            rows.append([face])
+    ordered = [face for row in rows for face in sorted(row, key=lambda face: face.box.left)]
+    return [dataclasses.replace(face, track=number) for number, face in enumerate(ordered, 1)]
+
+
+def _face_fields(face: FaceEmotion) -> dict[str, Any]:
+    box = face.box
+    return {
+        "left": round(box.left, 1),
+        "top": round(box.top, 1),
+        "width": round(box.width, 1),
+        "height": round(box.height, 1),
+        "track": face.track,
+        "label": face.label,
+        "probabilities": {name: round(value, 4) for name, value in face.probabilities.items()},
+        "model_version": face.model_version,
+    }

@@ -1,0 +1,129 @@
+// What was chosen, dropped or pasted: pictures first, then films, each in its turn.
+
+import { MAX_UPLOAD_BYTES, asJpeg, findFaces } from "/ask.js";
+import { plural, verdict } from "/draw.js";
+import { showFilm } from "/film.js";
+import { remember } from "/history.js";
+import { kindOf } from "/kind.js";
+import { leave, progress, say, showError, showNothing, showPicture, take } from "/stage.js";
+
+const $ = (id) => document.getElementById(id);
+
+let batch = null; // the pictures under way: {pinned}; pinned while the user looks at an earlier result
+let reopened = 0; // counts, so that of two quick clicks the later one wins
+
+export async function showFiles(files) {
+  const signal = take();
+  const mine = { pinned: false };
+  const counts = { pictures: 0, faces: 0, films: 0, failed: 0 };
+  const films = [];
+  let done = 0;
+  batch = mine;
+  showNothing("Looking for faces.");
+  const each = async (file, action) => {
+    if (signal.aborted) return;
+    if (files.length > 1) progress(`${done + 1} of ${files.length}: ${file.name}`);
+    try {
+      if ((await action(file)) && !signal.aborted) done += 1;
+    } catch (error) {
+      if (signal.aborted) return;
+      done += 1;
+      counts.failed += 1;
+      const text = error.message.replace(/^the picture\b/, file.name);
+      showError(text.includes(file.name) ? text : `${file.name}: ${text}`);
+      if (error.kept || mine.pinned) return;
+      // The result before must not stand there as this file's.
+      showNothing(`${file.name} could not be looked at.`);
+      say("");
+    }
+  };
+  for (const file of files) {
+    await each(file, async () => {
+      if ((await kindOf(file)) === "film") return void films.push(file);
+      counts.faces += (await showOne(file, signal, mine)).length;
+      counts.pictures += 1;
+      return true;
+    });
+  }
+  if (batch === mine) batch = null;
+  mine.pinned = false;
+  for (const file of films) {
+    await each(file, async () => {
+      await showFilm(file, signal);
+      if (!signal.aborted) counts.films += 1;
+      return true;
+    });
+  }
+  if (files.length > 1) close(signal, counts, done, files.length);
+  else if (signal.reason === "cancelled" && $("view").hidden) {
+    showNothing("No picture yet.");
+    say("Cancelled.");
+  }
+  leave(signal);
+}
+
+function close(signal, counts, done, all) {
+  // Another action has the stage by now, and its own words.
+  if (signal.reason === "superseded") return;
+  const parts = [];
+  if (counts.pictures) parts.push(`${plural(counts.pictures, "picture")} with ${plural(counts.faces, "face")}`);
+  if (counts.films) parts.push(plural(counts.films, "film"));
+  if (counts.failed) parts.push(`${counts.failed} failed`);
+  say(`${signal.aborted ? `Cancelled after ${done} of ${all}` : `All ${all} done`}: ${parts.join(", ") || "nothing yet"}.`);
+}
+
+async function showOne(file, signal, mine) {
+  if (file.size > MAX_UPLOAD_BYTES) {
+    throw new Error(`${file.name} is larger than ${MAX_UPLOAD_BYTES / 1024 / 1024} MiB; scale it down first.`);
+  }
+  if (!mine.pinned) say(`Looking for faces in ${file.name}…`);
+  const answer = await findFaces(file, signal);
+  const bitmap = await decode(file, signal);
+  const text = verdict(answer.faces);
+  try {
+    signal.throwIfAborted();
+    if (!mine.pinned) {
+      showPicture(bitmap, bitmap.width, bitmap.height, answer, file.name);
+      hideFilm();
+      say(`${file.name}: ${text}`);
+    }
+    await remember(file.name, text, () => reopen(file, answer, text), bitmap);
+  } finally {
+    bitmap.close();
+  }
+  return answer.faces;
+}
+
+async function reopen(file, answer, text) {
+  const turn = ++reopened;
+  if (batch) batch.pinned = true;
+  const signal = batch ? null : take();
+  let bitmap;
+  try {
+    bitmap = await decode(file, signal);
+  } catch (error) {
+    if (!signal?.aborted) showError(`${file.name} cannot be shown again: ${error.message}`);
+    return;
+  }
+  if (turn === reopened && !signal?.aborted) {
+    showPicture(bitmap, bitmap.width, bitmap.height, answer, file.name);
+    hideFilm();
+    say(`${file.name}: ${text}`);
+    $("stage").focus();
+  }
+  bitmap.close();
+  if (signal) leave(signal);
+}
+
+function hideFilm() {
+  for (const id of ["play-row", "timeline-box"]) $(id).hidden = true;
+}
+
+async function decode(file, signal) {
+  const upright = { imageOrientation: "from-image" };
+  try {
+    return await createImageBitmap(file, upright);
+  } catch {
+    return createImageBitmap(await asJpeg(file, signal), upright);
+  }
+}
