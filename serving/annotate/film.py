@@ -51,14 +51,14 @@ class FilmReader:
     def __init__(self, path: pathlib.Path):
         self._name = printable(path)
         self._exit = contextlib.ExitStack()
-        self._container = self._exit.enter_context(open_film(path))
+        self.damage: list[str] = []
+        self._container = self._exit.enter_context(open_film(path, self.damage))
         try:
             self._stream = self._choose_stream()
             self._clock = FilmClock(self._container)
             self.fps = self._mean_rate()
             self.frame_count = self._guess_count()
             self.frames_read = 0
-            self.damage: list[str] = []
             self._undecoded = 0
             self._end = 0.0
             self._frames = self._decode()
@@ -138,12 +138,20 @@ class FilmReader:
         import av
 
         end = pictures_end = 0.0
+        # A transport stream that lost a part of a frame says so, and its decoder may not. It says the same
+        # of one of the last two before another recording that was joined on, where the time goes back.
+        suspects, last = (False, False), 0
         for packet in read_packets(self._container, self.damage):
             if packet.stream.index != self._stream.index:
                 end = max(end, self._end_of(packet))
                 continue
             if not packet.size and packet.dts is not None:
                 continue  # the frame before is shown for longer; libav refuses an empty packet
+            if packet.dts is not None:
+                if packet.dts < last:
+                    suspects = (False, False)
+                self._undecoded += suspects[0]
+                suspects, last = (suspects[1], packet.is_corrupt), packet.dts
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -154,6 +162,7 @@ class FilmReader:
                 assert isinstance(frame, av.VideoFrame)
                 self._undecoded += frame.is_corrupt
                 yield frame
+        self._undecoded += sum(suspects)
         self._tell_damage(max(end, pictures_end), pictures_end)
 
     def _end_of(self, packet: av.Packet[Any]) -> float:

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     import av.container
 
 _BUFFER_BYTES = 1 << 18
+_TRANSPORT_STREAM = "mpegts"
+_TS_SUFFIXES = frozenset({".ts", ".mts", ".m2ts"})
 _MAX_FAILURES = 100
 """Failed reads one after the other, without a packet between, after which the rest is lost."""
 
 
 @contextlib.contextmanager
-def open_film(path: pathlib.Path) -> Iterator[av.container.InputContainer]:
+def open_film(path: pathlib.Path, damage: list[str]) -> Iterator[av.container.InputContainer]:
     """Opens a film for libav, which may open nothing else: a hostile playlist calls no server.
+
+    What is damaged at its beginning is told in `damage`.
 
     Raises:
       UserError: the file is missing, empty, or nothing that libav knows.
@@ -37,18 +41,27 @@ def open_film(path: pathlib.Path) -> Iterator[av.container.InputContainer]:
     except OSError as error:
         raise UserError(f"{name} can't be read: {error.strerror}") from None
     with file:
-        try:
-            container = av.open(
-                file,
-                "r",
-                options={"protocol_whitelist": "none"},
-                metadata_errors="replace",
-                buffer_size=_BUFFER_BYTES,
-            )
-        except (av.FFmpegError, ValueError):
-            raise UserError(f"{name} is not a film that can be read, or it is damaged") from None
-        with container:
-            yield container
+        # Where the beginning is damaged nothing can be told by it, and the suffix is asked.
+        formats = [None, *([_TRANSPORT_STREAM] if path.suffix.lower() in _TS_SUFFIXES else [])]
+        for file_format in formats:
+            file.seek(0)
+            try:
+                container = av.open(
+                    file,
+                    "r",
+                    format=file_format,
+                    options={"protocol_whitelist": "none"},
+                    metadata_errors="replace",
+                    buffer_size=_BUFFER_BYTES,
+                )
+            except (av.FFmpegError, ValueError):
+                continue
+            if file_format:
+                damage.append("its beginning can't be read")
+            with container:
+                yield container
+            return
+    raise UserError(f"{name} is not a film that can be read, or it is damaged")
 
 
 def read_packets(

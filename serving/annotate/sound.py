@@ -49,7 +49,7 @@ class FilmSound:
 
     def __init__(self, path: pathlib.Path):
         self._exit = contextlib.ExitStack()
-        self._container = self._exit.enter_context(open_film(path))
+        self._container = self._exit.enter_context(open_film(path, []))
         self.undecoded = 0
         try:
             self._clock = FilmClock(self._container)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import itertools
 import os
+import re
 from fractions import Fraction
 
 import av
@@ -115,7 +116,8 @@ def test_an_intact_film_is_copied_whole_and_nothing_is_said_of_damage(
     images, times = films.frames_of(marked)
     assert len(images) == 50
     np.testing.assert_allclose([image.mean() for image in images], levels, atol=6)
-    np.testing.assert_allclose(np.diff(times), 0.04, atol=0.0015)
+    np.testing.assert_allclose(np.diff(times), np.diff(films.frames_of(film)[1]), atol=0.0015)
+    assert times[-1] - times[0] == pytest.approx(49 * 0.04, abs=0.05)
     facts = films.facts_of(marked)
     assert (facts["video"], facts["audio"]) == ("h264", "aac")
     assert facts["audio_end"] == pytest.approx(2.0, abs=0.15)
@@ -201,7 +203,7 @@ def test_damage_is_told_and_what_can_be_read_is_done(tmp_path, name, begin, end)
     films.damage(film, begin, end)
     summary, marked = annotate(film, tmp_path / "out")
     assert summary.exit_status == 1
-    assert "can't be decoded whole" in summary.failures[0][1]
+    assert re.search("can't be (decoded whole|read)", summary.failures[0][1])
     assert 35 <= summary.frames < 50
     assert len(films.frames_of(marked)[0]) == summary.frames
     _, times = films.frames_of(marked)
@@ -217,7 +219,7 @@ def test_a_film_that_is_cut_off_is_told(tmp_path, name):
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     summary, marked = annotate(film, tmp_path / "out")
     assert 0 < summary.frames < 45
-    assert "of the 2.0 s that it states" in summary.failures[0][1]
+    assert re.search(r"of the 2\.[01] s that it states", summary.failures[0][1])
     assert len(films.frames_of(marked)[0]) == summary.frames
 
 

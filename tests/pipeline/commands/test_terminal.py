@@ -165,7 +165,13 @@ def test_keras_is_the_one_that_the_layers_need(tmp_path, monkeypatch, verbose):
 @pytest.mark.slow
 def test_whoever_interrupts_a_run_is_told_that_it_goes_on(tmp_path):
     command = [EMOTION, "validate", "sample", "--root", tmp_path / "runs"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # What runs in the background of a shell inherits that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         assert b"ImageIngest" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
