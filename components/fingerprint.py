@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import pathlib
 
 from emotion_pipeline.components.imports import needed_files, project_dir
@@ -30,10 +31,20 @@ def code_fingerprint(*names: str) -> str:
             raise ModuleNotFoundError(f"no module named {name!r} with a source file")
         origin = pathlib.Path(spec.origin)
         is_package = spec.submodule_search_locations is not None
-        for path in sorted(origin.parent.rglob("*.py")) if is_package else [origin]:
+        for path in _sources(origin.parent) if is_package else [origin]:
             digest.update(f"{name}/{path.relative_to(origin.parent).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _sources(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the modules below a folder, links followed: a package is a link in the source tree."""
+    return sorted(
+        pathlib.Path(parent, name)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.endswith(".py")
+    )
 
 
 def step_fingerprint(*names: str) -> str:

@@ -19,7 +19,7 @@ from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
 from emotion_pipeline.engines.arguments import option_of
 
-_PACKAGES = ("emotion_pipeline", "emotion_pipeline.components")
+_PACKAGES = ("emotion_pipeline", "emotion_faces")
 _MARK = "[probe]"
 _TASKS = 32
 

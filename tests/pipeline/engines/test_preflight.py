@@ -199,7 +199,7 @@ def test_a_worker_finds_what_it_lacks(tmp_path):
 def find_code() -> str:
     from emotion_pipeline.components.fingerprint import code_fingerprint
 
-    return code_fingerprint("emotion_pipeline", "emotion_pipeline.components")
+    return code_fingerprint("emotion_pipeline", "emotion_faces")
 
 
 @pytest.mark.parametrize(
