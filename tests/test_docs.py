@@ -88,7 +88,8 @@ def test_commands_are_what_the_parser_takes(document, line, capsys):
     for assignment in getattr(options, "assignments", ()):
         if options.execute.__module__.endswith(".kubeflow") and hasattr(options, "package"):
             continue  # a parameter of a package, checked against it
-        with_overrides(PipelineConfig(), parse_assignment(assignment))
+        config = PipelineConfig(votes=getattr(options, "votes", None) or "")
+        with_overrides(config, parse_assignment(assignment))
 
 
 def test_flags_that_are_told_in_passing_exist():
