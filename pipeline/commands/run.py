@@ -18,7 +18,6 @@ from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, goin
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
-from emotion_pipeline.components.locks import LockedError
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
 from emotion_pipeline.process_time import seconds_since_start
@@ -156,13 +155,9 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
-    try:
-        # Before the first line of the log: a run that has the root keeps its log and its summary.
-        with owned_root(config):
-            return _run(config, options)
-    except LockedError as error:
-        print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+    # Before the first line of the log: a run that has the root keeps its log and its summary.
+    with owned_root(config):
+        return _run(config, options)
 
 
 def _run(config: PipelineConfig, options: argparse.Namespace) -> int:

@@ -13,9 +13,8 @@ from emotion_pipeline.commands.configure import (
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
+from emotion_pipeline.commands.terminal import USAGE_STATUS, going_on, quiet
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.locks import LockedError
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.process_time import seconds_since_start
@@ -78,12 +77,8 @@ def execute(options: argparse.Namespace) -> int:
     except UserError as error:
         print(f"emotion: {error}", file=sys.stderr)
         return USAGE_STATUS
-    try:
-        with owned_root(config):
-            return _validate(config, options)
-    except LockedError as error:
-        print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+    with owned_root(config):
+        return _validate(config, options)
 
 
 def _validate(config: PipelineConfig, options: argparse.Namespace) -> int:
