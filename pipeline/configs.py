@@ -35,12 +35,15 @@ class TrainConfig:
       normalize: What is done to the light of every picture, in training and in the served model:
         `none`, `equalize` (its histogram) or `standardize` (its mean and standard deviation).
       label_source: What is learned: the `folder`'s label, the `votes` of several people as a
-        distribution, or `both`, the mean of the two. A picture without votes has its folder's label.
+        distribution, or `both`, mixed. A picture without votes has its folder's label.
+      folder_share: With `both`, the share of the mixture that is of the folder's label, in [0, 1].
       teachers: Folders of pushed models. The mean of their answers for the very same changed picture is
         learned beside the label: distillation, arXiv:1503.02531.
       teacher_weight: Share of the loss that is of the teachers' answers, in [0, 1].
       teacher_temperature: The answers of teachers and network are softened by it before they are
         compared, at least 1; that part of the loss is multiplied by its square, as in that paper.
+      warm_start: A folder of pushed models, or one of them: the training begins with its weights, as
+        TFX's Trainer does with a base model. Empty begins with random ones.
       epochs: Passes over the balanced train split.
       batch_size: Images a step.
       learning_rate: Of Adam, at its peak.
@@ -82,9 +85,11 @@ class TrainConfig:
     network: str = "specified"
     normalize: str = "none"
     label_source: str = "folder"
+    folder_share: float = 0.5
     teachers: tuple[str, ...] = ()
     teacher_weight: float = 0.5
     teacher_temperature: float = 2.0
+    warm_start: str = ""
     epochs: int = 100
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -129,6 +134,7 @@ class TrainConfig:
         check_choice("train.distribution", self.distribution, ("auto", "one", "mirrored"))
         for name in (
             "class_weight_power",
+            "folder_share",
             "teacher_weight",
             "equalize_share",
             "blur_share",

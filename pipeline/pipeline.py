@@ -29,7 +29,7 @@ from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.evaluation import make_eval_config
-from emotion_pipeline.modules.teachers import teachers_fingerprint
+from emotion_pipeline.modules.pushed_models import learned_from
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.validation.baseline import find_statistics
 
@@ -181,9 +181,9 @@ def create_pipeline(
             "seed": config.seed,
             "checkpoints_dir": f"{config.root}/checkpoints",
             # Part of the keys alone, as the source's is.
-            "teachers": teachers_fingerprint(config.train.teachers, config.labels)
+            "learned_from": learned_from(to_dict(config.train), config.labels)
             if config.cache
-            else "",
+            else {},
             "code_fingerprint": step_fingerprint(_TRAINER_MODULE),
         },
     )

@@ -10,12 +10,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.signatures import ServedModel, save
 
-ASSETS_EXTRA_DIR = "assets.extra"
-LABELS_FILE = "labels.txt"
 METRICS_FILE = "metrics.json"
-KIND_FILE = "network.json"
 WARMUP_FILE = "tf_serving_warmup_requests"
 
 

@@ -26,6 +26,10 @@ def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda pixels: frozen(pixels)[0]
 
 
+NETWORK_ATTRIBUTE = "_network"
+"""Under which a SavedModel's variables hold those of its network."""
+
+
 class ServedModel(tf.Module):
     """A trained network with its class names, its decoder and its transform graph.
 
@@ -66,7 +70,7 @@ class ServedModel(tf.Module):
                 f"the network has {network.output_shape[-1]} outputs for {len(class_names)} class "
                 f"names: {class_names}"
             )
-        self._network = network  # tracked, so that its variables are saved
+        self._network = network  # tracked, so that its variables are saved: NETWORK_ATTRIBUTE
         self._infer = freeze(network)
         self._class_names = tf.constant(class_names, name="class_names")
         self._flip = flip

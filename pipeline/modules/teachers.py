@@ -1,58 +1,12 @@
 """Pushed models whose answers a network learns beside the labels: distillation, arXiv:1503.02531."""
 
-import hashlib
-import os
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.modules.pushed_models import TEACHERS, class_names_of, find_model
 
-_GRAPH_FILE = "saved_model.pb"
-_LABELS_FILE = os.path.join("assets.extra", "labels.txt")
 _SIGNATURE = "pixels"
-
-
-def find_model(folder: str) -> str:
-    """Returns the newest version below a folder of pushed models, or the folder if it is a version.
-
-    Raises:
-      UserError: There is no SavedModel.
-    """
-    if tf.io.gfile.exists(os.path.join(folder, _GRAPH_FILE)):
-        return folder
-    names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    versions = [int(name.rstrip("/")) for name in names if name.rstrip("/").isdigit()]
-    for version in sorted(versions, reverse=True):
-        path = os.path.join(folder, str(version))
-        if tf.io.gfile.exists(os.path.join(path, _GRAPH_FILE)):
-            return path
-    raise UserError(
-        f"train.teachers: {folder} has no SavedModel; name a folder of pushed versions, such as "
-        "ROOT/pushed/emotion"
-    )
-
-
-def teachers_fingerprint(folders: Sequence[str], class_names: Sequence[str]) -> str:
-    """Hashes the content of the teachers' models, for the keys of caches and checkpoints.
-
-    Returns:
-      16 hex digits; empty where there are no teachers.
-
-    Raises:
-      UserError: A folder has no model, or one of other classes.
-    """
-    if not folders:
-        return ""
-    digest = hashlib.sha256()
-    for folder in folders:
-        model_dir = find_model(folder)
-        _check_classes(model_dir, class_names)
-        variables = sorted(tf.io.gfile.glob(os.path.join(model_dir, "variables", "*")))
-        for path in [os.path.join(model_dir, _GRAPH_FILE), *variables]:
-            with tf.io.gfile.GFile(path, "rb") as file:
-                digest.update(hashlib.sha256(file.read()).digest())
-    return digest.hexdigest()[:16]
 
 
 class Teachers:
@@ -71,8 +25,8 @@ class Teachers:
         """
         self._models = []
         for folder in folders:
-            model_dir = find_model(folder)
-            names = _check_classes(model_dir, class_names)
+            model_dir = find_model(folder, TEACHERS)
+            names = class_names_of(model_dir, TEACHERS, class_names)
             order = tf.constant([names.index(name) for name in class_names])
             model = tf.saved_model.load(model_dir)
             self._models.append((model, model.signatures[_SIGNATURE], order))
@@ -95,17 +49,3 @@ def soften(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     """
     logits = tf.math.log(tf.maximum(probabilities, 1e-7))
     return tf.nn.softmax(logits / temperature)
-
-
-def _check_classes(model_dir: str, class_names: Sequence[str]) -> list[str]:
-    path = os.path.join(model_dir, _LABELS_FILE)
-    if not tf.io.gfile.exists(path):
-        raise UserError(f"train.teachers: {model_dir} does not name its classes ({_LABELS_FILE})")
-    with tf.io.gfile.GFile(path) as file:
-        names = file.read().splitlines()
-    if sorted(names) != sorted(class_names):
-        raise UserError(
-            f"train.teachers: {model_dir} answers with the classes {', '.join(names)}; this run has "
-            f"{', '.join(class_names)}"
-        )
-    return names

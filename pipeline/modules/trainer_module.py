@@ -19,9 +19,11 @@ from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
 from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.precision import choose_policy
-from emotion_pipeline.modules.teachers import Teachers, teachers_fingerprint
+from emotion_pipeline.modules.pushed_models import learned_from
+from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training import train
 from emotion_pipeline.modules.training_data import Split, load_split, network_input
+from emotion_pipeline.modules.warm_start import start_from
 from emotion_pipeline.settings import with_overrides
 
 _BATCH = 256
@@ -65,6 +67,9 @@ def run_fn(fn_args: FnArgs) -> None:
             seed=seed,
             dtype_policy=policy,
         )
+        if config.warm_start:
+            start_from(model, config.warm_start, config.network, class_names)
+            report(f"starting with the weights of {config.warm_start}")
     key = _training_key(custom, policy, strategy, train_split, eval_split)
     # Runs that share a root may come to the same training, with one folder of checkpoints.
     with alone_with(custom["checkpoints_dir"], key):
@@ -147,6 +152,6 @@ def _training_key(
     deciding["train"] = {name: value for name, value in custom["train"].items() if name != "epochs"}
     deciding["data"] = [split.fingerprint() for split in splits]
     deciding["policy"] = policy
-    deciding["teachers"] = teachers_fingerprint(custom["train"]["teachers"], custom["labels"])
+    deciding["learned_from"] = learned_from(custom["train"], custom["labels"])
     deciding["replicas"] = strategy.num_replicas_in_sync
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -133,27 +133,31 @@ def network_input(as_bytes: tf.Tensor, config: TrainConfig) -> tf.Tensor:
     return normalize(tf.cast(as_bytes, tf.float32) / 255.0, config.normalize)
 
 
-def label_targets(split: Split, num_classes: int, label_source: str) -> np.ndarray:
+def label_targets(split: Split, num_classes: int, config: TrainConfig) -> np.ndarray:
     """Returns what is to be learned of each picture: `[N, C]` float32 that sum to 1.
 
     Args:
       split: The pictures.
       num_classes: C.
-      label_source: `folder`, the label alone; `votes`, the shares of the votes for the classes, and the
-        label where nobody voted for one; `both`, the mean of the two.
+      config: Its `label_source` is `folder`, the label alone; `votes`, the shares of the votes for the
+        classes, and the label where nobody voted for one; or `both`, of which `folder_share` is the
+        label's.
 
     Raises:
       UserError: Votes are asked for, and there are none.
     """
     one_hot = np.eye(num_classes, dtype=np.float32)[split.labels]
-    if label_source == "folder":
+    if config.label_source == "folder":
         return one_hot
     if not split.votes.any():
-        raise UserError(f"train.label_source: is {label_source}, and no picture of train has votes")
+        raise UserError(
+            f"train.label_source: is {config.label_source}, and no picture of train has votes"
+        )
     votes = split.votes[:, :num_classes]
     total = votes.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, votes / np.maximum(total, 1e-9), one_hot).astype(np.float32)
-    return shares if label_source == "votes" else (one_hot + shares) / 2
+    share = config.folder_share if config.label_source == "both" else 0.0
+    return (share * one_hot + (1 - share) * shares).astype(np.float32)
 
 
 def class_weights(labels: np.ndarray, num_classes: int, power: float) -> np.ndarray:
@@ -195,7 +199,7 @@ class EpochBatches:
     ):
         """Holds the split in TensorFlow's memory, once for all epochs."""
         self._pixels = tf.constant(split.pixels)
-        self._targets = tf.constant(label_targets(split, num_classes, config.label_source))
+        self._targets = tf.constant(label_targets(split, num_classes, config))
         power = config.class_weight_power
         weights = class_weights(split.labels, num_classes, power)[split.labels] if power else None
         self._weights = None if weights is None else tf.constant(weights, tf.float32)

@@ -4,23 +4,18 @@ import argparse
 import json
 import pathlib
 
-import tensorflow as tf
-
 from emotion_faces.local_server import newest_version
-from emotion_pipeline.modules.export import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
+from emotion_pipeline.modules import warm_start
+from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.shipped.export import fresh_network, weights_by_name
 from emotion_pipeline.shipped.models import Facts
 from emotion_pipeline.shipped.weights import pack
-
-_NETWORK = "_network"
 
 
 def read_weights(version_dir: pathlib.Path, network_name: str, num_classes: int):
     """Returns the arrays of a pushed SavedModel's network by the names of `weights_by_name`."""
     network = fresh_network(network_name, num_classes)
-    checkpoint = tf.train.Checkpoint(**{_NETWORK: network})
-    status = checkpoint.read(str(version_dir / "variables" / "variables"))
-    status.assert_existing_objects_matched().expect_partial()
+    warm_start.read_weights(network, str(version_dir))
     return {name: variable.numpy() for name, variable in weights_by_name(network).items()}
 
 

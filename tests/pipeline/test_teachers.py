@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.modules.teachers import Teachers, soften, teachers_fingerprint
+from emotion_pipeline.modules.pushed_models import learned_from
+from emotion_pipeline.modules.teachers import Teachers, soften
 from tests.serving.models import write_emotion
 
 NAMES = ["happy", "sad"]
@@ -44,30 +45,41 @@ def test_answers_with_the_mean_in_the_order_of_this_runs_classes(pushed):
 def test_the_newest_version_teaches_and_its_content_is_known(pushed, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(pushed[0], folder)
-    before = teachers_fingerprint([str(folder)], NAMES)
-    assert before == teachers_fingerprint([str(pushed[0])], NAMES)
+
+    def fingerprint(folder):
+        return learned_from({"teachers": [str(folder)], "warm_start": ""}, NAMES)
+
+    before = fingerprint(folder)
+    assert before == fingerprint(pushed[0])
     write_emotion(folder / "x")  # no number, no version
-    assert teachers_fingerprint([str(folder)], NAMES) == before
+    assert fingerprint(folder) == before
     shutil.copytree(folder / "3", folder / "10")
     with (folder / "10" / "saved_model.pb").open("ab") as file:
         file.write(b"\0")
-    assert teachers_fingerprint([str(folder)], NAMES) != before
-    assert teachers_fingerprint([], NAMES) == ""
+    assert fingerprint(folder) != before
+    assert learned_from({"teachers": [], "warm_start": ""}, NAMES) == {}
+    started = learned_from({"teachers": [], "warm_start": str(pushed[0])}, NAMES)
+    assert started == {"train.warm_start": before["train.teachers"]}
 
 
 def test_refuses_other_classes_and_folders_without_a_model(pushed, tmp_path):
+    def learn(folder, names=NAMES):
+        return learned_from({"teachers": [], "warm_start": str(folder)}, names)
+
     with pytest.raises(
         UserError, match=r"one/3 answers with the classes happy, sad; this run has a, b"
     ):
         Teachers([str(pushed[0])], ["a", "b"])
+    with pytest.raises(UserError, match=r"train.warm_start: .*one/3 answers with the classes"):
+        learn(pushed[0], ["a", "b"])
     with pytest.raises(
         UserError, match="nowhere has no SavedModel; name a folder of pushed versions"
     ):
-        teachers_fingerprint([str(tmp_path / "nowhere")], NAMES)
+        learn(tmp_path / "nowhere")
     shutil.copytree(pushed[0] / "3", tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare" / "assets.extra")
     with pytest.raises(UserError, match="bare does not name its classes"):
-        teachers_fingerprint([str(tmp_path / "bare")], NAMES)
+        learn(tmp_path / "bare")
 
 
 def test_softening_divides_the_logits():

@@ -267,7 +267,7 @@ def test_class_weights():
     assert halfway[0] * 9 + halfway[1] * 3 == pytest.approx(12)
 
 
-def test_targets_are_the_folders_label_the_votes_or_the_mean_of_both():
+def test_targets_are_the_folders_label_the_votes_or_a_mixture_of_both():
     split = Split(
         pixels=np.zeros((3, 4, 4, 1), np.uint8),
         labels=np.array([0, 1, 1]),
@@ -276,9 +276,15 @@ def test_targets_are_the_folders_label_the_votes_or_the_mean_of_both():
         votes=np.array([[3, 1, 6], [0, 0, 10], [0, 0, 0]], np.float32),
     )
     one_hot = [[1, 0], [0, 1], [0, 1]]
-    np.testing.assert_array_equal(label_targets(split, 2, "folder"), one_hot)
-    np.testing.assert_array_equal(label_targets(split, 2, "votes"), [[0.75, 0.25], [0, 1], [0, 1]])
-    np.testing.assert_array_equal(label_targets(split, 2, "both"), [[0.875, 0.125], [0, 1], [0, 1]])
+
+    def targets(label_source, **settings):
+        return label_targets(split, 2, TrainConfig(label_source=label_source, **settings))
+
+    np.testing.assert_array_equal(targets("folder"), one_hot)
+    np.testing.assert_array_equal(targets("votes"), [[0.75, 0.25], [0, 1], [0, 1]])
+    np.testing.assert_array_equal(targets("both"), [[0.875, 0.125], [0, 1], [0, 1]])
+    mostly_folder = targets("both", folder_share=0.8)
+    np.testing.assert_allclose(mostly_folder, [[0.95, 0.05], [0, 1], [0, 1]], atol=1e-6)
 
 
 def test_votes_that_are_asked_for_and_not_there_are_an_error():
@@ -286,7 +292,7 @@ def test_votes_that_are_asked_for_and_not_there_are_an_error():
     with pytest.raises(
         UserError, match="label_source: is votes, and no picture of train has votes"
     ):
-        label_targets(split, 2, "votes")
+        label_targets(split, 2, TrainConfig(label_source="votes"))
 
 
 def test_the_loss_with_teachers_is_the_papers():

@@ -1,0 +1,59 @@
+"""A training that begins with the weights of a pushed model."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.modules.pushed_models import (
+    ASSETS_EXTRA_DIR,
+    KIND_FILE,
+    VARIABLES,
+    WARM_START,
+    class_names_of,
+    find_model,
+)
+from emotion_pipeline.modules.signatures import NETWORK_ATTRIBUTE
+
+
+def start_from(
+    network: tf.keras.Model, folder: str, network_name: str, class_names: Sequence[str]
+) -> None:
+    """Gives a network the weights, and the statistics of batch normalisation, of a pushed model.
+
+    Args:
+      network: Of that name and those classes.
+      folder: A folder of pushed versions, or a version.
+      network_name: What the setting `train.network` calls it.
+      class_names: In the order of the outputs.
+
+    Raises:
+      UserError: There is no model, or it is another network, or has other classes or another order.
+    """
+    model_dir = find_model(folder, WARM_START)
+    names = class_names_of(model_dir, WARM_START, class_names)
+    if names != list(class_names):
+        raise UserError(
+            f"{WARM_START}: {model_dir} answers in the order {', '.join(names)}; this run's is "
+            f"{', '.join(class_names)}: give `labels` the model's order"
+        )
+    kind_file = os.path.join(model_dir, ASSETS_EXTRA_DIR, KIND_FILE)
+    if not tf.io.gfile.exists(kind_file):
+        raise UserError(f"{WARM_START}: {model_dir} does not say which network it is ({kind_file})")
+    with tf.io.gfile.GFile(kind_file) as file:
+        found = json.load(file)["network"]
+    if found != network_name:
+        raise UserError(
+            f"{WARM_START}: {model_dir} is a {found} network; this run trains a {network_name} one "
+            "(train.network)"
+        )
+    read_weights(network, model_dir)
+
+
+def read_weights(network: tf.keras.Model, model_dir: str) -> None:
+    """Reads the weights of a SavedModel's network into one of the same layers."""
+    checkpoint = tf.train.Checkpoint(**{NETWORK_ATTRIBUTE: network})
+    status = checkpoint.read(os.path.join(model_dir, VARIABLES))
+    status.assert_existing_objects_matched().expect_partial()

@@ -1,0 +1,57 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.modules.export import write_extras
+from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.modules.warm_start import start_from
+
+NAMES = ["happy", "sad"]
+PIXELS = np.random.default_rng(1).random((3, 48, 48, 1), np.float32)
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """A folder with one pushed version, of a deep network, and the network itself."""
+    network = build_network("deep", num_classes=2, seed=5)
+    for norm in [x for x in network.layers if isinstance(x, tf.keras.layers.BatchNormalization)]:
+        norm.moving_mean.assign(tf.random.stateless_normal(norm.moving_mean.shape, [1, 2]))
+    folder = tmp_path_factory.mktemp("pushed")
+    save(ServedModel(network, NAMES), str(folder / "7"))
+    kind = {"network": "deep", "normalize": "none", "flip": False}
+    write_extras(str(folder / "7"), NAMES, {}, kind, np.zeros((1, 48, 48, 1), np.uint8))
+    return folder, network
+
+
+def test_begins_with_weights_and_statistics_of_the_newest_version(pushed):
+    folder, network = pushed
+    fresh = build_network("deep", num_classes=2, seed=6)
+    assert np.abs(fresh(PIXELS) - network(PIXELS)).max() > 1e-3
+    start_from(fresh, str(folder), "deep", NAMES)
+    np.testing.assert_array_equal(fresh(PIXELS), network(PIXELS))
+
+
+def test_refuses_another_network_and_another_order(pushed):
+    folder, _ = pushed
+    fresh = build_network("deep", num_classes=2)
+    with pytest.raises(UserError, match="7 is a deep network; this run trains a specified one"):
+        start_from(fresh, str(folder), "specified", NAMES)
+    with pytest.raises(UserError, match="in the order happy, sad; this run's is sad, happy"):
+        start_from(fresh, str(folder), "deep", NAMES[::-1])
+
+
+def test_refuses_a_model_that_does_not_say_what_network_it_is(pushed, tmp_path):
+    folder, _ = pushed
+    fresh = build_network("deep", num_classes=2)
+    kind_file = folder / "7" / "assets.extra" / "network.json"
+    kind = json.loads(kind_file.read_text())
+    kind_file.unlink()
+    try:
+        with pytest.raises(UserError, match="7 does not say which network it is"):
+            start_from(fresh, str(folder), "deep", NAMES)
+    finally:
+        kind_file.write_text(json.dumps(kind))
