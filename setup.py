@@ -78,7 +78,7 @@ setuptools.setup(
     package_data={
         "emotion_pipeline": ["py.typed", "schema/*.pbtxt", "deploy/*/*", "shipped/*/*"],
         "emotion_pipeline.components": ["*/templates/*"],
-        "emotion_faces": ["py.typed", "deploy/*", "deploy/*/*", "web/static/*"],
+        "emotion_faces": ["py.typed", "deploy/*", "deploy/*/*", "overlays/*/*", "web/static/*"],
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[

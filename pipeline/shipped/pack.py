@@ -25,6 +25,9 @@ def main() -> None:
     parser.add_argument("root", type=pathlib.Path, help="root of the run that pushed the model")
     parser.add_argument("--version", type=int, required=True, help="number to serve it under")
     parser.add_argument("--provenance", default="{}", help="JSON for the card")
+    parser.add_argument(
+        "--altered", type=pathlib.Path, help="JSON of benchmarks.training.robustness with the root"
+    )
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write to")
     options = parser.parse_args()
     version_dir = newest_version(options.root / "pushed" / "emotion")
@@ -32,6 +35,9 @@ def main() -> None:
     labels = (extra / LABELS_FILE).read_text(encoding="utf-8").splitlines()
     kind = json.loads((extra / KIND_FILE).read_text(encoding="utf-8"))
     metrics = json.loads((options.root / "summary.json").read_text(encoding="utf-8"))["metrics"]
+    if options.altered:
+        altered = json.loads(options.altered.read_text(encoding="utf-8"))
+        metrics["by_alteration"] = altered[str(options.root)]
     options.out.mkdir(parents=True, exist_ok=True)
     weights = pack(read_weights(version_dir, kind["network"], len(labels)))
     (options.out / "weights.npz").write_bytes(weights)
