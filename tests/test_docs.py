@@ -126,3 +126,7 @@ def test_the_reference_is_what_the_code_says():
 def test_every_argument_says_what_it_is():
     text = (REPOSITORY / "docs" / "commands.md").read_text()
     assert "|  |" not in text
+    assert "SUPPRESS" not in text
+    flags = (REPOSITORY / "serving" / "model_server" / "flags.py").read_text()
+    for flag in re.findall(r"^    (\w+): \w+ = _flag\(", flags, re.MULTILINE):
+        assert flag in ("help", "version") or f"| `--{flag}` |" in text

@@ -39,6 +39,12 @@ def list_stored(address: str) -> list[StoredFile]:
     """
     if address.startswith("s3://") and importlib.util.find_spec("boto3") is None:
         raise UserError(f"{address}: needs boto3, which is not installed; pip install boto3")
+    if address.startswith("s3://") and not _has_s3_key():
+        # Beam's client tries again and again for minutes.
+        raise UserError(
+            f"{address}: no key for S3 is found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or make "
+            "a profile in ~/.aws/credentials"
+        )
     # Beam's S3 client wants options, which else only a Beam pipeline sets; without any it takes
     # endpoint, region and key from the environment.
     FileSystems.set_options(_OPTIONS)
@@ -65,6 +71,13 @@ def list_stored(address: str) -> list[StoredFile]:
             StoredFile(one.path, path, one.size_in_bytes, one.last_updated_in_seconds or 0.0)
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def _has_s3_key() -> bool:
+    """Returns whether boto3 finds a key: in the environment, a profile or the machine's own role."""
+    import boto3
+
+    return boto3.session.Session().get_credentials() is not None
 
 
 def listing_digest(address: str, files: list[StoredFile]) -> str:

@@ -85,3 +85,14 @@ def test_the_python_examples_run_as_printed(document, emotion_server, files, cap
     for example in examples:
         exec(example.replace(PRINTED_SERVER, emotion_server), {})
         assert re.search(r"probabilities|0\.\d", capsys.readouterr().out)
+
+
+def test_help_into_a_pipe_that_is_closed_says_nothing():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emotion_faces.model_server", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 1
