@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import waiting_for
 
 _PARALLEL_FETCHES = 16
 """A fetch of a small object is all waiting."""
@@ -50,10 +51,12 @@ def list_stored(address: str) -> list[StoredFile]:
     FileSystems.set_options(_OPTIONS)
     base = address.rstrip("/")
     try:
-        found = FileSystems.match([base])[0].metadata_list
-        below = not found
-        if below:
-            found = FileSystems.match([f"{base}/**"])[0].metadata_list
+        # Clients of stores try again for minutes where nobody answers, and say nothing.
+        with waiting_for(f"the store of {address} to answer"):
+            found = FileSystems.match([base])[0].metadata_list
+            below = not found
+            if below:
+                found = FileSystems.match([f"{base}/**"])[0].metadata_list
     except (BeamIOError, OSError, ValueError) as error:
         raise UserError(
             f"{address}: cannot be listed ({error}). See that the address is right and that this "
