@@ -1,7 +1,10 @@
 """One way for long work to say how far it is."""
 
+import contextlib
 import logging
+import threading
 import time
+from collections.abc import Iterator
 
 LOGGER_NAME = "emotion"
 
@@ -9,6 +12,18 @@ LOGGER_NAME = "emotion"
 def report(message: str) -> None:
     """Tells the user one line; the command line shows it, elsewhere it is an info line in the log."""
     logging.getLogger(LOGGER_NAME).info(message)
+
+
+@contextlib.contextmanager
+def waiting_for(what: str, after_secs: float = 10.0) -> Iterator[None]:
+    """Tells the user once what is waited for, where the block has not ended after so many seconds."""
+    timer = threading.Timer(after_secs, report, [f"waiting for {what}"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Throttle:

@@ -25,7 +25,8 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
     try:
         part.write_bytes(data)
         os.replace(part, target)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise
+        # The file that was asked for, not the one aside.
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -12,6 +12,7 @@ import sys
 import typing
 from typing import Any
 
+from emotion_faces.model_server import flags
 from emotion_pipeline.cli import make_parser
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import RECIPES, PipelineConfig
@@ -20,13 +21,13 @@ from emotion_pipeline.settings import with_overrides
 DOCS = pathlib.Path(__file__).resolve().parent
 HEADER = "<!-- Written by docs/reference.py from the code: change the code, then run it. -->\n"
 
-SETTINGS = """# Settings
+SETTINGS = f"""# Settings
 
 Each is given as `--set KEY=VALUE`, or in a YAML file with `--config`, where a dot is a level of nesting; the flags in
 [commands.md](commands.md) are other ways to say some of them. Later wins: defaults, the recipe, `--config`, `--set`,
 flags. A wrong name, type or value ends the command with status 2 and says what it must be.
 
-Where two or three defaults are given, they are those of the recipes `original` / `fast` / `best`.
+Where several defaults are given, they are those of the recipes {" / ".join(f"`{name}`" for name in RECIPES)}.
 """
 COMMANDS = """# Commands
 
@@ -42,6 +43,16 @@ COMMANDS = """# Commands
 | 5 | `kubeflow submit --wait`, `kubeflow wait`: the server no longer tells of the run, which may well go on |
 | 130 | interrupted |
 """
+
+SERVER_FLAGS = """
+## Flags of the model server
+
+`python -m emotion_faces.model_server --FLAG=VALUE` takes them, and `emotion serve` those that it has no other name for.
+They are TensorFlow Serving's but for those that say "ours".
+
+| flag | default | what it is |
+|---|---|---|"""
+_BY_CPUS = ("grpc_max_threads", "rest_api_num_threads")
 
 # Values of which each check refuses at least one, so that its message tells the range.
 _PROBES: dict[type, tuple[Any, ...]] = {
@@ -82,6 +93,10 @@ def commands_page() -> str:
         for action in parser._actions:
             if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
                 continue
+            if (
+                action.help == argparse.SUPPRESS
+            ):  # those of the server, which have a table of their own
+                continue
             about = (action.help or "") % {"default": action.default}
             if action.choices:
                 about = f"{about}{': ' if about else ''}{', '.join(map(str, action.choices))}"
@@ -91,7 +106,27 @@ def commands_page() -> str:
             rows.append(f"| `{shown}` | {about} |".replace("|`", "| `"))
         if rows:
             text += ["| argument | what it is |", "|---|---|", *rows]
-    return HEADER + "\n".join(text) + "\n"
+    return HEADER + "\n".join([*text, _server_flags()]) + "\n"
+
+
+def _server_flags() -> str:
+    """Returns the section on the flags that the model server has beside `emotion serve`'s own."""
+    rows = []
+    for field in dataclasses.fields(flags.Options):
+        if field.name in ("help", "version"):
+            continue
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = "64, or 4 x CPUs" if field.name in _BY_CPUS else default if default != "" else "''"
+        rows.append(f"| `--{field.name}` | `{shown}` | {field.metadata['help']} |")
+    lists = {
+        "Taken without effect": flags.WITHOUT_EFFECT,
+        "Refused, since another server than the one that is meant would start": flags.REFUSED,
+    }
+    told = [
+        f"{title}: {', '.join(f'`--{name}`' for name in sorted(names))}."
+        for title, names in lists.items()
+    ]
+    return "\n".join([SERVER_FLAGS, *rows, "", *told])
 
 
 def _settings(config: Any, group: str = "") -> typing.Iterator[tuple[str, str, str]]:

@@ -31,7 +31,7 @@ from emotion_pipeline.report import leave_report
 from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
 from emotion_pipeline.validation.baseline import find_statistics
-from emotion_pipeline.validation.schemas import load_schema
+from emotion_pipeline.validation.schemas import check_classes, load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
@@ -127,6 +127,8 @@ def _run_until(config: PipelineConfig, last: str | None) -> Outcome:
     components: list[ComponentRun] = []
     try:
         schema = load_schema(config.schema_path)
+        if last is None:  # what is validated alone needs no model
+            check_classes(schema, config.labels, config.schema_path)
         if config.against:
             statistics = load_statistics(find_statistics(config.against))
             check_comparable(statistics, schema, config.against)

@@ -70,7 +70,8 @@ def load_file(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             settings = yaml.load(file, _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--config {path}: cannot be read: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UserError(f"--config {path}: cannot be read: {told}") from error
     if settings is None:
         raise UserError(f"--config {path}: is empty, expected `key: value` lines")
     if not isinstance(settings, dict):

@@ -131,7 +131,7 @@ class EmotionClient:
       model_name: name the server has the model under.
       timeout_secs: deadline of each call, retries included.
       batch_size: most images in one request.
-      credentials: for a server with TLS; None for a plain connection.
+      credentials: for a server with TLS, of `grpc.ssl_channel_credentials`; None for a plain connection.
     """
 
     def __init__(
@@ -284,7 +284,13 @@ class EmotionClient:
 
     def _call_error(self, error: Any) -> CallError:
         code, details = error.code(), error.details() or "no message"
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code is grpc.StatusCode.UNAVAILABLE and "Socket closed" in details:
+            text = (
+                f"what listens at {self._server} closes the connection: it is no model server's gRPC port, "
+                "or it wants TLS, which a client made in Python speaks: EmotionClient(credentials=...), "
+                "see Operations in docs/serving.md"
+            )
+        elif code is grpc.StatusCode.UNAVAILABLE:
             text = (
                 f"no answer from the model server at {self._server} ({details}); "
                 "start one with `emotion serve`, or name another with --server HOST:PORT"

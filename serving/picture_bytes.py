@@ -15,6 +15,10 @@ from typing import NamedTuple
 MODEL_FORMATS = ("JPEG", "PNG")
 READ_FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "HEIC", "AVIF")
 
+MAX_SERVED_BYTES = 16 * 1024 * 1024
+MAX_SERVED_PIXELS = 4096 * 4096
+"""The most that a picture may have, encoded and decoded, that a model server is sent (by default)."""
+
 MAX_JPEG_SCANS = 100
 """More scans are refused, as libjpeg's advice LJT-01-003 recommends (an ordinary file has ten).
 

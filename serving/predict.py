@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,13 +14,21 @@ from emotion_faces.errors import UserError
 from emotion_faces.faces.pictures import decode_picture, open_picture
 from emotion_faces.file_kind import FileKind, kind_of_file
 from emotion_faces.names import printable
-from emotion_faces.picture_bytes import MODEL_FORMATS, READ_FORMATS, picture_format
+from emotion_faces.picture_bytes import (
+    MAX_SERVED_BYTES,
+    MAX_SERVED_PIXELS,
+    MODEL_FORMATS,
+    READ_FORMATS,
+    picture_format,
+)
 from emotion_faces.upright import orientation_of
 
 _CHUNK_FILES = 64  # files read before they are sent, so that memory does not grow with the folder
 _MAX_CONVERTED_PIXELS = (
     2_000_000  # of what is sent in place of another format; the model takes 48 x 48
 )
+
+_INPUT_NAME = re.compile(r"^image_bytes\[\d+\] ")  # what the server calls it; a person has the path
 
 
 def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
@@ -53,7 +62,7 @@ def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
 
 
 def fit_for_model(data: bytes) -> bytes:
-    """A picture as a served model takes it: gray or RGB JPEG, or PNG, that stands upright.
+    """A picture as a served model takes it: upright, gray or RGB JPEG or PNG, within its limits.
 
     Such a one is given back as it is; any other picture that can be read as a gray PNG.
 
@@ -73,9 +82,11 @@ def fit_for_model(data: bytes) -> bytes:
 
 
 def _is_fit(data: bytes) -> bool:
-    if picture_format(data) not in MODEL_FORMATS:
+    if picture_format(data) not in MODEL_FORMATS or len(data) > MAX_SERVED_BYTES:
         return False
     with open_picture(data, "it") as image:
+        if image.width * image.height > MAX_SERVED_PIXELS:
+            return False
         return image.mode != "CMYK" and orientation_of(image) == 1
 
 
@@ -125,7 +136,7 @@ def _predict_files(
 
 def _fields(answer: client.Prediction | client.ImageError) -> dict[str, Any]:
     if isinstance(answer, client.ImageError):
-        return {"error": answer.message}
+        return {"error": _INPUT_NAME.sub("it ", answer.message)}
     return {"label": answer.label, "probabilities": answer.probabilities}
 
 

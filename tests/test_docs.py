@@ -12,28 +12,9 @@ from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands import kubeflow
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import parse_assignment, with_overrides
+from tests.documented import DOCUMENTS, NOT_RUN, REPOSITORY, RUN_BY, printed_commands
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "pipeline/shipped/*/*.md")
-    for path in REPOSITORY.glob(pattern)
-)
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
-
-
-def code_lines(text: str) -> list[str]:
-    """Returns the lines of code blocks, those that go on after a backslash joined, without comments."""
-    lines, fenced, before = [], False, ""
-    for line in text.splitlines():
-        if line.startswith("```"):
-            fenced = not fenced
-        elif fenced or (line.startswith("    ") and not before.startswith(("- ", "* "))):
-            lines.append(line.strip())
-        if line.strip() and not line.startswith(" "):
-            before = line
-    joined = re.sub(r"\\\n", " ", "\n".join(lines))
-    return [re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines()]
 
 
 def anchors(path: pathlib.Path) -> set[str]:
@@ -46,13 +27,12 @@ def anchors(path: pathlib.Path) -> set[str]:
 
 def commands() -> list[tuple[str, str]]:
     """Returns document and command of every line that starts `emotion`."""
-    found = []
-    for path in DOCUMENTS:
-        for line in code_lines(path.read_text(encoding="utf-8")):
-            line = re.sub(r"^\$ ", "", line)
-            if re.match(r"(\.venv/bin/)?emotion ", line):
-                found.append((path.name, line))
-    return found
+    return [
+        (path.name, line)
+        for path in DOCUMENTS
+        for line in printed_commands(path)
+        if line.startswith("emotion ")
+    ]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -66,6 +46,21 @@ def test_links_hold(path):
         assert linked.exists(), f"{path.name}: {target} leads nowhere"
         if anchor:
             assert anchor in anchors(linked), f"{path.name}: {target}: no such heading"
+
+
+def test_every_command_is_run_by_a_test_or_says_why_not():
+    printed = {line for path in DOCUMENTS for line in printed_commands(path)}
+    listed = [line for lines in (*RUN_BY.values(), *NOT_RUN.values()) for line in lines]
+    assert printed - set(listed) == set(), "put these into tests/documented.py"
+    assert set(listed) - printed == set(), "no document has these any more: tests/documented.py"
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("test", RUN_BY)
+def test_what_runs_a_command_is_there(test):
+    file, _, name = test.partition("::")
+    source = (REPOSITORY / file).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name}\(", source, re.MULTILINE)
 
 
 def test_there_are_commands_to_look_at():
@@ -131,3 +126,7 @@ def test_the_reference_is_what_the_code_says():
 def test_every_argument_says_what_it_is():
     text = (REPOSITORY / "docs" / "commands.md").read_text()
     assert "|  |" not in text
+    assert "SUPPRESS" not in text
+    flags = (REPOSITORY / "serving" / "model_server" / "flags.py").read_text()
+    for flag in re.findall(r"^    (\w+): \w+ = _flag\(", flags, re.MULTILINE):
+        assert flag in ("help", "version") or f"| `--{flag}` |" in text

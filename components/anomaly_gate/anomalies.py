@@ -115,7 +115,7 @@ def find_anomalies(
 
 def missing_values(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the values of the feature's domain in the schema, such as classes, that no row has."""
-    domain = _domain(schema, feature)
+    domain = string_domain(schema, feature)
     if domain is None or feature not in rows:
         return ()
     present = set(rows[feature])
@@ -201,7 +201,7 @@ def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -
         return ()
     values = rows[column]
     outside = pd.Series(False, index=rows.index)
-    domain = _domain(schema, feature)
+    domain = string_domain(schema, feature)
     if domain is not None:
         outside = ~values.isin(list(domain.value))
     elif spec.HasField("int_domain") or spec.HasField("float_domain"):
@@ -237,7 +237,7 @@ def _spec(schema: schema_pb2.Schema, feature: str) -> schema_pb2.Feature | None:
     return next((one for one in schema.feature if one.name == feature), None)
 
 
-def _domain(schema: schema_pb2.Schema, feature: str) -> schema_pb2.StringDomain | None:
+def string_domain(schema: schema_pb2.Schema, feature: str) -> schema_pb2.StringDomain | None:
     """Returns the strings that a feature may have; None where they are not listed."""
     spec = _spec(schema, feature)
     if spec is not None and spec.HasField("domain"):

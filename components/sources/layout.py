@@ -315,7 +315,8 @@ def _check_classes(root: pathlib.Path, parent: str, source: str) -> None:
         if len(known) >= 2:
             raise UserError(
                 f"{where}: the class folders ({', '.join(known)}) lie inside {name}/ and the like, "
-                f"which would be taken for the classes. Turn it round: {known[0]}/{name}/."
+                f"which would be taken for the classes. Turn it round: {known[0]}/{name}/. Or, where "
+                "these are splits, call them train and validation."
             )
 
 

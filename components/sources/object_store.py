@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.progress import waiting_for
 
 _PARALLEL_FETCHES = 16
 """A fetch of a small object is all waiting."""
@@ -39,15 +40,23 @@ def list_stored(address: str) -> list[StoredFile]:
     """
     if address.startswith("s3://") and importlib.util.find_spec("boto3") is None:
         raise UserError(f"{address}: needs boto3, which is not installed; pip install boto3")
+    if address.startswith("s3://") and not _has_s3_key():
+        # Beam's client tries again and again for minutes.
+        raise UserError(
+            f"{address}: no key for S3 is found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or make "
+            "a profile in ~/.aws/credentials"
+        )
     # Beam's S3 client wants options, which else only a Beam pipeline sets; without any it takes
     # endpoint, region and key from the environment.
     FileSystems.set_options(_OPTIONS)
     base = address.rstrip("/")
     try:
-        found = FileSystems.match([base])[0].metadata_list
-        below = not found
-        if below:
-            found = FileSystems.match([f"{base}/**"])[0].metadata_list
+        # Clients of stores try again for minutes where nobody answers, and say nothing.
+        with waiting_for(f"the store of {address} to answer"):
+            found = FileSystems.match([base])[0].metadata_list
+            below = not found
+            if below:
+                found = FileSystems.match([f"{base}/**"])[0].metadata_list
     except (BeamIOError, OSError, ValueError) as error:
         raise UserError(
             f"{address}: cannot be listed ({error}). See that the address is right and that this "
@@ -65,6 +74,13 @@ def list_stored(address: str) -> list[StoredFile]:
             StoredFile(one.path, path, one.size_in_bytes, one.last_updated_in_seconds or 0.0)
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def _has_s3_key() -> bool:
+    """Returns whether boto3 finds a key: in the environment, a profile or the machine's own role."""
+    import boto3
+
+    return boto3.session.Session().get_credentials() is not None
 
 
 def listing_digest(address: str, files: list[StoredFile]) -> str:

@@ -1,12 +1,13 @@
 """What the commands that run the pipeline share: from arguments to settings."""
 
 import argparse
+import os
 import pathlib
 from typing import Any
 
 from emotion_pipeline.commands.terminal import path_argument
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources.addresses import SCHEMES, is_stored
+from emotion_pipeline.components.sources.addresses import SCHEMES, is_kaggle, is_stored
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
 
@@ -70,6 +71,8 @@ _LOCAL_PLACES = {
 }
 """Settings that take no address, and why."""
 
+_ADDRESSES = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+
 
 def check_places(config: PipelineConfig) -> None:
     """Checks, before anything is fetched or made, that each place can be written and read.
@@ -78,14 +81,23 @@ def check_places(config: PipelineConfig) -> None:
       UserError: An address stands where only a local path works, or is of a kind that nothing opens;
         or the engine could reach neither data nor artifacts.
     """
+    if "://" in config.data and not (is_stored(config.data) or is_kaggle(config.data)):
+        hint = (
+            f" (here {path})"
+            if (path := config.data.removeprefix("file://")) != config.data
+            else ""
+        )
+        raise UserError(
+            f"data: {config.data}: nothing here opens such an address; give a local path{hint}, "
+            f"{_ADDRESSES}, kaggle:OWNER/NAME or the URL of a data set on kaggle.com"
+        )
     for key, why in _LOCAL_PLACES.items():
         if "://" in getattr(config, key):
             name = "--root" if key == "root" else f"{key}:"
             raise UserError(f"{name} {getattr(config, key)}: {why}")
     if "://" in config.push_dir and not is_stored(config.push_dir):
-        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise UserError(
-            f"--push-dir {config.push_dir}: give a local folder, or an address of {known}"
+            f"--push-dir {config.push_dir}: give a local folder, or an address of {_ADDRESSES}"
         )
     if config.beam.runner == "dataflow":
         raise UserError(
@@ -98,11 +110,25 @@ def local_file(text: str) -> pathlib.Path:
     """Returns the path of an argument that names a file to be written here.
 
     Raises:
-      ArgumentTypeError: It is an address, or empty.
+      ArgumentTypeError: It is an address, a folder, or empty, or cannot be made where it is to be.
     """
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text}: is written here; give a local path")
-    return path_argument(text)
+    path = path_argument(text)
+    # Before the work, not after it: what is there already, or the folder in which it is to be made.
+    try:
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text}: is a folder; give a file's name")
+        there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
+    if there != path and not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: {there} is a file, where a folder is needed")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(
+            f"{text}: {there} may not be written; choose another place"
+        )
+    return path
 
 
 def configure(

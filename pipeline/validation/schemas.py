@@ -1,11 +1,13 @@
 """Reads, proposes and compares schemas."""
 
 import pathlib
+from collections.abc import Collection
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from emotion_pipeline.components import features
+from emotion_pipeline.components.anomaly_gate.anomalies import string_domain
 from emotion_pipeline.components.errors import UserError
 
 _CURATED = "Start from pipeline/schema/schema.pbtxt, or from what `emotion schema infer` proposes."
@@ -32,3 +34,24 @@ def load_schema(path: str) -> schema_pb2.Schema:
             f"{' and '.join(missing)}. {_CURATED}"
         )
     return schema
+
+
+def check_classes(schema: schema_pb2.Schema, labels: Collection[str], path: str) -> None:
+    """Checks that a model of these classes can learn whatever the schema lets through.
+
+    Args:
+      schema: Of the file at `path`.
+      labels: The model's class names.
+      path: What messages call the schema.
+
+    Raises:
+      UserError: The schema has a class that the model lacks.
+    """
+    domain = string_domain(schema, features.LABEL_KEY)
+    lacking = [] if domain is None else [name for name in domain.value if name not in labels]
+    if lacking:
+        raise UserError(
+            f"labels: {', '.join(labels)}; but the schema {path} has {', '.join(lacking)} too. Name the "
+            "classes of the data in both: --set labels=[...], and --set schema=FILE as `emotion schema "
+            "infer SOURCE --out FILE` proposes it"
+        )

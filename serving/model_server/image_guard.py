@@ -13,6 +13,8 @@ from google.protobuf import message
 
 from emotion_faces.model_server import status
 from emotion_faces.picture_bytes import (
+    MAX_SERVED_BYTES,
+    MAX_SERVED_PIXELS,
     MODEL_FORMATS,
     decoded_pixels,
     jpeg_header,
@@ -26,8 +28,8 @@ from emotion_faces.protos import example_pb2
 class ImageLimits:
     """The most that one image may have: bytes as encoded, pixels as decoded."""
 
-    max_bytes: int = 16 * 1024 * 1024
-    max_pixels: int = 4096 * 4096
+    max_bytes: int = MAX_SERVED_BYTES
+    max_pixels: int = MAX_SERVED_PIXELS
 
 
 def check_images(images: Iterable[bytes], limits: ImageLimits, name: str) -> None:

@@ -47,8 +47,11 @@ def unimplemented(message: str) -> StatusError:
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-# TensorFlow's `[[{{node a/b}}]]`, `[[a/b/_3]]` and `{{function_node f}}`: places in the graph.
-_NODES = re.compile(r"\s*\[\[(?:\{\{[^}]*\}\}|[\w.:/-]+)\]\]|\{\{(?:function_)?node [^}]*\}\}\s*")
+# Places in the graph: TensorFlow's `[[{{node a/b}}]]`, `[[{{function_node f}}{{node a/b}}]]`,
+# `[[a/b/_3]]` and `{{function_node f}}`.
+_NODES = re.compile(
+    r"\s*\[\[(?:(?:\{\{[^}]*\}\}\s*)+|[\w.:/-]+)\]\]|\{\{(?:function_)?node [^}]*\}\}\s*"
+)
 _FIRST_ROOT = re.compile(
     r"\d+ root error\(s\) found\.\s*\(0\) (?:[A-Z_]+: )?(.*?)\s*(?:\(1\) |$)", re.S
 )

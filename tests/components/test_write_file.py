@@ -27,8 +27,9 @@ def test_writes_text_and_bytes_with_their_folder(tmp_path):
 def test_what_was_there_stays_where_the_disk_is_full(tmp_path, small_files):
     target = tmp_path / "summary.json"
     write_whole(target, "good")
-    with pytest.raises(OSError, match="File too large"):
+    with pytest.raises(OSError, match="File too large") as raised:
         write_whole(target, "x" * 2000)
+    assert raised.value.filename == str(target)
     assert target.read_text() == "good"
     assert os.listdir(tmp_path) == ["summary.json"]
 

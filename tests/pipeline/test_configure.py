@@ -46,3 +46,66 @@ def test_a_root_inside_the_data_is_refused(tmp_path):
     parser.set_defaults(verbose=False)
     options = parser.parse_args([str(tmp_path), "--root", str(tmp_path / "runs")])
     assert validate.execute(options) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "file:///faces",
+            r"data: file:///faces: nothing here opens .* local path \(here /faces\), gs://",
+        ),
+        ("ftp://host/faces", r"data: ftp://host/faces: nothing here opens such an address; give a"),
+        ("https://example.org/faces.zip", "nothing here opens such an address"),
+        ("https://kaggle.com.example.org/datasets/a/b", "nothing here opens such an address"),
+    ],
+)
+def test_an_address_that_nothing_opens_is_refused_at_once(source, message):
+    with pytest.raises(UserError, match=message):
+        config_of(run, "--data", source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *(
+            "https://www.kaggle.com/datasets/owner/name",
+            "opendatasets:https://kaggle.com/owner/name",
+        ),
+        *("kaggle:owner/name", "gs://bucket/faces", "s3://bucket/faces.zip", "hdfs://host/faces"),
+    ],
+)
+def test_an_address_that_is_opened_is_taken(source):
+    assert config_of(run, "--data", source).data == source
+
+
+@pytest.mark.parametrize(
+    ("flag", "command", "given"),
+    [
+        ("--summary", run, ()),
+        ("--json", validate, ("faces",)),
+        ("--report", validate, ("faces",)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("", "is a folder; give a file's name"),
+        ("file/x.json", "file is a file, where a folder is needed"),
+        ("file/deep/x.json", "file is a file, where a folder is needed"),
+        ("y" * 300, "File name too long"),
+        ("gs://bucket/x.json", "give a local path"),
+    ],
+)
+def test_a_file_that_cannot_be_made_is_refused_before_the_work(
+    flag, command, given, place, message, tmp_path, capsys
+):
+    (tmp_path / "file").write_text("")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    target = place if "://" in place else str(tmp_path / place)
+    with pytest.raises(SystemExit):
+        parser.parse_args([*given, flag, target])
+    assert message in capsys.readouterr().err
+    parser.parse_args([*given, flag, str(tmp_path / "new" / "deep" / "x.json")])
+    assert not (tmp_path / "new").exists()

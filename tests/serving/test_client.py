@@ -213,3 +213,21 @@ def test_waits_no_longer_than_told(fake):
 def test_pixels_are_checked(pixels, message):
     with client.EmotionClient("127.0.0.1:1") as emotion, pytest.raises(ValueError, match=message):
         emotion.predict_pixels(pixels)
+
+
+def test_a_port_that_closes_the_connection_may_want_tls():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def close_each():
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=close_each, daemon=True).start()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            client.EmotionClient(address, timeout_secs=10) as emotion,
+            pytest.raises(client.CallError, match=r"closes the connection: .* or it wants TLS"),
+        ):
+            emotion.predict([b"x"])
+        listening.shutdown(socket.SHUT_RDWR)

@@ -89,6 +89,21 @@ def test_a_large_picture_of_another_kind_is_sent_smaller():
     assert np.asarray(sent).mean() == 90
 
 
+def test_a_picture_beyond_what_a_server_takes_is_sent_smaller():
+    data = cv2.imencode(".png", np.full((4097, 4096), 90, np.uint8))[1].tobytes()
+    sent = Image.open(io.BytesIO(predict.fit_for_model(data)))
+    assert sent.size == (2048, 2049)
+    assert sent.getpixel((5, 5)) == 90
+
+
+def test_what_is_damaged_is_told_in_words_of_the_picture(emotion_server, tmp_path):
+    whole = cv2.imencode(".jpg", np.arange(48 * 48, dtype=np.uint8).reshape(48, 48))[1].tobytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    [answer] = predict.predict_paths([tmp_path], emotion_server)
+    assert answer["error"].startswith("it cannot be decoded: ")
+    assert "[" not in answer["error"]
+
+
 def test_every_kind_that_is_read_is_predicted(emotion_server, tmp_path):
     picture = Image.fromarray(np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)).convert("RGB")
     for kind in ("BMP", "GIF", "WEBP", "TIFF", "AVIF", "JPEG", "PNG"):

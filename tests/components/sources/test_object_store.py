@@ -178,3 +178,13 @@ def test_one_object_is_read_whole_and_a_folder_is_refused(client, bucket):
     for address in (f"s3://{bucket}/data", f"s3://{bucket}/none.csv"):
         with pytest.raises(UserError, match=f"{address}: no object is stored there"):
             object_store.read_stored(address)
+
+
+def test_an_address_in_s3_without_a_key_is_refused_at_once(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"^s3://any/faces: no key for S3 is found: set AWS_ACCESS"):
+        object_store.list_stored("s3://any/faces")

@@ -7,7 +7,7 @@ from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.validation.schema_diff import diff_schemas
 from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
-from emotion_pipeline.validation.schemas import load_schema
+from emotion_pipeline.validation.schemas import check_classes, load_schema
 from tests.components.drift_validator.numbers import statistics_of
 
 
@@ -43,6 +43,18 @@ def test_names_what_is_wrong_with_a_schema(tmp_path, content, message):
         file.write_bytes(content)
     with pytest.raises(UserError, match=message):
         load_schema(str(file))
+
+
+def test_a_class_that_the_model_lacks_is_told_before_the_training(curated):
+    labels = PipelineConfig().labels
+    check_classes(curated, labels, "s.pbtxt")
+    check_classes(curated, (*labels, "contempt"), "s.pbtxt")
+    check_classes(parse('feature { name: "label" }'), ("a", "b"), "s.pbtxt")
+    with pytest.raises(
+        UserError,
+        match=r"^labels: happy, suprise; but the schema s\.pbtxt has angry, .*surprise too",
+    ):
+        check_classes(curated, ("happy", "suprise"), "s.pbtxt")
 
 
 def test_proposes_what_was_seen_in_both_splits(curated):

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from tests.documented import CALLS, GRPCURL_CALLS, RUN_BY
 from tests.serving.conformance.fixture_models import predict_request
 
 
@@ -121,3 +122,30 @@ def test_grpcurl_predicts_an_image(server, image, tmp_path):
     assert answer.returncode == 0, answer.stderr
     outputs = json.loads(answer.stdout)["outputs"]
     assert sum(outputs["probabilities"]["float_val"]) == pytest.approx(1)
+
+
+def call_as_printed(line, server, image, folder):
+    """Runs a line of the documents in a shell, with face.jpg beside it, on the server's ports."""
+    (folder / "face.jpg").write_bytes(image)
+    for printed, port in (("8500", server.grpc_port), ("8501", server.rest_port)):
+        line = line.replace(f"127.0.0.1:{printed}", f"{server.host}:{port}")
+    answer = run("sh", "-c", line, cwd=folder)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+@pytest.mark.parametrize("line", RUN_BY[CALLS])
+def test_the_documented_calls_work(line, server, image, tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    answer = json.loads(call_as_printed(line, server, image, tmp_path))
+    assert len(answer) == (2 if "metadata" in line else 1)
+    assert {"predictions", "model_version_status", "model_spec"} & set(answer)
+
+
+@pytest.mark.parametrize("line", RUN_BY[GRPCURL_CALLS])
+def test_the_documented_grpcurl_calls_work(line, server, image, tmp_path):
+    if shutil.which("grpcurl") is None:
+        pytest.skip("grpcurl is not on PATH: see test_grpcurl_predicts_an_image")
+    answer = call_as_printed(line, server, image, tmp_path)
+    assert "tensorflow.serving.PredictionService" in answer or '"probabilities"' in answer

@@ -18,6 +18,7 @@ ROOTS = """2 root error(s) found.
         (ROOTS, "Expected image (JPEG, PNG, or GIF), got unknown format starting with 'x'"),
         ("Incompatible shapes: [1,2] vs. [3]\n\t [[{{node add}}]]", "Incompatible shapes: [1,2] vs. [3]"),
         ("{{function_node __inference_f_1}} {{node f/Conv2D}} input must be 4-D", "input must be 4-D"),
+        ("Invalid PNG data\n\t [[{{function_node __inference_f_1}}{{node f/DecodeJpeg}}]]", "Invalid PNG data"),
         ("Matrix [[1,2],[3,4]] is singular", "Matrix [[1,2],[3,4]] is singular"),
         ("several\nlines\n\n of text", "several lines of text"),
         ("Graph execution error:\n\nbad\n\nOriginal stack trace for 'x':\n  File", "bad"),
