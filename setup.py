@@ -93,6 +93,8 @@ setuptools.setup(
         'legacy-cgi>=2.6,<3 ; python_version >= "3.13"',
         "matplotlib>=3.9,<4",
         "numpy>=1.26,<3",
+        "onnx>=1.16,<2",  # writes a pushed model as ONNX
+        "onnxruntime>=1.17,<2",  # runs it where no server is named
         "opencv-python>=4.10,<5",
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
