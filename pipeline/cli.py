@@ -11,19 +11,10 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
+from emotion_faces.commands import annotate, predict, serve, web
 from emotion_faces.errors import UserError as ServingUserError
-from emotion_pipeline.commands import (
-    annotate,
-    cluster,
-    kubeflow,
-    predict,
-    run,
-    sample_data,
-    schema,
-    serve,
-    validate,
-    web,
-)
+from emotion_pipeline.commands import cluster, kubeflow, run, sample_data, schema, validate
+from emotion_pipeline.commands.model_choice import find_model, saved_model
 from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
     INTERRUPTED_STATUS,
@@ -108,7 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
             name, parents=[common], help=module.HELP, description=module.HELP
         )
         module.add_arguments(command)
-        command.set_defaults(execute=module.execute)
+        command.set_defaults(execute=module.execute, find_model=find_model, saved_model=saved_model)
     return parser
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from emotion_faces.client import Prediction
+from emotion_faces.answers import Prediction
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
 from emotion_faces.faces.detector import FaceBox, FaceDetector
 

@@ -1,13 +1,15 @@
 """`emotion annotate`."""
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import pathlib
 import sys
 from typing import Any
 
-from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import USAGE_STATUS, path_argument
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model
+from emotion_faces.commands.terminal import USAGE_STATUS, path_argument
 
 HELP = "Mark the faces of pictures and films with their emotions."
 

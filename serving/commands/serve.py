@@ -1,11 +1,13 @@
 """`emotion serve`."""
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 
+from emotion_faces.commands.model_choice import add_shipped_argument
+from emotion_faces.errors import UserError
 from emotion_faces.model_server import flags
-from emotion_pipeline.commands.model_choice import add_shipped_argument, shipped_model
-from emotion_pipeline.components.errors import UserError
 
 HELP = "Serve what was pushed, over gRPC and REST."
 
@@ -57,7 +59,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.model and options.model_dir:
         raise UserError("give --model or --model-dir, not both")
     settings = ServeSettings(
-        model_dir=options.model_dir or shipped_model(options.model),
+        model_dir=options.model_dir or options.saved_model(options.model),
         model_name=options.model_name,
         port=options.port,
         rest_port=options.rest_port,

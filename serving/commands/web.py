@@ -1,8 +1,10 @@
 """`emotion web`."""
 
+from __future__ import annotations
+
 import argparse
 
-from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 
 HELP = "Serve a page that marks faces, for this computer's browser."
 
