@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import importlib.util
 import json
 import pathlib
 
@@ -11,6 +13,9 @@ from emotion_faces.model_folder import EXTRA_DIR, newest_version
 
 FOLDER = pathlib.Path(__file__).parent / "shipped_models"
 """A folder of versions for each model; the distribution `emotion-faces` is built with it."""
+
+_SOURCE_TREE = "emotion_pipeline.shipped.location"
+"""Makes the models of their weights, where none lies ready: in a source tree."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +50,8 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
     Raises:
       UserError: none of that name is there.
     """
+    if folder == FOLDER and not folder.is_dir() and importlib.util.find_spec("emotion_pipeline"):
+        return ShippedModel(*importlib.import_module(_SOURCE_TREE).make_onnx_model(name))
     models = shipped_models(folder)
     for model in models:
         if name in (None, model.name):

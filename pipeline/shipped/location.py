@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 
 from emotion_faces.cache import cache_dir
+from emotion_faces.import_path import python_command
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
-from emotion_pipeline.components.import_path import python_command
-from emotion_pipeline.shipped.models import ShippedModel
+from emotion_pipeline.shipped.models import ShippedModel, find_shipped
 
 _SAVED_MODEL_CODE = ("emotion_pipeline.modules", "emotion_pipeline.onnx_model")
 
@@ -42,14 +42,19 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
     return base_dir
 
 
-def onnx_model_dir(model: ShippedModel) -> pathlib.Path:
-    """Returns a folder with a shipped model's version folder in it, as ONNX alone.
+def make_onnx_model(name: str | None = None) -> tuple[str, pathlib.Path, pathlib.Path]:
+    """Returns the name of a shipped model, a folder with its version folder in it as ONNX alone, and its card.
 
     It is made at the first call, in the user's cache folder, and again when the weights or the code changed.
 
+    Args:
+      name: Which; None for the one that is right most often.
+
     Raises:
+      UserError: There is none of that name.
       OSError: It cannot be written.
     """
+    model = find_shipped(name)
     base_dir = cache_dir() / f"onnx-{_fingerprint(model, 'emotion_pipeline.onnx_model')}"
     if not base_dir.is_dir():
         # Half a second of imports, for the first time alone.
@@ -63,7 +68,7 @@ def onnx_model_dir(model: ShippedModel) -> pathlib.Path:
             except OSError:
                 if not base_dir.is_dir():  # else another process was faster, with the same model
                     raise
-    return base_dir
+    return model.name, base_dir, model.card_file
 
 
 def _fingerprint(model: ShippedModel, *packages: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from emotion_faces import local_server
 from emotion_faces.annotate.draw import draw_faces
-from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions, mark_unsure
 from emotion_faces.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
 from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.track import Tracker
@@ -77,7 +77,8 @@ def annotate_camera(
                 for shot in _frames(capture, settings.every):
                     if shot.analysed:
                         [shot] = find_emotions([shot], detector, client)
-                        shot.faces = faces = tracker.update(shot.faces, shot.seconds)
+                        faces = tracker.update(shot.faces, shot.seconds)
+                        shot.faces = faces = mark_unsure(faces, settings.unsure_below)
                         if table is not None:
                             table.write(shot)
                     draw_faces(shot.image, faces)

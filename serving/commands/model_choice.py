@@ -6,10 +6,13 @@ import argparse
 import pathlib
 import socket
 import sys
+from collections.abc import Callable
 
+from emotion_faces import shipped
 from emotion_faces.addresses import DEFAULT_SERVER
 from emotion_faces.commands.terminal import path_argument
 from emotion_faces.errors import UserError
+from emotion_faces.shipped import ShippedModel
 
 _CONNECT_TIMEOUT_SECS = 1.0
 
@@ -37,14 +40,16 @@ def add_shipped_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_model(
-    options: argparse.Namespace, default_server: str = DEFAULT_SERVER
+    options: argparse.Namespace,
+    default_server: str = DEFAULT_SERVER,
+    find_model: Callable[[str | None], ShippedModel] = shipped.find_model,
 ) -> tuple[str | None, pathlib.Path | None]:
     """Chooses whom to ask.
 
     Args:
-      options: With `server`, `model_dir` and `model`, what the user said, and `find_model`, which gives a
-        `emotion_faces.shipped.ShippedModel` by its name, or the best of them for None.
+      options: With `server`, `model_dir` and `model`, what the user said.
       default_server: HOST:PORT that is asked when the user named nothing and something listens there.
+      find_model: Gives a model that comes along by its name, or the best of them for None.
 
     Returns:
       A server and None, or None and a model folder; both, where the user named both, which
@@ -61,7 +66,7 @@ def choose_model(
         if _listens(default_server):
             return default_server, None
         print(f"no model server at {default_server}", file=sys.stderr)
-    model = options.find_model(options.model)
+    model = find_model(options.model)
     print(
         f"using the model {model.name} that comes with the project ({model.card_file})",
         file=sys.stderr,

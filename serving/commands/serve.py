@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import pathlib
 
 from emotion_faces.commands.model_choice import add_shipped_argument
@@ -54,10 +55,12 @@ class _AppendFlag(argparse.Action):
 
 def execute(options: argparse.Namespace) -> int:
     """Serves a model until it is stopped; returns the exit status."""
-    from emotion_faces.serve import ServeSettings, serve
-
     if options.model and options.model_dir:
         raise UserError("give --model or --model-dir, not both")
+    if not importlib.util.find_spec("tensorflow_serving"):
+        raise UserError("the model server needs TensorFlow: pip install 'emotion-faces[serve]'")
+    from emotion_faces.serve import ServeSettings, serve
+
     settings = ServeSettings(
         model_dir=options.model_dir or options.saved_model(options.model),
         model_name=options.model_name,

@@ -12,10 +12,8 @@ SHIPPED = pathlib.Path("shipped")
 
 
 def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1"):
-    options = argparse.Namespace(
-        server=server, model_dir=model_dir, model=model, find_model=find_model
-    )
-    return choose_model(options, default_server)
+    options = argparse.Namespace(server=server, model_dir=model_dir, model=model)
+    return choose_model(options, default_server, find_model)
 
 
 def find_model(name):
