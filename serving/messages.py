@@ -51,16 +51,24 @@ def load() -> dict[str, Any]:
 
 def _module(pool: descriptor_pool.DescriptorPool, path: str) -> types.SimpleNamespace:
     file = pool.FindFileByName(path)
-    # Since protobuf 4.22; TFX 1.16 comes with an older one.
-    make = getattr(message_factory, "GetMessageClass", None)
-    make = make or message_factory.MessageFactory(pool).GetPrototype
     members: dict[str, Any] = {
-        name: make(message) for name, message in file.message_types_by_name.items()
+        name: _message_class(pool, message) for name, message in file.message_types_by_name.items()
     }
     for name, enum in file.enum_types_by_name.items():
         members[name] = enum_type_wrapper.EnumTypeWrapper(enum)
         members |= {value.name: value.number for value in enum.values}
     return types.SimpleNamespace(**members)
+
+
+def _message_class(pool: descriptor_pool.DescriptorPool, message: Any) -> Any:
+    make = getattr(message_factory, "GetMessageClass", None)
+    if make is not None:
+        return make(message)
+    # Before protobuf 4.22, which TFX 1.16 comes with; its classes lack those within them.
+    found = message_factory.MessageFactory(pool).GetPrototype(message)
+    for nested in message.nested_types:
+        setattr(found, nested.name, _message_class(pool, nested))
+    return found
 
 
 def _pair(module: Any, call: str) -> tuple[Any, Any]:
