@@ -22,7 +22,8 @@ COPY pipeline pipeline
 COPY components components
 COPY serving serving
 COPY src src
-RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/emotion . \
+COPY emotion-faces emotion-faces
+RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/emotion . ./emotion-faces \
  && /opt/venv/bin/python -m compileall -q /opt/emotion
 
 FROM ${BASE}

@@ -27,7 +27,7 @@ lint: setup
 	.venv/bin/mypy
 
 # Resolves requirements/base.in anew, a lock for each stack; run it after a change there or of setup.py.
-# The image gets what setup.py asks for, in the first stack's versions, and none of the checks' packages.
+# The image gets what both setup.py ask for, in the first stack's versions, and none of the checks' packages.
 COMPILE = .venv/bin/uv pip compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url \
   --no-emit-find-links --custom-compile-command "make lock" \
   --excludes requirements/excludes.txt
@@ -36,13 +36,12 @@ PY310 = --python-version 3.10 --python-platform x86_64-manylinux_2_28
 lock: setup
 	$(COMPILE) $(PY310) requirements/base.in -o requirements/py310.lock
 	$(COMPILE) --python-version 3.11 --universal requirements/base.in -o requirements/py311-py313.lock
-	$(COMPILE) $(PY310) --constraint requirements/py310.lock \
-	  --excludes requirements/image-excludes.txt setup.py requirements/image.in \
-	  -o requirements/image-py310.lock
+	$(COMPILE) $(PY310) --constraint requirements/py310.lock --no-emit-package emotion-faces \
+	  setup.py emotion-faces/setup.py -o requirements/image-py310.lock
 
-# Wheel and source distribution, checked, and the wheel tried in an environment of its own.
+# Wheels and source distributions of both, checked, and the wheels tried in environments of their own.
 dist: setup
 	sh requirements/dist.sh
 
 clean:
-	rm -rf .venv .cache build dist *.egg-info src/*.egg-info
+	rm -rf .venv .cache build dist *.egg-info src/*.egg-info emotion-faces/build emotion-faces/src/*.egg-info

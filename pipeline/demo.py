@@ -8,8 +8,8 @@ import sys
 
 from emotion_faces.client import EmotionClient
 from emotion_faces.errors import UserError
+from emotion_faces.import_path import python_command
 from emotion_pipeline.cli import main as emotion
-from emotion_pipeline.components.import_path import python_command
 
 READY_TIMEOUT_SECS = 60.0
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes the wheel and the source distribution in dist/, checks both, installs the wheel into an empty
-# environment, and runs what `make run` runs there: the pipeline, the server and a prediction, in a folder that
-# has a pipeline.py, components/ and serving/ of its own.
+# Makes the wheels and the source distributions of emotion-faces and emotion-pipeline in dist/, checks them, and
+# tries both in empty environments: the light one alone, from wheel and source; the two together, in either order,
+# and what is left when one goes; and in the whole what `make run` runs, the pipeline, the server and a prediction,
+# in a folder that has a pipeline.py, components/ and serving/ of its own.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -9,21 +10,49 @@ uv=$PWD/.venv/bin/uv
 lock=$PWD/requirements/py310.lock
 .venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || lock=$PWD/requirements/py311-py313.lock
 
-rm -rf dist build
+rm -rf dist build emotion-faces/build
 [ -n "${PROJECT_URL:-}" ] || echo "dist: no PROJECT_URL is set, so links to files in README.md will not hold on a package index"
-"$uv" build --quiet --no-build-isolation --python .venv/bin/python --out-dir dist
+for folder in . emotion-faces; do
+    RELEASE=1 "$uv" build --quiet --no-build-isolation --python .venv/bin/python --out-dir dist "$folder"
+done
 "$uv" tool run --quiet --from twine==6.2.0 twine check --strict dist/*
 .venv/bin/python requirements/check_dist.py dist
+light=$(echo "$PWD"/dist/emotion_faces-*.whl)
+whole=$(echo "$PWD"/dist/emotion_pipeline-*.whl)
 
 empty=$(mktemp -d)
 trap 'rm -rf "$empty"' EXIT
-"$uv" venv --quiet --python .venv/bin/python --seed "$empty/venv"
-"$uv" pip install --quiet --python "$empty/venv/bin/python" --constraint "$lock" dist/*.whl
 mkdir -p "$empty/mine/components" "$empty/mine/serving"
 for file in pipeline.py components/__init__.py serving/__init__.py; do
     echo 'raise SystemExit("a file of the user was imported")' >"$empty/mine/$file"
 done
+.venv/bin/python requirements/draw_face.py "$empty/mine/face.png"
 cd "$empty/mine"
+
+# environment NAME WHAT...: an empty environment, and what is installed into it.
+environment() {
+    name=$1
+    shift
+    "$uv" venv --quiet --clear --python "$OLDPWD/.venv/bin/python" --seed "$empty/$name"
+    "$uv" pip install --quiet --python "$empty/$name/bin/python" --constraint "$lock" "$@"
+}
+
+for made in "$light" "$OLDPWD"/dist/emotion_faces-*.tar.gz; do
+    began=$(date +%s)
+    environment light "$made"
+    "$empty/light/bin/emotion" predict face.png
+    echo "dist: $(basename "$made"): $(($(date +%s) - began)) s from nothing to the first answer, \
+$(du -sm "$empty/light" | cut -f 1) MB"
+done
+if "$empty/light/bin/emotion" run --data sample 2>told; then exit 1; fi
+grep -q "is in the distribution emotion-pipeline" told
+
+"$uv" pip install --quiet --python "$empty/light/bin/python" --constraint "$lock" --find-links "$OLDPWD/dist" "$whole"
+"$empty/light/bin/emotion" validate sample --root "$empty/root" >/dev/null
+"$uv" pip uninstall --quiet --python "$empty/light/bin/python" emotion-pipeline
+"$empty/light/bin/emotion" predict face.png
+
+environment venv --find-links "$OLDPWD/dist" "$whole"
 "$empty/venv/bin/emotion" --version
 "$empty/venv/bin/python" -m emotion_pipeline.demo --root "$empty/run"
 echo "dist: $(cd "$OLDPWD" && ls dist | tr '\n' ' ')made, checked and tried"

@@ -1,1 +1,18 @@
-"""Model server, client and everything that asks for predictions."""
+"""Emotions of faces: pictures and films, a model server, a client and a page."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotion_faces.emotions import Emotions as Emotions
+
+_LIBRARY = {"Emotions": "emotions"}
+
+
+def __getattr__(name: str) -> Any:
+    """Finds `Emotions`, which needs OpenCV, only where it is asked for."""
+    if name in _LIBRARY:
+        return getattr(importlib.import_module(f"{__name__}.{_LIBRARY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

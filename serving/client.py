@@ -18,7 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_faces import tensors
+from emotion_faces.addresses import DEFAULT_MODEL_NAME as DEFAULT_MODEL_NAME
 from emotion_faces.addresses import DEFAULT_SERVER as DEFAULT_SERVER
+from emotion_faces.addresses import DEFAULT_TIMEOUT_SECS as DEFAULT_TIMEOUT_SECS
+from emotion_faces.answers import ImageError as ImageError
+from emotion_faces.answers import Prediction as Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.protos import (
     get_model_metadata_pb2,
@@ -29,8 +33,6 @@ from emotion_faces.protos import (
     prediction_service_pb2_grpc,
 )
 
-DEFAULT_MODEL_NAME = "emotion"
-DEFAULT_TIMEOUT_SECS = 30.0
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 """Encoded bytes in one request; a larger set of images goes in several."""
 
@@ -55,23 +57,6 @@ _SERVICE_CONFIG = json.dumps(
         ],
     }
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """One image's answer: the likeliest class, each class's probability, who answered."""
-
-    label: str
-    probabilities: dict[str, float]
-    model_version: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageError:
-    """Why the server refused one image: a gRPC status code's name and the server's text."""
-
-    code: str
-    message: str
 
 
 @dataclasses.dataclass(frozen=True)

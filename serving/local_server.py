@@ -7,11 +7,17 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_TIMEOUT_SECS
 from emotion_faces.cache import cache_dir
-from emotion_faces.client import DEFAULT_MODEL_NAME, DEFAULT_SERVER, EmotionClient
 from emotion_faces.errors import UserError
+from emotion_faces.model_folder import newest_version, onnx_file
 from emotion_faces.stderr_log import stderr_to
+
+if TYPE_CHECKING:
+    from emotion_faces.client import EmotionClient
+    from emotion_faces.local_model import LocalModel
 
 _LONGEST_SOCKET_PATH = 100
 """Of the 107 bytes that Linux takes, and the 103 of macOS."""
@@ -19,31 +25,40 @@ _LONGEST_SOCKET_PATH = 100
 
 @contextlib.contextmanager
 def connect(
-    server: str | None = None, model_dir: pathlib.Path | None = None
-) -> Iterator[EmotionClient]:
-    """Opens a client of a model server, or of a model folder; see `reach` for arguments and errors."""
-    with reach(server, model_dir) as address, EmotionClient(address) as client:
-        yield client
+    server: str | None = None,
+    model_dir: pathlib.Path | None = None,
+    model_name: str = DEFAULT_MODEL_NAME,
+    timeout_secs: float = DEFAULT_TIMEOUT_SECS,
+) -> Iterator[EmotionClient | LocalModel]:
+    """Opens what answers: a client of a model server, or the model of a folder in this process.
 
-
-@contextlib.contextmanager
-def reach(server: str | None = None, model_dir: pathlib.Path | None = None) -> Iterator[str]:
-    """Yields the gRPC address of a model server, or of a folder that this process serves to itself.
+    A folder's ONNX file is run here; a version without one is served to this process by TensorFlow.
 
     Args:
       server: HOST:PORT of a model server's gRPC port; 127.0.0.1:8500 when neither is given.
-      model_dir: a SavedModel, or a folder of numbered ones of which the newest is taken.
+      model_dir: a version, or a folder of numbered ones of which the newest is taken.
+      model_name: name that the server has the model under.
+      timeout_secs: deadline of each call of a server.
 
     Raises:
       UserError: both are given, there is no model in the folder, or it can't be loaded.
     """
     if server and model_dir:
         raise UserError("give --server or --model-dir, not both")
-    if model_dir is None:
-        yield server or DEFAULT_SERVER
+    version_dir = newest_version(model_dir) if model_dir is not None else None
+    onnx_path = onnx_file(version_dir) if version_dir is not None else None
+    if version_dir is not None and onnx_path is not None:
+        from emotion_faces.local_model import LocalModel
+
+        name = version_dir.resolve().name
+        yield LocalModel(onnx_path, int(name) if name.isdigit() else 1)
         return
-    with serve_folder(model_dir) as address:
-        yield address
+    from emotion_faces.client import EmotionClient
+
+    with contextlib.ExitStack() as stack:
+        if version_dir is not None:
+            server, model_name = stack.enter_context(serve_folder(version_dir)), DEFAULT_MODEL_NAME
+        yield stack.enter_context(EmotionClient(server or DEFAULT_SERVER, model_name, timeout_secs))
 
 
 @contextlib.contextmanager
@@ -87,24 +102,3 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
             yield f"unix:{socket}" if fits else f"127.0.0.1:{server.port}"
         finally:
             server.stop()
-
-
-def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
-    """The folder with the SavedModel: `model_dir` itself, or its highest-numbered folder.
-
-    Raises:
-      UserError: there is none.
-    """
-    if (model_dir / "saved_model.pb").is_file():
-        return model_dir
-    versions = [
-        path
-        for path in (model_dir.iterdir() if model_dir.is_dir() else ())
-        if path.name.isdigit() and (path / "saved_model.pb").is_file()
-    ]
-    if not versions:
-        raise UserError(
-            f"{model_dir} holds no SavedModel: give the folder with saved_model.pb in it, or the "
-            "one with the numbered versions"
-        )
-    return max(versions, key=lambda path: int(path.name))

@@ -7,9 +7,10 @@ import math
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from emotion_faces import client
+from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_TIMEOUT_SECS
+from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.faces.pictures import decode_picture, open_picture
 from emotion_faces.file_kind import FileKind, kind_of_file
@@ -90,13 +91,28 @@ def _is_fit(data: bytes) -> bool:
         return image.mode != "CMYK" and orientation_of(image) == 1
 
 
+class Model(Protocol):
+    """What answers: `emotion_faces.client.EmotionClient` or `emotion_faces.local_model.LocalModel`."""
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction | ImageError]:
+        """Classifies encoded images, one answer each, in order."""
+
+
 def predict_paths(
     paths: Sequence[str | pathlib.Path],
-    server: str = client.DEFAULT_SERVER,
-    model_name: str = client.DEFAULT_MODEL_NAME,
-    timeout_secs: float = client.DEFAULT_TIMEOUT_SECS,
+    server: str = DEFAULT_SERVER,
+    model_name: str = DEFAULT_MODEL_NAME,
+    timeout_secs: float = DEFAULT_TIMEOUT_SECS,
 ) -> list[dict[str, Any]]:
-    """Asks a model server about every image at `paths`.
+    """Asks a model server about every image at `paths`; see `predict_files`."""
+    from emotion_faces.client import EmotionClient
+
+    with EmotionClient(server, model_name, timeout_secs) as emotion:
+        return predict_files(paths, emotion)
+
+
+def predict_files(paths: Sequence[str | pathlib.Path], model: Model) -> list[dict[str, Any]]:
+    """Asks a model about every image at `paths`.
 
     Returns:
       An object per image: `path`, and either `label` and `probabilities` by class name, or `error`.
@@ -106,15 +122,12 @@ def predict_paths(
     """
     images = collect_images([pathlib.Path(path) for path in paths])
     answers: list[dict[str, Any]] = []
-    with client.EmotionClient(server, model_name, timeout_secs) as emotion:
-        for start in range(0, len(images), _CHUNK_FILES):
-            answers += _predict_files(emotion, images[start : start + _CHUNK_FILES])
+    for start in range(0, len(images), _CHUNK_FILES):
+        answers += _predict_chunk(model, images[start : start + _CHUNK_FILES])
     return answers
 
 
-def _predict_files(
-    emotion: client.EmotionClient, paths: Sequence[pathlib.Path]
-) -> list[dict[str, Any]]:
+def _predict_chunk(model: Model, paths: Sequence[pathlib.Path]) -> list[dict[str, Any]]:
     errors: dict[pathlib.Path, str] = {}
     readable: dict[pathlib.Path, bytes] = {}
     for path in paths:
@@ -124,7 +137,7 @@ def _predict_files(
             errors[path] = f"can't be read: {error.strerror}"
         except UserError as error:
             errors[path] = str(error)
-    answers = dict(zip(readable, emotion.predict(list(readable.values())), strict=True))
+    answers = dict(zip(readable, model.predict(list(readable.values())), strict=True))
     return [
         {
             "path": printable(path),
@@ -134,8 +147,8 @@ def _predict_files(
     ]
 
 
-def _fields(answer: client.Prediction | client.ImageError) -> dict[str, Any]:
-    if isinstance(answer, client.ImageError):
+def _fields(answer: Prediction | ImageError) -> dict[str, Any]:
+    if isinstance(answer, ImageError):
         return {"error": _INPUT_NAME.sub("it ", answer.message)}
     return {"label": answer.label, "probabilities": answer.probabilities}
 

@@ -5,6 +5,8 @@ other and protobuf; yet Python runs `tensorflow/__init__.py` on the way to them,
 seconds. `without_tensorflow` lets an empty package stand in for `tensorflow` meanwhile and takes
 it away again, so that a later `import tensorflow` is the real one. The message modules themselves
 are TensorFlow's own and stay, so that both use the same classes.
+
+Where tensorflow-serving-api is not installed, what a client needs comes from `emotion_faces.messages`.
 """
 
 from __future__ import annotations
@@ -45,29 +47,34 @@ def without_tensorflow() -> Iterator[None]:
         del sys.modules[_PARENT]
 
 
-with without_tensorflow():
-    from tensorflow.core.example import example_pb2
-    from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2, saved_model_pb2
-    from tensorflow_serving.apis import (
-        classification_pb2,
-        get_model_metadata_pb2,
-        get_model_status_pb2,
-        inference_pb2,
-        input_pb2,
-        model_management_pb2,
-        model_pb2,
-        model_service_pb2_grpc,
-        predict_pb2,
-        prediction_log_pb2,
-        prediction_service_pb2_grpc,
-        regression_pb2,
-        status_pb2,
-    )
-    from tensorflow_serving.config import (
-        file_system_storage_path_source_pb2,
-        model_server_config_pb2,
-    )
+if importlib.util.find_spec("tensorflow_serving") is not None:
+    with without_tensorflow():
+        from tensorflow.core.example import example_pb2
+        from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+        from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2, saved_model_pb2
+        from tensorflow_serving.apis import (
+            classification_pb2,
+            get_model_metadata_pb2,
+            get_model_status_pb2,
+            inference_pb2,
+            input_pb2,
+            model_management_pb2,
+            model_pb2,
+            model_service_pb2_grpc,
+            predict_pb2,
+            prediction_log_pb2,
+            prediction_service_pb2_grpc,
+            regression_pb2,
+            status_pb2,
+        )
+        from tensorflow_serving.config import (
+            file_system_storage_path_source_pb2,
+            model_server_config_pb2,
+        )
+else:  # a client alone, as the distribution `emotion-faces` installs it
+    from emotion_faces import messages
+
+    globals().update(messages.load())
 
 __all__ = [
     "classification_pb2",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, Pipe
 from typing import TypeVar
 
-from emotion_pipeline.components.import_path import python_command
+from emotion_faces.import_path import python_command
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

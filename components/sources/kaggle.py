@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 import requests
 import urllib3
 
+from emotion_faces.import_path import python_command
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.import_path import python_command
 from emotion_pipeline.components.sources.archive import MAX_INFLATED_BYTES, unpack
 
 _REFERENCE = re.compile(

@@ -1,9 +1,7 @@
-"""What commands share: exit statuses, and a terminal without the chatter of libraries."""
+"""What commands share: a terminal without the chatter of libraries, and what `emotion_faces` has for it."""
 
-import argparse
 import contextlib
 import gc
-import io
 import logging
 import os
 import pathlib
@@ -11,21 +9,13 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from emotion_faces.commands.terminal import FAILED_STATUS as FAILED_STATUS
+from emotion_faces.commands.terminal import INTERRUPTED_STATUS as INTERRUPTED_STATUS
+from emotion_faces.commands.terminal import USAGE_STATUS as USAGE_STATUS
+from emotion_faces.commands.terminal import add_verbose as add_verbose
+from emotion_faces.commands.terminal import path_argument as path_argument
+from emotion_faces.commands.terminal import spell_otherwise as spell_otherwise
 from emotion_pipeline.lazy_packages import make_lazy
-
-FAILED_STATUS = 1
-USAGE_STATUS = 2
-INTERRUPTED_STATUS = 130
-
-
-def add_verbose(parser: argparse.ArgumentParser, default: bool | str = False) -> None:
-    """Declares `--verbose`."""
-    parser.add_argument(
-        "--verbose",
-        action="store_true",
-        default=default,
-        help="show logs and tracebacks on the terminal",
-    )
 
 
 @contextlib.contextmanager
@@ -84,20 +74,6 @@ def going_on() -> Iterator[None]:
             file=sys.stderr,
         )
         raise SystemExit(INTERRUPTED_STATUS) from None
-
-
-def spell_otherwise() -> None:
-    """Lets the terminal escape what it cannot spell: a class's or a file's name ends no command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def path_argument(text: str) -> pathlib.Path:
-    """Returns the path that an argument names; an empty one would be the current folder."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("is empty; give a path")
-    return pathlib.Path(text)
 
 
 def _reopen(descriptor: int, like: TextIO) -> TextIO:

@@ -5,7 +5,7 @@ Flink's PyPI package has no shell scripts; what they usually compute is computed
 
 import pathlib
 
-from emotion_pipeline.components.import_path import python_command
+from emotion_faces.import_path import python_command
 from emotion_pipeline.engines.jars import engine_package, find_program, job_server_jars
 from emotion_pipeline.engines.job_server import job_server_command, opened_packages
 from emotion_pipeline.engines.network import Host

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.onnx_file import arrays_by_name, write_onnx
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.signatures import ServedModel, save
 
@@ -26,7 +27,7 @@ def export(
     metrics: dict[str, float],
     sample_pixels: np.ndarray,
 ) -> None:
-    """Writes the SavedModel, and beside it its class names, its metrics and its warm-up requests.
+    """Writes the SavedModel, and beside it the same as ONNX, its class names, its metrics and its warm-up requests.
 
     Args:
       network: From `[N, 48, 48, 1]` pixels in [0, 1] to `[N, C]` probabilities.
@@ -47,6 +48,9 @@ def export(
     )
     save(model, model_dir)
     write_extras(model_dir, class_names, metrics, kind, sample_pixels)
+    write_onnx(
+        os.path.join(model_dir, ASSETS_EXTRA_DIR), arrays_by_name(network), class_names, kind
+    )
 
 
 def write_extras(

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from emotion_pipeline.modules.export import ASSETS_EXTRA_DIR, write_extras
 from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.signatures import ServedModel, save
 from emotion_pipeline.shipped.models import ShippedModel, find_shipped
@@ -75,6 +76,12 @@ def export_model(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Path:
         kind = {"network": facts.network, "normalize": facts.normalize, "flip": facts.flip}
         sample = np.zeros((1, 48, 48, 1), np.uint8)
         write_extras(model_dir, facts.labels, facts.metrics, kind, sample)
+        write_onnx(
+            os.path.join(model_dir, ASSETS_EXTRA_DIR),
+            unpack(model.weights_file),
+            facts.labels,
+            kind,
+        )
         if model.card_file.is_file():
             shutil.copy(model.card_file, os.path.join(model_dir, ASSETS_EXTRA_DIR))
         try:

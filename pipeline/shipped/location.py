@@ -1,15 +1,18 @@
-"""Where a shipped model is as a SavedModel."""
+"""Where a shipped model is as a SavedModel, and where as ONNX."""
 
 import hashlib
 import os
 import pathlib
 import subprocess
+import tempfile
 
 from emotion_faces.cache import cache_dir
+from emotion_faces.import_path import python_command
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
-from emotion_pipeline.components.import_path import python_command
-from emotion_pipeline.shipped.models import ShippedModel
+from emotion_pipeline.shipped.models import ShippedModel, find_shipped
+
+_SAVED_MODEL_CODE = ("emotion_pipeline.modules", "emotion_pipeline.onnx_model")
 
 
 def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
@@ -21,7 +24,7 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
     Raises:
       UserError: It cannot be made.
     """
-    base_dir = cache_dir() / _fingerprint(model)
+    base_dir = cache_dir() / _fingerprint(model, *_SAVED_MODEL_CODE)
     if not any(child.name.isdigit() for child in base_dir.glob("*")):
         base_dir.mkdir(parents=True, exist_ok=True)
         log = base_dir / "export.log"
@@ -39,8 +42,37 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
     return base_dir
 
 
-def _fingerprint(model: ShippedModel) -> str:
+def make_onnx_model(name: str | None = None) -> tuple[str, pathlib.Path, pathlib.Path]:
+    """Returns the name of a shipped model, a folder with its version folder in it as ONNX alone, and its card.
+
+    It is made at the first call, in the user's cache folder, and again when the weights or the code changed.
+
+    Args:
+      name: Which; None for the one that is right most often.
+
+    Raises:
+      UserError: There is none of that name.
+      OSError: It cannot be written.
+    """
+    model = find_shipped(name)
+    base_dir = cache_dir() / f"onnx-{_fingerprint(model, 'emotion_pipeline.onnx_model')}"
+    if not base_dir.is_dir():
+        # Half a second of imports, for the first time alone.
+        from emotion_pipeline.shipped.onnx_folder import write_onnx_folder
+
+        with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=".part-") as part:
+            made = pathlib.Path(part, "model")
+            write_onnx_folder(made, model)
+            try:
+                made.rename(base_dir)
+            except OSError:
+                if not base_dir.is_dir():  # else another process was faster, with the same model
+                    raise
+    return model.name, base_dir, model.card_file
+
+
+def _fingerprint(model: ShippedModel, *packages: str) -> str:
     digest = hashlib.sha256(model.weights_file.read_bytes())
     digest.update(repr(model.facts).encode())
-    digest.update(code_fingerprint("emotion_pipeline.modules", "emotion_pipeline.shipped").encode())
+    digest.update(code_fingerprint("emotion_pipeline.shipped", *packages).encode())
     return digest.hexdigest()[:16]

@@ -14,20 +14,62 @@ import numpy as np
 
 from emotion_faces import local_server
 from emotion_faces.annotate.draw import draw_faces
-from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.faces import FaceEmotion, Shot, ask_model, find_emotions, mark_unsure
 from emotion_faces.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_interrupt
 from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import CenterFace
 
-WINDOW = "emotion (q closes)"
+_TITLE = "emotion (q closes)"
 
 
-def show_in_window(image: np.ndarray) -> bool:
-    """Shows uint8 RGB [height, width, 3]; returns False once the user pressed q or Esc."""
-    cv2.imshow(WINDOW, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
+class Window:
+    """A window of Tk's; OpenCV's own would need a desktop's libraries wherever this is installed.
+
+    Raises:
+      UserError: this Python has no Tk, or there is no screen.
+    """
+
+    def __init__(self) -> None:
+        advice = "`emotion web` shows the camera in a browser"
+        if sys.platform == "linux" and not _has_screen():
+            raise UserError(
+                f"there is no screen to open a window on (DISPLAY is not set); {advice}"
+            )
+        try:
+            import tkinter
+        except ImportError:
+            raise UserError(
+                "this Python has no Tk to open a window with (Debian and Ubuntu: apt install "
+                f"python3-tk); {advice}"
+            ) from None
+        try:
+            self._root = tkinter.Tk()
+        except tkinter.TclError as error:
+            raise UserError(f"no window can be opened: {error}; {advice}") from None
+        self._open = True
+        self._root.title(_TITLE)
+        self._root.protocol("WM_DELETE_WINDOW", self.close)
+        for key in ("q", "<Escape>"):
+            self._root.bind(key, lambda event: self.close())
+        self._picture = tkinter.PhotoImage(master=self._root)
+        tkinter.Label(self._root, image=self._picture).pack()
+
+    def __call__(self, image: np.ndarray) -> bool:
+        """Shows uint8 RGB [height, width, 3]; returns False once the user closed the window."""
+        height, width = image.shape[:2]
+        self._picture.configure(
+            data=b"P6 %d %d 255 " % (width, height) + image.tobytes(), format="ppm"
+        )
+        self._root.update()
+        if not self._open:
+            self._root.destroy()
+        return self._open
+
+    def close(self) -> None:
+        """Closes the window with the next picture."""
+        self._open = False
 
 
 def annotate_camera(
@@ -36,7 +78,7 @@ def annotate_camera(
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
     settings: Settings = DEFAULT_SETTINGS,
-    show: Callable[[np.ndarray], bool] = show_in_window,
+    show: Callable[[np.ndarray], bool] | None = None,
 ) -> int:
     """Shows a camera's pictures with their faces marked until the user closes the window.
 
@@ -46,7 +88,7 @@ def annotate_camera(
       server: HOST:PORT of a model server.
       model_dir: a model folder, in place of a server.
       settings: see Settings.
-      show: takes each marked picture; returns False to stop.
+      show: takes each marked picture; returns False to stop; None for a window.
 
     Returns:
       The number of frames shown.
@@ -54,11 +96,7 @@ def annotate_camera(
     Raises:
       UserError: there is no such camera or no screen, the table exists, or no server answers.
     """
-    if show is show_in_window and sys.platform == "linux" and not _has_screen():
-        raise UserError(
-            "there is no screen to open a window on (DISPLAY is not set); `emotion web` shows the "
-            "camera in a browser"
-        )
+    show = show or Window()
     if table_path is not None:
         check_suffix(table_path)
     if table_path is not None and table_path.exists():
@@ -77,7 +115,8 @@ def annotate_camera(
                 for shot in _frames(capture, settings.every):
                     if shot.analysed:
                         [shot] = find_emotions([shot], detector, client)
-                        shot.faces = faces = tracker.update(shot.faces, shot.seconds)
+                        faces = tracker.update(shot.faces, shot.seconds)
+                        shot.faces = faces = mark_unsure(faces, settings.unsure_below)
                         if table is not None:
                             table.write(shot)
                     draw_faces(shot.image, faces)

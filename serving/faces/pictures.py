@@ -37,7 +37,7 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
     Raises:
       UserError: the bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
-    with open_picture(data, name) as image, _told(name):
+    with open_picture(data, name) as image, told(name):
         image.load()
         turn = TURN_OF_ORIENTATION[orientation_of(image)]
         pixels = _to_rgb(image)
@@ -71,7 +71,7 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
         # Only the picture itself: no thumbnails, no depth maps.
         pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     formats = ("JPEG", "MPO") if kind == "JPEG" else (_PILLOW_NAMES.get(kind, kind),)
-    with _told(name):
+    with told(name):
         image = Image.open(io.BytesIO(data), formats=formats)
     with image:
         if image.width * image.height > MAX_PIXELS:
@@ -83,7 +83,8 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
 
 
 @contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
+def told(name: str) -> Iterator[None]:
+    """Turns whatever Pillow raises for a picture into a UserError that names it."""
     from PIL import Image
 
     try:

@@ -8,10 +8,10 @@ import math
 import pathlib
 from typing import Any
 
-from emotion_faces import local_server
+from emotion_faces import model_folder
 from emotion_faces.errors import UserError
 
-_EXTRA_DIR = "assets.extra"
+_EXTRA_DIR = model_folder.EXTRA_DIR
 _CARD_NAMES = (f"{_EXTRA_DIR}/MODEL_CARD.md", "MODEL_CARD.md", "../MODEL_CARD.md")
 _MAX_CARD_BYTES = 1024 * 1024
 
@@ -42,7 +42,7 @@ def read_about(model_dir: pathlib.Path | None) -> About:
     """
     if model_dir is None:
         return About()
-    version_dir = local_server.newest_version(model_dir)
+    version_dir = model_folder.newest_version(model_dir)
     metrics = _read_json(version_dir / _EXTRA_DIR / "metrics.json")
     network = _read_json(version_dir / _EXTRA_DIR / "network.json").get("network", "")
     per_class = metrics.get("per_class")

@@ -27,12 +27,20 @@ class Annotator:
       classifier: asks the model.
       detector: finds faces.
       about: what the model's folder says of it.
+      unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
     """
 
-    def __init__(self, classifier: Classifier, detector: FaceDetector, about: About):
+    def __init__(
+        self,
+        classifier: Classifier,
+        detector: FaceDetector,
+        about: About,
+        unsure_below: float = 0.0,
+    ):
         self._classifier = classifier
         self._detector = detector
         self._about = about
+        self._unsure_below = unsure_below
         self._trackers: collections.OrderedDict[str, Tracker] = collections.OrderedDict()
 
     def model(self) -> dict[str, Any]:
@@ -45,6 +53,7 @@ class Annotator:
             "macro_f1": self._about.metrics.get("macro_f1"),
             "pictures": self._about.pictures,
             "card": bool(self._about.card),
+            "unsure_below": self._unsure_below,
             "labels": [
                 {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(index))}
                 for index, name in enumerate(facts.labels)

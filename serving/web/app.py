@@ -22,6 +22,7 @@ import tornado.netutil
 import tornado.web
 
 from emotion_faces import local_server
+from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.web.about import read_about
@@ -301,6 +302,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     min_face_px: int = DEFAULT_MIN_FACE_PX,
+    unsure_below: float = 0.0,
     announce: Callable[[str], None] = _print_at_once,
 ) -> None:
     """Serves the page until SIGINT or SIGTERM.
@@ -311,14 +313,16 @@ def serve(
       host: address to bind; anything but loopback opens the page to the network.
       port: 0 for any free one.
       min_face_px: smaller faces are left out.
+      unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
       announce: told the page's address once it answers.
 
     Raises:
       UserError: the port is taken, or the model can't be loaded.
     """
+    check_unsure_below(unsure_below)
     about = read_about(model_dir)
     with local_server.connect(server, model_dir) as client:
-        annotator = Annotator(client, CenterFace(min_face_px=min_face_px), about)
+        annotator = Annotator(client, CenterFace(min_face_px=min_face_px), about, unsure_below)
         asyncio.run(_serve(make_application(annotator, host), host, port, announce))
 
 

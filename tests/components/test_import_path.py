@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from emotion_pipeline.components.import_path import clean_path, python_command
+from emotion_faces.import_path import clean_path, python_command
 from emotion_pipeline.shipped.location import shipped_model_dir
 from emotion_pipeline.shipped.models import find_shipped
 

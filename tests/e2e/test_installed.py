@@ -1,5 +1,6 @@
-"""Installed from the wheel, in a folder whose files bear the names of this repository's folders."""
+"""Installed from the wheels, in a folder whose files bear the names of this repository's folders."""
 
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import sys
 import sysconfig
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.e2e.conftest import REPOSITORY, TIMEOUT_SECS, free_ports
 
@@ -20,23 +22,25 @@ BUILT_FROM = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> pathlib.Path:
-    """The `bin` of an environment that has the wheel, and beside it what it needs, as here."""
+    """The `bin` of an environment that has the wheels, and beside it what it needs, as here."""
     folder = tmp_path_factory.mktemp("installed")
     source = folder / "source"
     source.mkdir()
     # Not in the repository itself: setuptools leaves its work beside what it builds.
     for name in BUILT_FROM:
         shutil.copy(REPOSITORY / name, source)
-    leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("pipeline", "components", "serving", "src"):
+    leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for name in ("pipeline", "components", "serving", "src", "emotion-faces"):
         shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=leave)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*build, "--wheel-dir", folder, source], check=True, timeout=TIMEOUT_SECS)
-    (wheel,) = folder.glob("*.whl")
+    built = (source, source / "emotion-faces")
+    subprocess.run([*build, "--wheel-dir", folder, *built], check=True, timeout=TIMEOUT_SECS)
+    wheels = sorted(folder.glob("*.whl"))
+    assert len(wheels) == 2
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=TIMEOUT_SECS)
     python = venv / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", *wheels]
     subprocess.run(install, check=True, timeout=TIMEOUT_SECS)
     (packages,) = venv.glob("lib/python3*/site-packages")
     # A path that is named so is not looked through for .pth files, so that what is installed for
@@ -138,3 +142,69 @@ def test_the_command_the_server_and_the_client_work(installed, mine, drawn, tmp_
         server.terminate()
         server.wait(60)
         print((tmp_path / "server.log").read_text()[-3000:])
+
+
+@pytest.fixture
+def light(installed, tmp_path) -> pathlib.Path:
+    """The `bin` of an environment with `emotion-faces` and what it asks for, and nothing of TensorFlow."""
+    venv = tmp_path / "light"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=TIMEOUT_SECS)
+    (wheel,) = installed.parents[1].glob("emotion_faces-*.whl")
+    python = venv / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, wheel], check=True, timeout=TIMEOUT_SECS)
+    (packages,) = venv.glob("lib/python3*/site-packages")
+    for distribution in _needed("emotion-faces"):
+        for file in distribution.files or ():
+            top = file.parts[0]
+            link = packages / top
+            if top not in ("..", "__pycache__") and not link.exists():
+                link.symlink_to(distribution.locate_file(top))
+    return venv / "bin"
+
+
+def _needed(name: str) -> list[importlib.metadata.Distribution]:
+    """Returns the distributions that one of the environment here needs, without its extras."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    waiting = [Requirement(name)]
+    while waiting:
+        requirement = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if requirement.name in found:
+            continue
+        distribution = importlib.metadata.distribution(requirement.name)
+        found[requirement.name] = distribution
+        waiting += [Requirement(text) for text in distribution.requires or ()]
+    del found[name]
+    return list(found.values())
+
+
+def test_the_light_part_answers_alone(light, mine, drawn):
+    code = "import importlib.util as u; print([n for n in {!r} if u.find_spec(n)])"
+    heavy = ("tensorflow", "tensorflow_serving", "tfx", "emotion_pipeline")
+    assert call([light / "python", "-c", code.format(heavy)], mine) == "[]\n"
+    assert call([light / "emotion", "--version"], mine).startswith("emotion ")
+    face = next(drawn.rglob("happy/*.jpg"))
+    (answer,) = json.loads(call([light / "emotion", "predict", face, "--json"], mine))
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    told = call([light / "emotion", "annotate", face, "--out", mine / "marked"], mine)
+    assert "in 1 pictures" in told
+    code = "from emotion_faces.client import EmotionClient; EmotionClient('127.0.0.1:1').close()"
+    call([light / "python", "-c", code], mine)
+    for command, said in (
+        (["run", "--data", "sample"], "is in the distribution emotion-pipeline"),
+        (["serve"], "emotion-faces[serve]"),
+    ):
+        refused = subprocess.run(
+            [light / "emotion", *command], cwd=mine, capture_output=True, text=True, check=False
+        )
+        assert refused.returncode in (1, 2)
+        assert said in refused.stderr
+
+
+def test_without_the_whole_the_light_part_goes_on(installed, mine, drawn):
+    remove = [installed / "python", "-m", "pip", "uninstall", "--quiet", "--yes"]
+    call([*remove, "emotion-pipeline"], mine)
+    face = next(drawn.rglob("happy/*.jpg"))
+    assert "happy" in call([installed / "emotion", "predict", face, "--json"], mine)

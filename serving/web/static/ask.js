@@ -33,6 +33,7 @@ export async function askModel(signal) {
 }
 
 export const colourOf = (name) => model?.labels.find((label) => label.name === name)?.colour ?? "#888";
+export const unsureBelow = () => model?.unsure_below ?? 0;
 export const labelNames = () => model?.labels.map((label) => label.name) ?? [];
 
 const upload = (blob, signal) => ({

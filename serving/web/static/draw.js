@@ -1,6 +1,6 @@
 // Words for faces, and the marks on a picture.
 
-import { colourOf } from "/ask.js";
+import { colourOf, unsureBelow } from "/ask.js";
 
 const UNSURE_BELOW = 0.1; // between the first and the second: less is no verdict
 
@@ -14,10 +14,10 @@ export function element(name, className = "", text = "") {
   return made;
 }
 
-// The two likeliest names, and whether they are too near each other to choose.
+// The two likeliest names, and whether they are too near each other to choose, or too unlikely.
 export function judge(face) {
   const [[, most], [second, less]] = Object.entries(face.probabilities).sort((a, b) => b[1] - a[1]);
-  return { label: face.label, second, unsure: most - less < UNSURE_BELOW };
+  return { label: face.label, second, unsure: most - less < UNSURE_BELOW || most < unsureBelow() };
 }
 
 export function nameOf(face) {

@@ -1,11 +1,14 @@
 """`emotion serve`."""
 
+from __future__ import annotations
+
 import argparse
+import importlib.util
 import pathlib
 
+from emotion_faces.commands.model_choice import add_shipped_argument
+from emotion_faces.errors import UserError
 from emotion_faces.model_server import flags
-from emotion_pipeline.commands.model_choice import add_shipped_argument, shipped_model
-from emotion_pipeline.components.errors import UserError
 
 HELP = "Serve what was pushed, over gRPC and REST."
 
@@ -52,12 +55,14 @@ class _AppendFlag(argparse.Action):
 
 def execute(options: argparse.Namespace) -> int:
     """Serves a model until it is stopped; returns the exit status."""
-    from emotion_faces.serve import ServeSettings, serve
-
     if options.model and options.model_dir:
         raise UserError("give --model or --model-dir, not both")
+    if not importlib.util.find_spec("tensorflow_serving"):
+        raise UserError("the model server needs TensorFlow: pip install 'emotion-faces[serve]'")
+    from emotion_faces.serve import ServeSettings, serve
+
     settings = ServeSettings(
-        model_dir=options.model_dir or shipped_model(options.model),
+        model_dir=options.model_dir or options.saved_model(options.model),
         model_name=options.model_name,
         port=options.port,
         rest_port=options.rest_port,

@@ -6,9 +6,7 @@ import sys
 
 _VARIABLE = "PYTHONPATH"
 
-_INSTALLED = os.path.realpath(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-)
+_INSTALLED = os.path.realpath(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """The folder on the path that holds this project."""
 
 

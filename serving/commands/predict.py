@@ -1,10 +1,12 @@
 """`emotion predict`."""
 
+from __future__ import annotations
+
 import argparse
 import json
 
-from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import FAILED_STATUS, path_argument
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model
+from emotion_faces.commands.terminal import FAILED_STATUS, path_argument
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -21,11 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Asks a server about pictures; returns the exit status."""
-    from emotion_faces.local_server import reach
-    from emotion_faces.predict import format_table, predict_paths
+    """Asks a model about pictures; returns the exit status."""
+    from emotion_faces.local_server import connect
+    from emotion_faces.predict import format_table, predict_files
 
-    with reach(*choose_model(options)) as address:
-        answers = predict_paths(options.paths, address, options.model_name, options.timeout_secs)
+    chosen = choose_model(options)
+    with connect(*chosen, options.model_name, options.timeout_secs) as model:
+        answers = predict_files(options.paths, model)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0

@@ -4,15 +4,21 @@ import socket
 
 import pytest
 
-from emotion_pipeline.commands.model_choice import choose_model
-from emotion_pipeline.components.errors import UserError
+from emotion_faces.commands.model_choice import choose_model
+from emotion_faces.errors import UserError
+from emotion_faces.shipped import ShippedModel
 
 SHIPPED = pathlib.Path("shipped")
 
 
 def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1"):
     options = argparse.Namespace(server=server, model_dir=model_dir, model=model)
-    return choose_model(options, default_server, fallback=lambda name: SHIPPED / (name or "best"))
+    return choose_model(options, default_server, find_model)
+
+
+def find_model(name):
+    name = name or "best"
+    return ShippedModel(name, SHIPPED / name, SHIPPED / "MODEL_CARD.md")
 
 
 @pytest.mark.parametrize(
@@ -45,4 +51,7 @@ def test_takes_the_shipped_model_where_no_server_runs_and_says_so(capsys):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     assert choose(default_server=address) == (None, SHIPPED / "best")
-    assert capsys.readouterr().err == f"no model server at {address}\n"
+    assert capsys.readouterr().err == (
+        f"no model server at {address}\n"
+        "using the model best that comes with the project (shipped/MODEL_CARD.md)\n"
+    )

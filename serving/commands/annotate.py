@@ -1,13 +1,15 @@
 """`emotion annotate`."""
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import pathlib
 import sys
 from typing import Any
 
-from emotion_pipeline.commands.model_choice import add_model_arguments, choose_model
-from emotion_pipeline.commands.terminal import USAGE_STATUS, path_argument
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model
+from emotion_faces.commands.terminal import USAGE_STATUS, path_argument
 
 HELP = "Mark the faces of pictures and films with their emotions."
 
@@ -28,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
     parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")
     parser.add_argument("--min-face-px", type=int, help="leave smaller faces out")
+    parser.add_argument(
+        "--unsure-below",
+        metavar="P",
+        type=float,
+        default=0.0,
+        help="label faces unsure whose likeliest emotion has a smaller probability (0: none)",
+    )
     add_model_arguments(parser)
     parser.add_argument("--camera", type=int, metavar="N", help="a camera instead of files")
 
@@ -41,6 +50,7 @@ def execute(options: argparse.Namespace) -> int:
         print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)
         return USAGE_STATUS
     changes: dict[str, Any] = {"every": options.every, "smooth": not options.raw}
+    changes["unsure_below"] = options.unsure_below
     if options.min_face_px is not None:
         changes["min_face_px"] = options.min_face_px
     settings = dataclasses.replace(DEFAULT_SETTINGS, **changes)

@@ -1,0 +1,1 @@
+"""The served model as ONNX: from a network's weights to one file that needs no TensorFlow."""

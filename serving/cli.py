@@ -1,0 +1,113 @@
+"""The `emotion` command where the pipeline is not installed: what needs a model and no TFX."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from emotion_faces.commands import annotate, predict, serve, web
+from emotion_faces.commands.terminal import (
+    FAILED_STATUS,
+    INTERRUPTED_STATUS,
+    USAGE_STATUS,
+    add_verbose,
+    spell_otherwise,
+)
+from emotion_faces.errors import UserError
+
+DISTRIBUTION = "emotion-faces"
+"""The name under which this part of the project is installed."""
+
+_COMMANDS = {"annotate": annotate, "predict": predict, "web": web, "serve": serve}
+_ELSEWHERE = ("run", "validate", "schema", "sample-data", "cluster", "kubeflow")
+"""What the distribution `emotion-pipeline` has beside them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit status."""
+    spell_otherwise()
+    options = make_parser().parse_args(arguments)
+    try:
+        status: int = options.execute(options)
+        return status
+    except UserError as error:
+        if options.verbose:
+            traceback.print_exc()
+        print(f"emotion: {error}", file=sys.stderr)
+        return FAILED_STATUS
+    except KeyboardInterrupt:
+        print("emotion: interrupted", file=sys.stderr)
+        return INTERRUPTED_STATUS
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED_STATUS
+    except OSError as error:
+        if options.verbose:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"emotion: {where}{error.strerror or error}", file=sys.stderr)
+        return FAILED_STATUS
+
+
+class Version(argparse.Action):
+    """Asks for the version only when the user does: the look through what is installed takes time."""
+
+    def __init__(self, distribution: str, **settings: object):
+        super().__init__(nargs=0, **settings)  # type: ignore[arg-type]
+        self._distribution = distribution
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Says it and ends."""
+        import importlib.metadata
+
+        print(f"emotion {importlib.metadata.version(self._distribution)}")
+        parser.exit()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command."""
+    parser = argparse.ArgumentParser(prog="emotion", description="Emotions of faces.")
+    parser.add_argument(
+        "--version", action=Version, distribution=DISTRIBUTION, help="say the version"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        add_verbose(command)
+        module.add_arguments(command)
+        command.set_defaults(execute=module.execute, saved_model=_no_saved_model)
+    for name in _ELSEWHERE:
+        other = commands.add_parser(name, add_help=False, prefix_chars="\0")
+        other.add_argument("rest", nargs="*")
+        other.set_defaults(execute=_tell_where, command=name, verbose=False)
+    return parser
+
+
+def _tell_where(options: argparse.Namespace) -> int:
+    print(
+        f"emotion {options.command} is in the distribution emotion-pipeline, which is not installed: "
+        "pip install emotion-pipeline",
+        file=sys.stderr,
+    )
+    return USAGE_STATUS
+
+
+def _no_saved_model(name: str | None = None) -> str:
+    raise UserError(
+        "the models that come with emotion-faces answer without a server; name a pushed model to serve "
+        "with --model-dir, or install emotion-pipeline"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The parts of the `emotion` command that need no pipeline: one module a subcommand."""

@@ -1,0 +1,84 @@
+"""Which model a command asks: the one the user names, a server that runs, or one that comes along."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import socket
+import sys
+from collections.abc import Callable
+
+from emotion_faces import shipped
+from emotion_faces.addresses import DEFAULT_SERVER
+from emotion_faces.commands.terminal import path_argument
+from emotion_faces.errors import UserError
+from emotion_faces.shipped import ShippedModel
+
+_CONNECT_TIMEOUT_SECS = 1.0
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares `--server`, `--model-dir` and `--model`, all optional."""
+    parser.add_argument(
+        "--server",
+        metavar="HOST:PORT",
+        help=f"a model server; without it {DEFAULT_SERVER}, or the model that comes with the project",
+    )
+    parser.add_argument(
+        "--model-dir", metavar="DIR", type=path_argument, help="a folder with a model"
+    )
+    add_shipped_argument(parser)
+
+
+def add_shipped_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares `--model`."""
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="use this one of the models that come with the project: specified or deep",
+    )
+
+
+def choose_model(
+    options: argparse.Namespace,
+    default_server: str = DEFAULT_SERVER,
+    find_model: Callable[[str | None], ShippedModel] = shipped.find_model,
+) -> tuple[str | None, pathlib.Path | None]:
+    """Chooses whom to ask.
+
+    Args:
+      options: With `server`, `model_dir` and `model`, what the user said.
+      default_server: HOST:PORT that is asked when the user named nothing and something listens there.
+      find_model: Gives a model that comes along by its name, or the best of them for None.
+
+    Returns:
+      A server and None, or None and a model folder; both, where the user named both, which
+      `emotion_faces.local_server.connect` refuses.
+
+    Raises:
+      UserError: `--model` beside one of the others.
+    """
+    if options.model and (options.server or options.model_dir):
+        raise UserError("give --model, --model-dir or --server, not several")
+    if options.server or options.model_dir:
+        return options.server, options.model_dir
+    if not options.model:
+        if _listens(default_server):
+            return default_server, None
+        print(f"no model server at {default_server}", file=sys.stderr)
+    model = find_model(options.model)
+    print(
+        f"using the model {model.name} that comes with the project ({model.card_file})",
+        file=sys.stderr,
+        flush=True,
+    )
+    return None, model.folder
+
+
+def _listens(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_SECS).close()
+    except OSError:
+        return False
+    return True

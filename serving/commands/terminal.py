@@ -1,0 +1,36 @@
+"""What commands share: exit statuses, and how they read and write at a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import pathlib
+import sys
+
+FAILED_STATUS = 1
+USAGE_STATUS = 2
+INTERRUPTED_STATUS = 130
+
+
+def add_verbose(parser: argparse.ArgumentParser, default: bool | str = False) -> None:
+    """Declares `--verbose`."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        default=default,
+        help="show logs and tracebacks on the terminal",
+    )
+
+
+def spell_otherwise() -> None:
+    """Lets the terminal escape what it cannot spell: a class's or a file's name ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def path_argument(text: str) -> pathlib.Path:
+    """Returns the path that an argument names; an empty one would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return pathlib.Path(text)

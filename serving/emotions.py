@@ -1,0 +1,243 @@
+"""Emotions: faces and what they express, in a few lines of Python."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import types
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_faces import shipped
+from emotion_faces.annotate.faces import (
+    FaceEmotion,
+    Shot,
+    ask_model,
+    check_unsure_below,
+    find_emotions,
+    mark_unsure,
+)
+from emotion_faces.annotate.film import FilmReader
+from emotion_faces.annotate.table import column_names, face_rows
+from emotion_faces.annotate.track import Tracker
+from emotion_faces.errors import UserError
+from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
+from emotion_faces.faces.pictures import decode_picture
+from emotion_faces.local_server import connect
+
+if TYPE_CHECKING:
+    import pandas
+    from PIL import Image
+
+    Picture = np.ndarray | bytes | str | os.PathLike[str] | Image.Image
+    """uint8 RGB [height, width, 3] or gray [height, width]; an encoded picture's bytes; a path; Pillow's image."""
+
+
+class Emotions:
+    """Finds faces in pictures and films and says what they express.
+
+    Not safe for use by two threads at a time. Use it as a context manager, or `close()` it, where it asks a
+    server or a folder with a SavedModel alone.
+
+    >>> import numpy
+    >>> emotions = Emotions()
+    >>> emotions.labels
+    ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
+    >>> emotions.faces(numpy.zeros((480, 640, 3), numpy.uint8))
+    []
+
+    Args:
+      model: a model that comes along by its name, or the path of a folder with one; None for the best that
+        comes along.
+      server: HOST:PORT of a model server, in place of a model.
+      min_face_px: smaller faces are left out.
+      unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
+
+    Raises:
+      UserError: there is no such model, it can't be loaded, or the server does not answer.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        server: str | None = None,
+        min_face_px: int = DEFAULT_MIN_FACE_PX,
+        unsure_below: float = 0.0,
+    ):
+        check_unsure_below(unsure_below)
+        folder = None
+        if model is not None or server is None:
+            folder = _find_folder(model)
+        self._detector = CenterFace(min_face_px=min_face_px)
+        self._unsure_below = unsure_below
+        self._exit = contextlib.ExitStack()
+        self._model = self._exit.enter_context(connect(server, folder))
+        facts = ask_model(self._model)
+        self.labels = facts.labels
+        self.version = facts.version
+
+    def __enter__(self) -> Emotions:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends what answers."""
+        self._exit.close()
+
+    def faces(self, picture: Picture) -> list[FaceEmotion]:
+        """The faces in a picture, left to right.
+
+        Raises:
+          UserError: the picture can't be read, or the server does not answer.
+          ValueError: an array has another dtype or shape.
+        """
+        return next(self.batch([picture]))
+
+    def batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
+        """The faces in each of many pictures, in order; many faces are asked about at once."""
+        shots = (Shot(_pixels(picture)) for picture in pictures)
+        for shot in find_emotions(shots, self._detector, self._model):
+            yield mark_unsure(shot.faces, self._unsure_below)
+
+    def film(
+        self, path: str | os.PathLike[str], every: int = 1, smooth: bool = True
+    ) -> Iterator[Shot]:
+        """A film's frames with their faces, which keep their `track` from frame to frame.
+
+        Args:
+          path: the film.
+          every: frames 0, every, 2 * every... are looked at and given.
+          smooth: a face's probabilities are averaged over time.
+
+        Raises:
+          UserError: the film can't be read, or the server does not answer.
+        """
+        with FilmReader(pathlib.Path(path)) as film:
+            yield from self.frames((one for one in film.frames(every) if one.analysed), smooth)
+
+    def frames(self, shots: Iterable[Shot], smooth: bool = True) -> Iterator[Shot]:
+        """A stream's frames with their faces, as `film` gives them.
+
+        Args:
+          shots: frames with their times, such as `Shot(pixels, seconds=2.5)`.
+          smooth: a face's probabilities are averaged over time.
+        """
+        tracker = Tracker(smooth)
+        for shot in shots:
+            [shot] = find_emotions([shot], self._detector, self._model)
+            shot.faces = mark_unsure(tracker.update(shot.faces, shot.seconds), self._unsure_below)
+            yield shot
+
+    def table(self, pictures: Iterable[Picture]) -> pandas.DataFrame:
+        """A row for each face in many pictures, as `emotion annotate` writes it.
+
+        `file` is a path as it was given, or the number of the picture.
+
+        Raises:
+          UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UserError("a table needs pandas: pip install 'emotion-faces[pandas]'") from None
+        given = list(pictures)
+        rows = []
+        for number, (picture, faces) in enumerate(zip(given, self.batch(given), strict=True)):
+            named = isinstance(picture, str | os.PathLike)
+            name = os.fspath(picture) if named else str(number)  # type: ignore[arg-type]
+            rows += face_rows(Shot(np.empty((0, 0, 3), np.uint8), name, faces=faces))
+        return pandas.DataFrame(rows, columns=column_names(self.labels))
+
+    def detect_emotions(self, img: np.ndarray | str) -> list[dict[str, Any]]:
+        """As `FER.detect_emotions` of the package `fer` answers.
+
+        Args:
+          img: uint8 BGR [height, width, 3], as `cv2.imread` gives it, or a path.
+
+        Returns:
+          For each face `box` (left, top, width, height) and `emotions`, probabilities by name.
+        """
+        return [
+            {
+                "box": _whole(face),
+                "emotions": {name: round(value, 2) for name, value in face.probabilities.items()},
+            }
+            for face in self.faces(_from_bgr(img))
+        ]
+
+    def analyze(
+        self, img_path: np.ndarray | str, enforce_detection: bool = True
+    ) -> list[dict[str, Any]]:
+        """As `DeepFace.analyze` of the package `deepface` answers for `actions=["emotion"]`.
+
+        Args:
+          img_path: uint8 BGR [height, width, 3], as `cv2.imread` gives it, or a path.
+          enforce_detection: whether a picture without a face is an error.
+
+        Returns:
+          For each face `emotion` (percentages by name), `dominant_emotion`, `region` and `face_confidence`.
+
+        Raises:
+          ValueError: there is no face.
+        """
+        faces = self.faces(_from_bgr(img_path))
+        if enforce_detection and not faces:
+            raise ValueError(
+                "no face was found in the picture; enforce_detection=False allows that"
+            )
+        return [
+            {
+                "emotion": {name: 100 * value for name, value in face.probabilities.items()},
+                "dominant_emotion": face.top,
+                "region": dict(zip("xywh", _whole(face), strict=True)),
+                "face_confidence": face.box.score,
+            }
+            for face in faces
+        ]
+
+
+def _find_folder(model: str | os.PathLike[str] | None) -> pathlib.Path:
+    if model is not None and (os.path.isdir(model) or not isinstance(model, str)):
+        return pathlib.Path(model)
+    return shipped.find_model(model).folder
+
+
+def _pixels(picture: Picture) -> np.ndarray:
+    if isinstance(picture, bytes):
+        return decode_picture(picture)
+    if isinstance(picture, str | os.PathLike):
+        from emotion_faces.annotate.image import read_picture
+
+        return read_picture(pathlib.Path(picture))
+    if not isinstance(picture, np.ndarray):
+        return np.asarray(picture.convert("RGB"))
+    if picture.dtype == np.uint8 and picture.ndim == 2:
+        return np.repeat(picture[:, :, np.newaxis], 3, axis=2)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(
+            "a picture must be uint8 RGB of shape [height, width, 3] or gray of shape [height, width]; "
+            f"found {picture.dtype} {list(picture.shape)}"
+        )
+    return picture
+
+
+def _from_bgr(picture: np.ndarray | str) -> np.ndarray | str:
+    if isinstance(picture, np.ndarray) and picture.ndim == 3:
+        return np.ascontiguousarray(picture[:, :, ::-1])
+    return picture
+
+
+def _whole(face: FaceEmotion) -> tuple[int, int, int, int]:
+    box = face.box
+    return round(box.left), round(box.top), round(box.width), round(box.height)

@@ -1,0 +1,118 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import emotion_faces
+from emotion_faces import Emotions
+from emotion_faces.annotate.faces import Shot
+from emotion_faces.errors import UserError
+from tests.serving.films import write_film
+
+LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def emotions():
+    with Emotions() as emotions:
+        yield emotions
+
+
+def test_a_picture_in_any_form_is_the_same(emotions, astronaut, tmp_path):
+    [face] = emotions.faces(astronaut)
+    assert face.label == face.top
+    assert tuple(face.probabilities) == emotions.labels == LABELS
+    assert face.model_version == emotions.version
+    path = tmp_path / "astronaut.png"
+    image = Image.fromarray(astronaut)
+    image.save(path)
+    for same in (image, path, str(path), path.read_bytes()):
+        assert emotions.faces(same) == [face]
+    gray = np.asarray(image.convert("L"))
+    [of_gray] = emotions.faces(gray)
+    assert of_gray.probabilities == pytest.approx(face.probabilities, abs=0.1)
+
+
+def test_many_pictures_are_answered_in_order(emotions, astronaut):
+    blank = np.zeros_like(astronaut)
+    assert [len(faces) for faces in emotions.batch([blank, astronaut, blank])] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8)])
+def test_an_array_of_another_kind_is_refused(emotions, wrong):
+    with pytest.raises(ValueError, match="a picture must be uint8 RGB"):
+        emotions.faces(wrong)
+
+
+def test_what_is_not_likely_is_unsure(astronaut):
+    with Emotions(unsure_below=1.0) as emotions:
+        [face] = emotions.faces(astronaut)
+    assert (face.label, face.top in LABELS) == ("unsure", True)
+    with pytest.raises(UserError, match=r"--unsure-below is 1\.5; it must be a probability"):
+        Emotions(unsure_below=1.5)
+
+
+def test_streams_and_films_keep_their_faces_apart(emotions, astronaut, tmp_path):
+    stream = (Shot(astronaut.copy(), seconds=second) for second in (0.0, 0.1, 5.0))
+    assert [[face.track for face in shot.faces] for shot in emotions.frames(stream)] == [
+        [1], [1], [2],
+    ]  # fmt: skip
+    film = tmp_path / "film.mp4"
+    write_film(film, [astronaut] * 4)
+    shots = list(emotions.film(film, every=2))
+    assert [(shot.frame, len(shot.faces)) for shot in shots] == [(0, 1), (2, 1)]
+
+
+def test_a_table_has_a_row_for_each_face(emotions, astronaut, tmp_path):
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    table = emotions.table([np.zeros((64, 64, 3), np.uint8), astronaut, path])
+    assert isinstance(table, pd.DataFrame)
+    assert list(table["file"]) == ["1", str(path)]
+    assert list(table.columns)[-8:] == [*LABELS, "label"]
+    assert table[list(LABELS)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
+
+
+def test_answers_as_fer_and_deepface_shape_them(emotions, astronaut):
+    [face] = emotions.faces(astronaut)
+    bgr = astronaut[:, :, ::-1]
+    [found] = emotions.detect_emotions(bgr)
+    assert found["box"] == tuple(
+        round(value) for value in (face.box.left, face.box.top, face.box.width, face.box.height)
+    )
+    assert found["emotions"] == {name: round(p, 2) for name, p in face.probabilities.items()}
+    [found] = emotions.analyze(bgr)
+    assert found["dominant_emotion"] == face.label
+    assert sum(found["emotion"].values()) == pytest.approx(100, abs=1e-3)
+    assert list(found["region"]) == ["x", "y", "w", "h"]
+    assert found["face_confidence"] == face.box.score
+    blank = np.zeros((64, 64, 3), np.uint8)
+    assert emotions.detect_emotions(blank) == []
+    assert emotions.analyze(blank, enforce_detection=False) == []
+    with pytest.raises(ValueError, match="no face was found"):
+        emotions.analyze(blank)
+
+
+def test_a_model_is_named_or_is_a_folder(tmp_path):
+    with pytest.raises(Exception, match="no such model comes with the project"):
+        Emotions("nonsense")
+    with pytest.raises(UserError, match="holds no SavedModel"):
+        Emotions(tmp_path)
+    with pytest.raises(UserError, match="not both"):
+        Emotions("deep", server="127.0.0.1:1")
+    assert emotion_faces.Emotions is Emotions
+    with pytest.raises(AttributeError, match="no attribute 'Feelings'"):
+        emotion_faces.Feelings  # noqa: B018
+
+
+def test_bytes_that_are_no_picture_are_refused(emotions):
+    with pytest.raises(UserError, match="is not a picture"):
+        emotions.faces(io.BytesIO(b"text").getvalue())

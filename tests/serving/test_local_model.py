@@ -1,0 +1,156 @@
+import io
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from emotion_faces import local_server, model_folder, predict
+from emotion_faces.answers import ImageError, Prediction
+from emotion_faces.errors import UserError
+from emotion_faces.local_model import LocalModel
+from emotion_faces.shipped import ShippedModel, find_model, shipped_models
+from emotion_faces.web.about import read_about
+from emotion_pipeline.shipped.models import find_shipped
+from emotion_pipeline.shipped.onnx_folder import write_onnx_folder
+
+LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of the models that come with the project, as `emotion-faces` holds it."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("deep", "specified"):
+        write_onnx_folder(folder / name, find_shipped(name))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(models):
+    with local_server.connect(model_dir=models / "deep") as model:
+        yield model
+
+
+def encoded(value=100, kind="PNG", size=(48, 48)):
+    buffer = io.BytesIO()
+    Image.new("L", size, value).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_answers_pixels_in_batches_of_any_number(model):
+    pixels = np.random.default_rng(1).random((70, 48, 48, 1), np.float32)
+    answers = model.predict_pixels(pixels)
+    assert len(answers) == 70
+    for answer in answers:
+        assert tuple(answer.probabilities) == LABELS
+        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert answer.label == max(answer.probabilities, key=answer.probabilities.get)
+    assert model.predict_pixels(pixels[:0]) == []
+    (alone,) = model.predict_pixels(pixels[69:])
+    assert alone.probabilities == pytest.approx(answers[69].probabilities, abs=1e-5)
+
+
+def test_answers_encoded_images_each_for_itself(model):
+    good = [
+        encoded(kind=kind, size=size) for kind in ("PNG", "JPEG") for size in ((48, 48), (9, 7))
+    ]
+    answers = model.predict([*good, b"no picture", b"", good[0]])
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [Prediction] * 4 + [ImageError] * 2 + [Prediction]
+    assert "is not a picture that can be read" in answers[4].message
+    assert answers[-1] == answers[0]
+    assert {one.model_version for one in answers if isinstance(one, Prediction)} == {
+        find_shipped("deep").facts.version
+    }
+
+
+def test_files_are_answered_as_by_a_server(model, tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded())
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    good, bad = predict.predict_files([tmp_path], model)
+    assert good["label"] in LABELS
+    assert "is not a picture that can be read" in bad["error"]
+
+
+def test_the_models_that_come_along_are_found_the_best_first(models):
+    accuracies = {n: find_shipped(n).facts.metrics["accuracy"] for n in ("deep", "specified")}
+    best = max(accuracies, key=accuracies.get)
+    assert shipped_models(models)[0].name == best
+    found = find_model("specified", models)
+    version_dir = model_folder.newest_version(models / "specified")
+    card = version_dir / "assets.extra" / "MODEL_CARD.md"
+    assert found == ShippedModel("specified", models / "specified", card)
+    assert read_about(found.folder).network == "specified"
+    with pytest.raises(UserError, match=r"--model x: no such model .* there are "):
+        find_model("x", models)
+    with pytest.raises(UserError, match="no model comes with this installation"):
+        find_model(None, models / "none")
+
+
+def test_the_newest_version_is_taken_whatever_it_holds(models, tmp_path):
+    (version,) = (models / "deep").iterdir()
+    shutil.copytree(version, tmp_path / "3")
+    (tmp_path / "20").mkdir()
+    (tmp_path / "20" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "100").mkdir()
+    assert model_folder.newest_version(tmp_path) == tmp_path / "20"
+    assert model_folder.onnx_file(tmp_path / "20") is None
+    with local_server.connect(model_dir=tmp_path / "3") as model:
+        assert model.version == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08" * 50])
+def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.onnx can't be loaded"):
+        LocalModel(path, 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "size"),
+    [(list(LABELS), 32), (["a"], 48), ("no list", 48), ([1] * 7, 48), (None, 48)],
+)
+def test_another_model_is_refused(tmp_path, labels, size):
+    describe = onnx.helper.make_tensor_value_info
+    shapes = (
+        describe("pixels", onnx.TensorProto.FLOAT, ["N", size, size, 1]),
+        describe("probabilities", onnx.TensorProto.FLOAT, ["N", 7]),
+    )
+    weights = onnx.numpy_helper.from_array(np.ones((size * size, 7), np.float32), "w")
+    nodes = [
+        onnx.helper.make_node("Flatten", ["pixels"], ["flat"]),
+        onnx.helper.make_node("MatMul", ["flat", "w"], ["probabilities"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "other", shapes[:1], shapes[1:], [weights])
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8
+    )
+    if labels is not None:
+        onnx.helper.set_model_props(model, {"labels": json.dumps(labels)})
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="is not a model of this project"):
+        LocalModel(path, 1)
+
+
+def test_neither_tensorflow_nor_grpc_is_imported(models, tmp_path):
+    picture = tmp_path / "face.png"
+    picture.write_bytes(encoded(size=(64, 64)))
+    code = (
+        "import sys; from emotion_pipeline.cli import main\n"
+        "for command in ('annotate', 'predict'):\n"
+        f"    assert main([command, {str(picture)!r}, '--model-dir', {str(models / 'deep')!r}]) == 0\n"
+        "print(sorted({'grpc', 'tensorflow', 'tfx', 'onnx'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert pathlib.Path(tmp_path, "marked", "face.png").is_file()
