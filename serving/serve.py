@@ -71,6 +71,10 @@ def serve(settings: ServeSettings, engine: str = "auto") -> int:
         )
     ports.check("--port", settings.port)
     ports.check(REST_FLAG, settings.rest_port)
+    if settings.port == settings.rest_port != 0:
+        raise UserError(
+            f"--port and {REST_FLAG} are both {settings.port}; give each its own, or {REST_FLAG} 0"
+        )
     binary = tfserving.find_binary()
     values = settings.flag_values()
     if binary is not None and engine == "auto" and settings.host not in EVERY_ADDRESS:

@@ -13,6 +13,7 @@ from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import Finding
 from emotion_pipeline.components.image_findings.policies import DROP, FAIL, REPORT
 from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.schema_features import feature_of, string_domain
 
 MAX_FILES_NAMED = 5
 
@@ -196,7 +197,7 @@ def exceeded_drift(comparisons: Iterable[Comparison]) -> list[Anomaly]:
 def files_outside(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the paths of the rows whose value lies outside the feature's domain in the schema."""
     column = _MANIFEST_COLUMN.get(feature, feature)
-    spec = _spec(schema, feature)
+    spec = feature_of(schema, feature)
     if spec is None or column not in rows:
         return ()
     values = rows[column]
@@ -231,20 +232,6 @@ def describe(anomaly: Anomaly) -> str:
 def to_dicts(anomalies: Iterable[Anomaly]) -> list[dict]:
     """Returns anomalies as plain dicts, for JSON."""
     return [dataclasses.asdict(anomaly) for anomaly in anomalies]
-
-
-def _spec(schema: schema_pb2.Schema, feature: str) -> schema_pb2.Feature | None:
-    return next((one for one in schema.feature if one.name == feature), None)
-
-
-def string_domain(schema: schema_pb2.Schema, feature: str) -> schema_pb2.StringDomain | None:
-    """Returns the strings that a feature may have; None where they are not listed."""
-    spec = _spec(schema, feature)
-    if spec is not None and spec.HasField("domain"):
-        return next(one for one in schema.string_domain if one.name == spec.domain)
-    if spec is not None and spec.HasField("string_domain"):
-        return spec.string_domain
-    return None
 
 
 def _anomaly(

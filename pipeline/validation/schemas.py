@@ -7,8 +7,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from emotion_pipeline.components import features
-from emotion_pipeline.components.anomaly_gate.anomalies import string_domain
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.schema_features import string_domain
 
 _CURATED = "Start from pipeline/schema/schema.pbtxt, or from what `emotion schema infer` proposes."
 

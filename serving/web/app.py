@@ -25,6 +25,7 @@ from emotion_faces import local_server
 from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
+from emotion_faces.model_server import ports
 from emotion_faces.web.about import read_about
 from emotion_faces.web.annotator import Annotator
 from emotion_faces.web.uploads import MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT_SECS, FullError, Gate
@@ -317,9 +318,10 @@ def serve(
       announce: told the page's address once it answers.
 
     Raises:
-      UserError: the port is taken, or the model can't be loaded.
+      UserError: the port is none, or is taken, or the model can't be loaded.
     """
     check_unsure_below(unsure_below)
+    ports.check("--port", port)
     about = read_about(model_dir)
     with local_server.connect(server, model_dir) as client:
         annotator = Annotator(client, CenterFace(min_face_px=min_face_px), about, unsure_below)

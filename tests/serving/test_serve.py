@@ -7,6 +7,7 @@ from emotion_faces import serve, tfserving
 from emotion_faces.errors import UserError
 from emotion_faces.model_server import config_files
 from emotion_faces.protos import saved_model_pb2
+from emotion_faces.web import app
 from emotion_pipeline.commands import serve as serve_command
 
 DEPLOY = pathlib.Path(serve.__file__).parent / "deploy"
@@ -107,6 +108,17 @@ def test_what_is_no_port_is_refused_at_once(tmp_path, port, rest_port, flag):
     settings = serve.ServeSettings(tmp_path, port=port, rest_port=rest_port)
     with pytest.raises(UserError, match=f"{flag} takes a port from 0 to 65535"):
         serve.serve(settings, "embedded")
+
+
+def test_one_port_for_both_is_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match="--port and --rest-port are both 8500"):
+        serve.serve(serve.ServeSettings(tmp_path, port=8500, rest_port=8500), "embedded")
+
+
+@pytest.mark.parametrize("port", [-1, 99999])
+def test_what_is_no_port_of_the_page_is_refused_at_once(port):
+    with pytest.raises(UserError, match="--port takes a port from 0 to 65535"):
+        app.serve(port=port)
 
 
 def parse(*arguments):

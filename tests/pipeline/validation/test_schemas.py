@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -55,6 +58,16 @@ def test_a_class_that_the_model_lacks_is_told_before_the_training(curated):
         match=r"^labels: happy, suprise; but the schema s\.pbtxt has angry, .*surprise too",
     ):
         check_classes(curated, ("happy", "suprise"), "s.pbtxt")
+
+
+def test_two_schemas_are_compared_without_tensorflow():
+    code = (
+        "import sys\n"
+        "import emotion_pipeline.validation.schema_diff, emotion_pipeline.validation.schemas\n"
+        "print([name for name in ('tensorflow', 'tfx') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_proposes_what_was_seen_in_both_splits(curated):
