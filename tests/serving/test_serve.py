@@ -4,11 +4,11 @@ import pathlib
 import pytest
 
 from emotion_faces import serve, tfserving
+from emotion_faces.commands import serve as serve_command
 from emotion_faces.errors import UserError
 from emotion_faces.model_server import config_files
 from emotion_faces.protos import saved_model_pb2
 from emotion_faces.web import app
-from emotion_pipeline.commands import serve as serve_command
 
 DEPLOY = pathlib.Path(serve.__file__).parent / "deploy"
 
