@@ -137,6 +137,9 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     "`make dist` runs the same program from the wheel; the run in it is tests/e2e/test_run.py's": (
         "make run",
     ),
+    "`make dist` installs the same from its wheel and its source distribution": (
+        "pip install ./emotion-faces",
+    ),
     "asks the package index for the newest versions and changes the locks": ("make lock",),
     "changes the system, as root": (
         "apt install git make g++ python3-dev python3-venv libgl1 libglib2.0-0",
