@@ -1,14 +1,15 @@
 #!/bin/sh
 # Makes the wheels and the source distributions of emotion-faces and emotion-pipeline in dist/, checks them, and
-# tries both in empty environments: the light one alone, from wheel and source; the two together, in either order,
-# and what is left when one goes; and in the whole what `make run` runs, the pipeline, the server and a prediction,
-# in a folder that has a pipeline.py, components/ and serving/ of its own.
+# tries both in empty environments: the light one alone and without a lock, from wheel and source; the whole added to
+# it, and what is left when the whole goes; and in the whole alone what `make run` runs, the pipeline, the server and a
+# prediction. All of it in a folder that has a pipeline.py, components/ and serving/ of its own.
 set -eu
 
 cd "$(dirname "$0")/.."
-uv=$PWD/.venv/bin/uv
-lock=$PWD/requirements/py310.lock
-.venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || lock=$PWD/requirements/py311-py313.lock
+tree=$PWD
+uv=$tree/.venv/bin/uv
+lock=$tree/requirements/py310.lock
+.venv/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || lock=$tree/requirements/py311-py313.lock
 
 rm -rf dist build emotion-faces/build
 [ -n "${PROJECT_URL:-}" ] || echo "dist: no PROJECT_URL is set, so links to files in README.md will not hold on a package index"
@@ -17,8 +18,8 @@ for folder in . emotion-faces; do
 done
 "$uv" tool run --quiet --from twine==6.2.0 twine check --strict dist/*
 .venv/bin/python requirements/check_dist.py dist
-light=$(echo "$PWD"/dist/emotion_faces-*.whl)
-whole=$(echo "$PWD"/dist/emotion_pipeline-*.whl)
+light=$(echo "$tree"/dist/emotion_faces-*.whl)
+whole=$(echo "$tree"/dist/emotion_pipeline-*.whl)
 
 empty=$(mktemp -d)
 trap 'rm -rf "$empty"' EXIT
@@ -33,11 +34,11 @@ cd "$empty/mine"
 environment() {
     name=$1
     shift
-    "$uv" venv --quiet --clear --python "$OLDPWD/.venv/bin/python" --seed "$empty/$name"
-    "$uv" pip install --quiet --python "$empty/$name/bin/python" --constraint "$lock" "$@"
+    "$uv" venv --quiet --clear --python "$tree/.venv/bin/python" "$empty/$name"
+    "$uv" pip install --quiet --python "$empty/$name/bin/python" "$@"
 }
 
-for made in "$light" "$OLDPWD"/dist/emotion_faces-*.tar.gz; do
+for made in "$light" "$tree"/dist/emotion_faces-*.tar.gz; do
     began=$(date +%s)
     environment light "$made"
     "$empty/light/bin/emotion" predict face.png
@@ -47,12 +48,12 @@ done
 if "$empty/light/bin/emotion" run --data sample 2>told; then exit 1; fi
 grep -q "is in the distribution emotion-pipeline" told
 
-"$uv" pip install --quiet --python "$empty/light/bin/python" --constraint "$lock" --find-links "$OLDPWD/dist" "$whole"
+"$uv" pip install --quiet --python "$empty/light/bin/python" --constraint "$lock" --find-links "$tree/dist" "$whole" pip
 "$empty/light/bin/emotion" validate sample --root "$empty/root" >/dev/null
 "$uv" pip uninstall --quiet --python "$empty/light/bin/python" emotion-pipeline
 "$empty/light/bin/emotion" predict face.png
 
-environment venv --find-links "$OLDPWD/dist" "$whole"
+environment venv --constraint "$lock" --find-links "$tree/dist" "$whole" pip
 "$empty/venv/bin/emotion" --version
 "$empty/venv/bin/python" -m emotion_pipeline.demo --root "$empty/run"
-echo "dist: $(cd "$OLDPWD" && ls dist | tr '\n' ' ')made, checked and tried"
+echo "dist: $(cd "$tree" && ls dist | tr '\n' ' ')made, checked and tried"

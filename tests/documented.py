@@ -137,7 +137,7 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     "`make dist` runs the same program from the wheel; the run in it is tests/e2e/test_run.py's": (
         "make run",
     ),
-    "`make dist` does it with the wheels, in an empty environment": (
+    "`make dist` installs the same from its wheel and its source distribution": (
         "pip install ./emotion-faces",
     ),
     "asks the package index for the newest versions and changes the locks": ("make lock",),

@@ -48,7 +48,7 @@ class Graph:
         inputs = [x, self._half(f"{layer}/kernel", kernel)]
         if f"{layer}/bias" in self._weights:
             inputs.append(self._vector(layer, "bias"))
-        return self.add("Conv", *inputs, pads=[padding_px] * 4)
+        return self.add("Conv", *inputs, kernel_shape=kernel.shape[2:], pads=[padding_px] * 4)
 
     def batch_normalization(self, x: str, layer: str) -> str:
         """Adds a batch normalisation over the channels of `[N, C, H, W]`."""

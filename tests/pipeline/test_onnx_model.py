@@ -38,6 +38,7 @@ def run(model, **inputs):
     return session.run(None, inputs)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SHIPPED, ids=[model.name for model in SHIPPED])
 def test_a_shipped_model_answers_as_its_saved_model_on_a_thousand_pictures(model):
     facts = model.facts

@@ -11,6 +11,7 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 
 from emotion_pipeline.cli import main
 from tests.documented import AS_PRINTED, REPOSITORY, RUN_BY
@@ -77,8 +78,10 @@ def test_the_page_starts_as_printed(line, emotion_server, files):
         assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("document", ["serving.md", "start.md"])
+@pytest.mark.parametrize("document", ["light.md", "serving.md", "start.md"])
 def test_the_python_examples_run_as_printed(document, emotion_server, files, capsys):
+    for name in ("holiday.jpg", "photo.jpg"):
+        cv2.imwrite(name, skimage.data.astronaut()[:, :, ::-1])
     text = (REPOSITORY / "docs" / document).read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert examples
