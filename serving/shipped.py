@@ -14,8 +14,8 @@ from emotion_faces.model_folder import EXTRA_DIR, newest_version
 FOLDER = pathlib.Path(__file__).parent / "shipped_models"
 """A folder of versions for each model; the distribution `emotion-faces` is built with it."""
 
-_SOURCE_TREE = "emotion_pipeline.shipped.location"
-"""Makes the models of their weights, where none lies ready: in a source tree."""
+_WEIGHTS = "emotion_pipeline.shipped.location"
+"""Where emotion-pipeline is installed: makes models that do not lie ready of their weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +50,12 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
     Raises:
       UserError: none of that name is there.
     """
-    if folder == FOLDER and not folder.is_dir() and importlib.util.find_spec("emotion_pipeline"):
-        return ShippedModel(*importlib.import_module(_SOURCE_TREE).make_onnx_model(name))
     models = shipped_models(folder)
     for model in models:
         if name in (None, model.name):
             return model
+    if folder == FOLDER and importlib.util.find_spec("emotion_pipeline"):
+        return ShippedModel(*importlib.import_module(_WEIGHTS).make_onnx_model(name))
     known = ", ".join(model.name for model in models)
     raise UserError(
         f"--model {name}: no such model comes with the project; there are {known}"

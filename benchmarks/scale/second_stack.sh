@@ -18,7 +18,7 @@ project=$(cd "$(dirname "$0")/../.." && pwd)
 dir=${SECOND_STACK_DIR:-/var/tmp/emotion-debian13}
 release=${DEBIAN_RELEASE:-trixie}
 # The last line is for tests that are skipped without them: a browser and curl.
-packages="ca-certificates git make g++ python3-dev python3-venv libgl1 libglib2.0-0t64"
+packages="ca-certificates git make g++ python3-dev python3-venv"
 test_packages="chromium curl"
 clone=/root/emotion/project
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from emotion_faces import local_server, model_folder, predict
+from emotion_faces import local_server, model_folder, predict, shipped
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.local_model import LocalModel
@@ -91,6 +91,17 @@ def test_the_models_that_come_along_are_found_the_best_first(models):
         find_model("x", models)
     with pytest.raises(UserError, match="no model comes with this installation"):
         find_model(None, models / "none")
+
+
+def test_what_does_not_lie_ready_is_made_of_its_weights(models, tmp_path, monkeypatch):
+    shutil.copytree(models / "deep", tmp_path / "deep")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert shipped.find_model("deep", tmp_path).folder == tmp_path / "deep"
+    made = shipped.find_model("specified", tmp_path)
+    assert made.folder.is_relative_to(tmp_path / "cache")
+    with local_server.connect(model_dir=made.folder) as model:
+        assert model.labels == LABELS
 
 
 def test_the_newest_version_is_taken_whatever_it_holds(models, tmp_path):
