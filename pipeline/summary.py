@@ -5,6 +5,7 @@ import enum
 import json
 from typing import Any
 
+import numpy as np
 import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
@@ -28,6 +29,15 @@ from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
+from emotion_pipeline.components.run_report.intervals import bootstrap
+from emotion_pipeline.components.run_report.verdict import (
+    collapse,
+    describe_naive,
+    findings_note,
+    naive,
+    not_pushed,
+    pushed,
+)
 from emotion_pipeline.components.scores import per_class
 from emotion_pipeline.components.vote_metrics import FIGURES, metric_names
 from emotion_pipeline.configs import PipelineConfig
@@ -76,8 +86,8 @@ class RunSummary:
       votes: What became of the file of votes, and per split and class how often the folder is what
         most people voted for (`folder_agreement`); empty without votes.
       class_counts: Per class the images of the train split `before` and `after` balancing.
-      metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
-        split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
+      metrics: Accuracy with its 95 % interval, loss, macro F1 and, by class, precision, recall and F1
+        on the untouched split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
         the gap to it; with votes, in `votes`, `accuracy` and `images` where one class has most votes
         and where six in ten agree.
       judgement: The split that judged, and the comparison with the served model: see
@@ -90,6 +100,11 @@ class RunSummary:
       seconds: Of the whole run.
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
+      notes: What has to be known beside the outcome, as on the page: a model that learned nothing,
+        faults in the data.
+      changes: What is other than in the served model and in an earlier run, in sentences.
+      run: Number of the run among those of its root; 0 where nobody counts.
+      started: When it began, as ISO 8601 in UTC.
       report: The HTML page of the run; None where it ended before there was anything to show.
       report_error: Why RunReport failed, where it did; the run's outcome is what it was before.
     """
@@ -111,6 +126,10 @@ class RunSummary:
     seconds: float
     anomalies: list[dict[str, Any]]
     error: str | None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    changes: list[str] = dataclasses.field(default_factory=list)
+    run: int = 0
+    started: str = ""
     report: str | None = None
     report_error: str | None = None
 
@@ -139,16 +158,23 @@ def summarize(
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
     blessing = output(components, "Evaluator", "blessing")
-    pushed = output(components, "Pusher", "pushed_model")
+    push = output(components, "Pusher", "pushed_model")
     training = read_training(model_run.uri) if model_run else {}
     metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
     judgement = judgement_of(evaluation.uri) if evaluation else None
     if judgement:
         metrics["split"] = judgement.split
+    notes = []
+    if metrics:
+        interval, _ = bootstrap(np.array(metrics["confusion_matrix"]), config.seed)
+        metrics["accuracy_interval"] = [interval.low, interval.high]
+        notes += collapse(metrics["confusion_matrix"], config.labels, interval)
+    findings = findings_of(artifacts)
+    notes += findings_note(findings_in_short(findings))
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
-    is_pushed = bool(pushed and pushed.custom_properties["pushed"].int_value)
+    is_pushed = bool(push and push.custom_properties["pushed"].int_value)
     if isinstance(error, DataRejectedError):
         status = Status.ANOMALIES
     elif error is not None:
@@ -159,8 +185,7 @@ def summarize(
         status=status,
         components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
         findings=[
-            {key: value for key, value in finding.items() if key != "files"}
-            for finding in findings_of(artifacts)
+            {key: value for key, value in finding.items() if key != "files"} for finding in findings
         ],
         drift=drift_of(artifacts),
         images=counts_by_split(manifest.table) if manifest else {},
@@ -171,7 +196,7 @@ def summarize(
         metrics=metrics,
         judgement=dataclasses.asdict(judgement) if judgement else {},
         failed_checks=[
-            f"{check.metric} {check.value:.4f}, must be {check.rule}"
+            check.failure
             for check in (read_checks(evaluation.uri) if evaluation else [])
             if not check.passed
         ],
@@ -179,13 +204,14 @@ def summarize(
         if training
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
-        pushed_version=int(pushed.custom_properties["pushed_version"].string_value)
-        if pushed and is_pushed
+        pushed_version=int(push.custom_properties["pushed_version"].string_value)
+        if push and is_pushed
         else None,
         push_dir=config.push_path,
         seconds=seconds,
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
         error=describe_failure(error, config.root) if error is not None else None,
+        notes=notes,
     )
 
 
@@ -219,6 +245,11 @@ def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     if "findings" not in artifacts:
         return []
     return [one.to_json() for one in read_findings(artifacts["findings"].uri)]
+
+
+def findings_in_short(findings: list[dict[str, Any]]) -> list[tuple[str, int, int, int]]:
+    """Returns of each finding the kind, and how many groups, files, and files dropped from train."""
+    return [(one["kind"], one["groups"], one["images"], one["dropped"]) for one in findings]
 
 
 def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
@@ -287,15 +318,18 @@ def format_summary(summary: RunSummary) -> str:
                 line += f" {row['precision']:10.3f} {row['recall']:7.3f} {row['f1']:6.3f}"
             lines.append(line)
     if summary.metrics:
+        confusion = summary.metrics["confusion_matrix"]
         lines += [
             "",
             f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
+            "to compare with: " + describe_naive(naive(confusion, list(per_label))),
             describe(_judgement(summary)),
         ]
-    lines += ["", format_outcome(summary)]
+    lines += summary.changes
+    lines += ["", format_outcome(summary), *summary.notes]
     if summary.report_error:
         lines.append(f"the report failed, which changes nothing else: {summary.report_error}")
     lines.append(f"{format_secs(summary.seconds)} in all")
@@ -325,9 +359,9 @@ def _split_in_words(summary: RunSummary) -> str:
 def format_outcome(summary: RunSummary) -> str:
     """Returns how the run ended, in words."""
     if summary.status is Status.PUSHED:
-        return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
+        return pushed(str(summary.pushed_version), summary.push_dir)
     if summary.status is Status.NOT_BLESSED:
-        return f"not blessed, nothing pushed: {'; '.join(summary.failed_checks)}"
+        return not_pushed(summary.failed_checks)
     if summary.status is Status.ANOMALIES:
         return f"stopped at anomalies in the data\n{summary.error}"
     return f"failed: {summary.error}"
