@@ -326,8 +326,10 @@ def format_summary(summary: RunSummary) -> str:
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
             "to compare with: " + describe_naive(naive(confusion, list(per_label))),
-            describe(_judgement(summary)),
         ]
+        judgement = _judgement(summary)
+        if judgement.comparison is None:
+            lines.append(describe(judgement))
     lines += summary.changes
     lines += ["", format_outcome(summary), *summary.notes]
     if summary.report_error:

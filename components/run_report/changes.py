@@ -43,7 +43,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, or `not told apart`."""
+        """`better`, `worse`, `not told apart`, or `the same` where no picture's answer turned."""
+        if not self.gained and not self.lost:
+            return "the same"
         if self.interval.low > 0:
             return "better"
         return "worse" if self.interval.high < 0 else "not told apart"

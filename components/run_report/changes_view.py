@@ -8,9 +8,9 @@ from emotion_pipeline.components.run_report.changes import (
     ModelChange,
     SettingChange,
     Turned,
-    describe_change,
 )
 from emotion_pipeline.components.run_report.content import ChangesContent
+from emotion_pipeline.components.run_report.history import describe_changes
 from emotion_pipeline.components.run_report.pictures import Picture, read_picture
 
 
@@ -24,18 +24,18 @@ class TurnedView:
 
 @dataclasses.dataclass(frozen=True)
 class ModelChangeView:
-    """A model beside another, in words and in pictures."""
+    """A model beside another, and the pictures whose answer turned."""
 
     change: ModelChange
-    told: str
     newly_right: list[TurnedView]
     newly_wrong: list[TurnedView]
 
 
 @dataclasses.dataclass(frozen=True)
 class ChangesView:
-    """All that the template shows of the changes."""
+    """All that the template shows of the changes; `told` are the sentences of the terminal."""
 
+    told: list[str]
     models: list[ModelChangeView]
     since: str
     settings: Sequence[SettingChange]
@@ -45,10 +45,10 @@ class ChangesView:
 def make_changes_view(content: ChangesContent, manifest: Manifest) -> ChangesView:
     """Reads the few pictures that are shown."""
     return ChangesView(
+        told=describe_changes(content),
         models=[
             ModelChangeView(
                 one,
-                describe_change(one),
                 _views(one.newly_right, manifest),
                 _views(one.newly_wrong, manifest),
             )

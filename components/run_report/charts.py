@@ -158,6 +158,7 @@ def recall_chart(scores: Sequence[tuple[str, float, Interval]]) -> Markup:
 
 def runs_curves(runs: Sequence[tuple[int, Sequence[float]]]) -> Markup:
     """Draws the validation accuracy over the epochs of runs, each by its number; the last is thick."""
+    ends: dict[tuple[int, float], list[int]] = {}
     with chart("runs-curves", 3.2) as (figure, axes):
         for place, (number, accuracies) in enumerate(runs):
             is_last = place == len(runs) - 1
@@ -171,12 +172,13 @@ def runs_curves(runs: Sequence[tuple[int, Sequence[float]]]) -> Markup:
                 marker="o" if len(epochs) < 30 else None,
                 markersize=3,
             )
-            # Told where the line ends: a legend of many lines is read by colour alone.
-            axes.annotate(
-                f" run {number}", (epochs[-1], accuracies[-1]), va="center", fontsize=_SMALL_PT
-            )
+            ends.setdefault((len(epochs), round(accuracies[-1], 2)), []).append(number)
+        # Told where the lines end: a legend of many lines is read by colour alone.
+        for (epoch, accuracy), numbers in ends.items():
+            told = f" run{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+            axes.annotate(told, (epoch, accuracy), va="center", fontsize=_SMALL_PT)
         axes.set(xlabel="epoch", ylabel="validation accuracy")
-        axes.margins(x=0.12)
+        axes.margins(x=0.16, y=0.12)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         return to_svg(figure, "Validation accuracy over the epochs of each run")
 

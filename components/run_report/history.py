@@ -26,6 +26,9 @@ from emotion_pipeline.components.run_report.record import (
     run_folder,
 )
 
+_MAX_SETTINGS = 6
+"""Settings that are told in a sentence; the page has them all."""
+
 
 def read_changes(
     facts: RunFacts | None,
@@ -88,15 +91,22 @@ def describe_changes(changes: ChangesContent | None) -> list[str]:
         return []
     lines = [describe_change(one) for one in changes.models]
     if changes.since:
-        told = [f"{one.name} {shown(one.before)} to {shown(one.now)}" for one in changes.settings]
+        told = [
+            f"{one.name} {shown(one.before)} to {shown(one.now)}"
+            for one in changes.settings[:_MAX_SETTINGS]
+        ]
+        more = len(changes.settings) - len(told)
+        told += [f"and {more} more"] if more else []
         lines.append(f"settings since {changes.since}: {'; '.join(told) or 'the same'}")
         lines.append(f"pictures since then: {'; '.join(changes.data) or 'the same'}")
     return lines
 
 
 def shown(value: Any) -> str:
-    """Returns a setting's value as people read it; what was not there is `none`."""
-    return "none" if value is None else str(value)
+    """Returns a setting's value as people read it."""
+    if value is None:
+        return "not there"
+    return "empty" if value in ("", [], {}) else str(value)
 
 
 def describe_data(table: pd.DataFrame) -> dict[str, dict[str, Any]]:

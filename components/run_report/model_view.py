@@ -22,7 +22,12 @@ from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
 from emotion_pipeline.components.run_report.pictures import Picture, read_picture
 from emotion_pipeline.components.run_report.slices import Slice, slice_accuracy
-from emotion_pipeline.components.run_report.verdict import collapse, describe_naive, naive
+from emotion_pipeline.components.run_report.verdict import (
+    Naive,
+    collapse,
+    describe_naive,
+    naive,
+)
 from emotion_pipeline.components.run_report.votes_view import VotesScore, vote_scores
 from emotion_pipeline.components.scores import macro_f1, per_class
 
@@ -88,7 +93,8 @@ class ModelView:
     macro_f1: float
     macro_f1_interval: Interval
     top2: float
-    naive: str
+    naive: Naive
+    guess: str
     collapse: list[str]
     train_accuracy: float
     gap: float
@@ -140,6 +146,7 @@ def make_model_view(
     ]
     bins = reliability(predictions.confidences, predictions.correct)
     accuracy = float(predictions.correct.mean())
+    without_a_look = naive(confusion.tolist(), names)
     train_accuracy = float(content.training["train"]["accuracy"])
     return ModelView(
         images=len(predictions.labels),
@@ -148,7 +155,8 @@ def make_model_view(
         macro_f1=macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
         macro_f1_interval=macro_f1_interval,
         top2=_top2(predictions),
-        naive=describe_naive(naive(confusion.tolist(), names)),
+        naive=without_a_look,
+        guess=describe_naive(without_a_look),
         collapse=collapse(confusion.tolist(), names, accuracy_interval),
         train_accuracy=train_accuracy,
         gap=train_accuracy - accuracy,

@@ -17,6 +17,7 @@ from emotion_pipeline.components.run_report import uses
 from emotion_pipeline.components.run_report.changes_view import make_changes_view
 from emotion_pipeline.components.run_report.content import ReportContent
 from emotion_pipeline.components.run_report.data_view import make_data_view
+from emotion_pipeline.components.run_report.history import shown
 from emotion_pipeline.components.run_report.model_view import make_model_view
 from emotion_pipeline.components.run_report.record import RunRecord
 from emotion_pipeline.components.run_report.runs_view import make_runs_view
@@ -163,6 +164,11 @@ def _number(value: float | None) -> str:
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
+def _short(value: float) -> str:
+    """Returns a measure in about three digits: `1,270`, `0.135`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
@@ -183,8 +189,9 @@ def _environment(autoescape: bool = True) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=_number, percent=_percent, duration=format_secs, breakable=breakable,
+        number=_number, short=_short, percent=_percent, duration=format_secs, breakable=breakable,
         quoted=urllib.parse.quote,
+        value=shown,
     )  # fmt: skip
     script = (_TEMPLATES_DIR / "report.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

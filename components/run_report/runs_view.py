@@ -23,11 +23,12 @@ _STATUS_WORDS = {
 
 @dataclasses.dataclass(frozen=True)
 class RunRow:
-    """A run's row."""
+    """A run's row; `why` is what ended it without a push."""
 
     record: RunRecord
     started: str
     status: str
+    why: str
     is_served: bool
 
 
@@ -58,6 +59,7 @@ def make_runs_view(records: Sequence[RunRecord], served: int | None) -> RunsView
                 record=one,
                 started=format_time(one.started),
                 status=_STATUS_WORDS.get(one.status, one.status),
+                why="" if one.status == "pushed" else one.outcome.partition(": ")[2],
                 is_served=one.number == first_of_served,
             )
             for one in reversed(records)

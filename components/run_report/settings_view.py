@@ -6,8 +6,10 @@ from typing import Any
 
 from emotion_pipeline.components.run_report.content import RunContent
 
-PLACES = frozenset({"data", "root", "artifacts_dir", "push_dir", "votes", "schema", "against"})
-"""Settings that say where something lies; every run has its own, whatever the recipe."""
+PLACES = frozenset(
+    {"data", "root", "artifacts_dir", "push_dir", "votes", "votes_columns", "schema", "against"}
+)
+"""Settings and groups that say where something lies; every run has its own, whatever the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ def changed_from_recipe(
     return [
         (name, value, usual.get(name))
         for name, value in flatten(settings)
-        if name not in PLACES and value != usual.get(name)
+        if name.partition(".")[0] not in PLACES and value != usual.get(name)
     ]
 
 

@@ -207,7 +207,7 @@ def test_a_group_is_shown_under_its_worst_kind_alone(tmp_path):
     )
     found = Page(render(ReportContent("A page", "Clean", Level.WARNING, data)))
     assert "Copies across the splits 1 groups of equal" in found.text
-    assert "1 of the groups cross the splits or have several labels" in found.text
+    assert "several labels: 1 of the groups." in found.text
     exact = found.text.split("of a split.")[1]
     assert "train, angry 1.jpg" in exact
     assert "eval, angry 0.jpg" not in exact.split("Drift")[0]
