@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import numpy as np
-import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
@@ -24,7 +23,6 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.model_evaluator.comparison import Comparison
 from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
-from emotion_pipeline.components.model_metrics import MACRO_F1_NAME
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
@@ -38,10 +36,8 @@ from emotion_pipeline.components.run_report.verdict import (
     not_pushed,
     pushed,
 )
-from emotion_pipeline.components.scores import per_class
-from emotion_pipeline.components.vote_metrics import FIGURES, metric_names
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from emotion_pipeline.evaluation_result import evaluation_metrics
 from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
 
 _DATA_OUTPUTS = {
@@ -257,46 +253,6 @@ def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     if "drift" not in artifacts:
         return []
     return [dataclasses.asdict(one) for one in read_drift(artifacts["drift"].uri)]
-
-
-def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]:
-    """Reads TFMA's result.
-
-    Args:
-      evaluation_uri: Folder of an Evaluator's `evaluation` artifact.
-      labels: Class names in index order.
-
-    Returns:
-      `accuracy`, `loss`, `macro_f1`, `confusion_matrix` (`[actual][predicted]` counts) and
-      `per_class`: precision, recall, F1 and number of images by class name; `votes` where the
-      accuracy against votes was measured: `most` and `agreed`, each `images` and `accuracy`, which is
-      None of no images.
-    """
-    result = tfma.load_eval_result(evaluation_uri)
-    overall = next(values for key, values in result.slicing_metrics if not key)[""][""]
-    size = len(labels)
-    confusion = [[0] * size for _ in range(size)]
-    for entry in overall[CONFUSION_NAME]["multiClassConfusionMatrixAtThresholds"]["matrices"][0][
-        "entries"
-    ]:
-        actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
-        confusion[actual][predicted] = int(entry["numWeightedExamples"])
-    votes = {figure: _votes_figure(overall, *metric_names(figure)) for figure in FIGURES}
-    return {
-        "accuracy": overall[ACCURACY_NAME]["doubleValue"],
-        "loss": overall[LOSS_NAME]["doubleValue"],
-        "macro_f1": overall[MACRO_F1_NAME]["doubleValue"],
-        "confusion_matrix": confusion,
-        "per_class": per_class(confusion, labels),
-        **({"votes": votes} if all(votes.values()) else {}),
-    }
-
-
-def _votes_figure(overall: dict[str, Any], images: str, accuracy: str) -> dict[str, Any] | None:
-    if images not in overall:
-        return None
-    count = int(overall[images]["doubleValue"])
-    return {"images": count, "accuracy": overall[accuracy]["doubleValue"] if count else None}
 
 
 def format_summary(summary: RunSummary) -> str:

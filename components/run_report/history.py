@@ -3,7 +3,9 @@
 import dataclasses
 import datetime
 import hashlib
+import logging
 import os
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,7 +63,7 @@ def read_changes(
         other = dataclasses.replace(answers.predictions, probabilities=answers.baseline)
         models.append(compare_answers(words, answers.predictions, other))
     if answers is not None and before is not None and facts is not None and not pushed_it:
-        kept = read_answers(str(run_folder(facts.root, before.number)))
+        kept = _kept_answers(facts.root, before.number)
         if kept is not None:
             words = f"run {before.number}"
             models.append(compare_answers(words, answers.predictions, kept.predictions))
@@ -83,6 +85,15 @@ def _before(facts: RunFacts | None, has_model: bool) -> RunRecord | None:
     if has_model:
         earlier = [one for one in earlier if one.metrics]
     return earlier[-1] if earlier else None
+
+
+def _kept_answers(root: str, number: int) -> Answers | None:
+    """Returns the answers of an earlier run; None where they are gone or damaged."""
+    try:
+        return read_answers(str(run_folder(root, number)))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        logging.getLogger(__name__).exception("the answers of run %d cannot be read", number)
+        return None
 
 
 def describe_changes(changes: ChangesContent | None) -> list[str]:

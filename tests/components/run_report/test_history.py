@@ -53,6 +53,16 @@ def test_the_latest_run_that_has_a_model_is_the_one_before(tmp_path):
     assert told[2] == "pictures since then: the same"
 
 
+def test_answers_that_are_gone_or_damaged_are_none_to_compare_with(tmp_path):
+    keep(tmp_path, number=1)
+    path = run_folder(tmp_path, 1) / "answers.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    assert changes(tmp_path, 2).models == []
+    path.unlink()
+    found = changes(tmp_path, 2)
+    assert (found.models, found.since) == ([], "run 1 of 30 Nov 2026, 05:20 UTC")
+
+
 def test_the_model_to_beat_is_not_compared_twice(tmp_path):
     keep(tmp_path, number=1, pushed_version=7)
     wrong = np.eye(2, dtype=np.float32)[1 - make_model(LABELS).predictions.labels]
