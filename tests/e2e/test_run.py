@@ -271,6 +271,7 @@ def test_not_blessed_is_status_3_and_pushes_nothing(drawn, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"not blessed, {why}" in done.stdout
     assert f"report: {tmp_path / 'reports' / '1' / 'report.html'}" in done.stdout
+    assert emotion("report", tmp_path).stdout == done.stdout
     done = emotion("report", tmp_path, "--run", "7")
     assert (done.returncode, "has no such run; it has 1" in done.stderr) == (1, True)
     assert '<section id="classes"' in page
