@@ -36,6 +36,9 @@ class DataDrift(Artifact):
 
 
 class HtmlReport(Artifact):
-    """A page to look at: `report.html`, which needs no other file; see `emotion_pipeline.components.run_report`."""
+    """A page to look at: `report.html`, which needs no other file, and `card.md`, the model's card.
+
+    See `emotion_pipeline.components.run_report`.
+    """
 
     TYPE_NAME = "emotion_pipeline.HtmlReport"

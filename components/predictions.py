@@ -1,7 +1,6 @@
-"""What the model says of the eval split: probabilities, and the pictures it is most wrong about."""
+"""What a model says of a split: the probabilities of each picture."""
 
 import dataclasses
-import heapq
 import os
 
 import numpy as np
@@ -11,26 +10,6 @@ from emotion_pipeline.components import features
 
 CLASSIFY_SIGNATURE = "classify"
 _BATCH = 256
-_MOST_WRONG = 24
-
-
-@dataclasses.dataclass(frozen=True)
-class Mistake:
-    """A picture whose label the model does not predict.
-
-    Attributes:
-      path: Of the picture, relative to the data set's root.
-      image: The encoded picture.
-      label: Its label.
-      predicted: The class with the highest probability.
-      confidence: That probability.
-    """
-
-    path: str
-    image: bytes
-    label: str
-    predicted: str
-    confidence: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +22,14 @@ class Predictions:
       probabilities: `[N, C]` float32.
       votes: `[N, C + 1]` float32, people's votes for each class and, last, for none of them; zeros for
         an image without.
-      most_wrong: The mistakes with the highest confidence, the highest first.
+      paths: `[N]` text, of the pictures, relative to the data set's root; no two are alike.
     """
 
     class_names: tuple[str, ...]
     labels: np.ndarray
     probabilities: np.ndarray
     votes: np.ndarray
-    most_wrong: tuple[Mistake, ...] = ()
+    paths: np.ndarray
 
     @property
     def predicted(self) -> np.ndarray:
@@ -94,16 +73,15 @@ def class_names(model_dir: str, file_pattern: str) -> tuple[str, ...]:
     raise ValueError(f"no Examples in {os.fspath(file_pattern)}")
 
 
-def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> Predictions:
+def predict(model_dir: str, file_pattern: str) -> Predictions:
     """Runs a served model over a split of raw Examples, by its signature `classify`.
 
-    Memory grows with the number of images by their probabilities and labels alone; of the pictures
-    only a batch and the `num_wrong` worst are held.
+    Memory grows with the number of images by their probabilities, labels and paths alone; of the
+    pictures only a batch is held.
 
     Args:
       model_dir: Folder of the SavedModel.
       file_pattern: Glob pattern of the split's TFRecord files.
-      num_wrong: How many of the most confident mistakes are kept with their picture.
 
     Raises:
       ValueError: There are no Examples, a label is not among the model's class names, or
@@ -112,16 +90,13 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
     classify = tf.saved_model.load(model_dir).signatures[CLASSIFY_SIGNATURE]
     files = sorted(tf.io.gfile.glob(file_pattern))
     spec = {
-        key: tf.io.FixedLenFeature([], tf.string)
-        for key in (features.LABEL_KEY, features.PATH_KEY, features.IMAGE_KEY)
+        key: tf.io.FixedLenFeature([], tf.string) for key in (features.LABEL_KEY, features.PATH_KEY)
     }
     spec[features.VOTES_KEY] = tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
     spec[features.VOTES_OTHER_KEY] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
     names: tuple[str, ...] = ()
     index: dict[bytes, int] = {}
-    labels, probabilities, votes = [], [], []
-    # (confidence, path) orders the heap; no two pictures have one path.
-    worst: list[tuple[float, str, Mistake]] = []
+    labels, probabilities, votes, paths = [], [], [], []
     for batch in tf.data.TFRecordDataset(files).batch(_BATCH).prefetch(1):
         parsed = tf.io.parse_example(batch, spec)
         answer = classify(inputs=batch)
@@ -143,17 +118,7 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         counts[:, : given.shape[1]] = given
         counts[:, -1] = parsed[features.VOTES_OTHER_KEY].numpy()
         votes.append(counts)
-        top = scores.argmax(axis=1)
-        for row in np.flatnonzero(top != actual):
-            confidence = float(scores[row, top[row]])
-            if not num_wrong or (len(worst) == num_wrong and confidence < worst[0][0]):
-                continue
-            path = parsed[features.PATH_KEY][row].numpy().decode("utf-8")
-            image = parsed[features.IMAGE_KEY][row].numpy()
-            mistake = Mistake(path, image, names[actual[row]], names[top[row]], confidence)
-            heapq.heappush(worst, (confidence, path, mistake))
-            if len(worst) > num_wrong:
-                heapq.heappop(worst)
+        paths += [path.decode("utf-8") for path in parsed[features.PATH_KEY].numpy()]
     if not labels:
         raise ValueError(f"no Examples in {os.fspath(file_pattern)}")
     return Predictions(
@@ -161,5 +126,5 @@ def predict(model_dir: str, file_pattern: str, num_wrong: int = _MOST_WRONG) -> 
         labels=np.concatenate(labels),
         probabilities=np.concatenate(probabilities),
         votes=np.concatenate(votes),
-        most_wrong=tuple(mistake for _, _, mistake in sorted(worst, reverse=True)),
+        paths=np.array(paths, np.str_),
     )

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from emotion_faces.cli import Version
 from emotion_faces.commands import annotate, predict, serve, web
 from emotion_faces.errors import UserError as ServingUserError
-from emotion_pipeline.commands import cluster, kubeflow, run, sample_data, schema, validate
+from emotion_pipeline.commands import cluster, kubeflow, report, run, sample_data, schema, validate
 from emotion_pipeline.commands.model_choice import saved_model
 from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
@@ -32,6 +32,7 @@ DISTRIBUTION = "emotion-pipeline"
 _COMMANDS = {
     "run": run,
     "validate": validate,
+    "report": report,
     "schema": schema,
     "serve": serve,
     "predict": predict,

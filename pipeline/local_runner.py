@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import json
 import logging
 import pathlib
 import shutil
@@ -19,7 +20,9 @@ from tfx.proto.orchestration import pipeline_pb2
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
-from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE
+from emotion_pipeline.components.run_report.content import ChangesContent
+from emotion_pipeline.components.run_report.history import describe_changes
+from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
@@ -27,14 +30,17 @@ from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
 from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, create_pipeline
 from emotion_pipeline.pushes import forget_unserved
-from emotion_pipeline.report import leave_report
+from emotion_pipeline.report import changes_of, leave_report, new_run
 from emotion_pipeline.root_lock import owned_root
-from emotion_pipeline.summary import RunSummary, Status, format_outcome, summarize
+from emotion_pipeline.summary import RunSummary, summarize
 from emotion_pipeline.validation.baseline import find_statistics
 from emotion_pipeline.validation.schemas import check_classes, load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
+
+REPORT = "RunReport"
+"""Id of the component that writes the page."""
 
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
@@ -69,20 +75,30 @@ def run(config: PipelineConfig) -> RunSummary:
 
 
 def _run(config: PipelineConfig) -> RunSummary:
-    outcome = run_until(config)
+    facts = new_run(config)
+    outcome = run_until(config, facts=facts)
     report_error = str(outcome.error) if _failed_in_report(outcome) else None
     error = None if report_error is not None else outcome.error
     summary = summarize(config, outcome.components, outcome.seconds, error)
-    page = leave_report(
-        pathlib.Path(config.root) / REPORT_FILE,
-        config,
-        outcome.components,
-        error,
-        title=RUN_TITLE,
-        outcome=format_outcome(summary),
-        is_good=summary.status is Status.PUSHED,
+    summary = dataclasses.replace(
+        summary,
+        run=facts.number,
+        started=facts.started,
+        changes=describe_changes(_changes_of(facts, config, outcome.components)),
+        report_error=report_error,
     )
-    return dataclasses.replace(summary, report=page, report_error=report_error)
+    page = leave_report(facts, config, outcome.components, error, summary)
+    return dataclasses.replace(summary, report=page)
+
+
+def _changes_of(
+    facts: RunFacts, config: PipelineConfig, components: list[ComponentRun]
+) -> ChangesContent | None:
+    try:
+        return changes_of(facts, config, components)
+    except Exception:  # an earlier run's answers were damaged, say; it says nothing of this run
+        logging.getLogger(__name__).exception("what has changed cannot be told")
+        return None
 
 
 def clear_leavings(root: pathlib.Path) -> None:
@@ -98,15 +114,18 @@ def _failed_in_report(outcome: Outcome) -> bool:
     if outcome.error is None or not outcome.components:
         return False
     last = outcome.components[-1]
-    return last.id == "RunReport" and not last.complete
+    return last.id == REPORT and not last.complete
 
 
-def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
+def run_until(
+    config: PipelineConfig, last: str | None = None, facts: RunFacts | None = None
+) -> Outcome:
     """Runs the pipeline up to a component, or the whole of it.
 
     Args:
       config: The settings; `root` is an absolute path.
       last: Id of the last component; None for all.
+      facts: Which run this is, for its page; None for one without.
 
     Returns:
       What ran and what ended it early; no exception of a component gets out.
@@ -115,10 +134,10 @@ def run_until(config: PipelineConfig, last: str | None = None) -> Outcome:
       LockedError: Another run has the root.
     """
     with owned_root(config):
-        return _run_until(config, last)
+        return _run_until(config, last, facts)
 
 
-def _run_until(config: PipelineConfig, last: str | None) -> Outcome:
+def _run_until(config: PipelineConfig, last: str | None, facts: RunFacts | None) -> Outcome:
     root = pathlib.Path(config.root)
     root.mkdir(parents=True, exist_ok=True)
     connection = metadata_connection(root)
@@ -143,6 +162,9 @@ def _run_until(config: PipelineConfig, last: str | None) -> Outcome:
             )
             forget_unserved(connection, config.push_path)
             late = {}
+            if facts is not None:
+                # Part of the cache's key, so that each run has a page of its own.
+                late[REPORT] = lambda: {"run": json.dumps(dataclasses.asdict(facts))}
             if config.cache:
                 # Not when the graph is made: others may push while this one trains.
                 late[PUSHED_MODEL] = lambda: {"served": describe_served(config.push_path)}

@@ -1,67 +1,254 @@
-"""The page that is left behind by a run on this machine, however it ended."""
+"""The pages that runs on this machine leave behind, however they ended."""
 
+import dataclasses
+import datetime
 import json
 import logging
 import os
 import pathlib
+import shutil
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
+from emotion_pipeline.components.code_version import code_version
+from emotion_pipeline.components.records.answers_record import ANSWERS_FILE, read_answers
 from emotion_pipeline.components.records.run_records import ComponentRun, output
-from emotion_pipeline.components.run_report.content import DataContent, ReportContent, RunContent
+from emotion_pipeline.components.records.training_record import read_training
+from emotion_pipeline.components.run_report.content import (
+    ChangesContent,
+    DataContent,
+    Level,
+    ReportContent,
+    RunContent,
+)
+from emotion_pipeline.components.run_report.evaluation import judgement_of
 from emotion_pipeline.components.run_report.gather import component_times, read_data, versions
-from emotion_pipeline.components.run_report.page import REPORT_FILE, copy_report, write_report
+from emotion_pipeline.components.run_report.history import (
+    describe_data,
+    read_changes,
+    root_name,
+)
+from emotion_pipeline.components.run_report.page import (
+    CARD_FILE,
+    place_report,
+    write_report,
+    write_runs,
+)
+from emotion_pipeline.components.run_report.record import (
+    INDEX_FILE,
+    REPORT_FILE,
+    REPORTS_DIR,
+    SUMMARY_FILE,
+    RunFacts,
+    RunRecord,
+    read_records,
+    run_folder,
+    run_numbers,
+    write_record,
+)
+from emotion_pipeline.components.run_report.run_content import (
+    data_notes,
+    facts_shown,
+    links_of,
+    title_of,
+)
+from emotion_pipeline.components.run_report.settings_view import flatten
+from emotion_pipeline.components.run_report.verdict import sentence
+from emotion_pipeline.components.served_model import newest_version
+from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.secrets import shown
+from emotion_pipeline.recipe import nearest_recipe
 from emotion_pipeline.settings import to_dict
-from emotion_pipeline.summary import data_artifacts
+from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome, manifest_of
+
+_LOG = "logs/run.log"
+
+
+def new_run(config: PipelineConfig) -> RunFacts:
+    """Returns which run begins now: the next number of the root."""
+    numbers = run_numbers(config.root)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return RunFacts(
+        number=numbers[-1] + 1 if numbers else 1,
+        started=now.isoformat(timespec="seconds"),
+        root=config.root,
+        log=_LOG,
+        push_dir=config.push_path,
+    )
+
+
+def changes_of(
+    facts: RunFacts, config: PipelineConfig, components: list[ComponentRun]
+) -> ChangesContent | None:
+    """Returns what a run has changed, as its page tells it; None where that cannot be told.
+
+    Args:
+      facts: Which run it is.
+      config: Its settings.
+      components: What ML Metadata knows about it.
+    """
+    manifest = manifest_of(data_artifacts(components))
+    if manifest is None:
+        return None
+    evaluation = output(components, "Evaluator", "evaluation")
+    return read_changes(
+        facts,
+        dict(flatten(shown(to_dict(config)))),
+        describe_data(manifest.table),
+        read_answers(evaluation.uri) if evaluation else None,
+        judgement_of(evaluation.uri).baseline if evaluation else "",
+    )
 
 
 def leave_report(
-    target: pathlib.Path,
+    facts: RunFacts,
     config: PipelineConfig,
     components: list[ComponentRun],
     error: Exception | None,
-    *,
-    title: str,
-    outcome: str,
-    is_good: bool,
+    summary: RunSummary,
 ) -> str | None:
-    """Puts the page of a run at `target`, in place of an earlier one.
+    """Puts the page of a run into `reports/<number>/`, and a copy at `report.html` in the root.
 
     It is what RunReport wrote. A run that ended before, or that was to end before, has the same page
-    without the parts that never came to be.
+    without the parts that never came to be. Beside it are the summary, the answers of its model, the
+    model's card, and the record by which later runs compare; `reports/index.html` has a row for each.
 
     Args:
-      target: The HTML file.
-      config: The settings of the run.
+      facts: Which run it is.
+      config: Its settings.
       components: What ML Metadata knows about it.
       error: What ended it early, if anything.
-      title: Of the page.
-      outcome: How the run ended, in words.
-      is_good: Whether that is what the user wanted.
+      summary: How it ended.
 
     Returns:
-      The file's path; None where the run ended before there was anything to show, or where the
-      page failed, which the log tells. An earlier page, which tells of another run, goes then.
+      The path of `report.html` in the root; None where the run ended before there was anything to show,
+      or where the page failed, which the log tells. An earlier page, which tells of another run, goes
+      from there then, and stays in its folder.
     """
+    root = pathlib.Path(config.root)
+    folder = run_folder(root, facts.number)
+    newest = root / REPORT_FILE
+    has_page = False
     try:
-        written = output(components, "RunReport", "report")
-        if written:
-            copy_report(os.path.join(written.uri, REPORT_FILE), target)
-            return str(target)
-        data = _read_data(components, error)
-        if data:
-            if data.anomalies:
-                # The page lists them in their own section.
-                outcome = f"Stopped: {len(data.anomalies)} anomalies in the data"
-            run = RunContent(shown(to_dict(config)), versions(), component_times(components))
-            write_report(ReportContent(title, outcome, is_good, data, run=run), target)
-            return str(target)
+        has_page = _leave_page(facts, config, components, error, summary, folder)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
-    target.unlink(missing_ok=True)
+    try:
+        if has_page:
+            place_report(folder / REPORT_FILE, newest, root)
+        _leave_record(facts, config, components, summary, has_page)
+    except Exception:  # the disk is full, say
+        logging.getLogger(__name__).exception("the run is not in the list of runs")
+    if has_page and newest.is_file():
+        return str(newest)
+    newest.unlink(missing_ok=True)
     return None
+
+
+def _leave_page(
+    facts: RunFacts,
+    config: PipelineConfig,
+    components: list[ComponentRun],
+    error: Exception | None,
+    summary: RunSummary,
+    folder: pathlib.Path,
+) -> bool:
+    written = output(components, "RunReport", "report")
+    if written:
+        place_report(os.path.join(written.uri, REPORT_FILE), folder / REPORT_FILE, facts.root)
+        shutil.copyfile(os.path.join(written.uri, CARD_FILE), folder / CARD_FILE)
+        return True
+    data = _read_data(components, error)
+    if data is None:
+        return False
+    settings, recipe = shown(to_dict(config)), nearest_recipe(config)
+    content = ReportContent(
+        title=title_of(facts),
+        # The page lists anomalies in their own section.
+        outcome=f"Stopped: {_count(len(data.anomalies), 'anomaly', 'anomalies')} in the data"
+        if data.anomalies
+        else sentence(format_outcome(summary)),
+        level=Level.BAD,
+        data=data,
+        run=RunContent(
+            settings,
+            versions(),
+            component_times(components),
+            recipe["name"],
+            recipe["settings"],
+        ),
+        notes=data_notes(data),
+        facts=facts_shown(facts, settings, recipe, data.manifest.source),
+        links=links_of(facts, model_uri="", pushed_version="", baseline=""),
+        changes=changes_of(facts, config, components),
+    )
+    write_report(content, folder / REPORT_FILE, facts.root)
+    return True
+
+
+def _leave_record(
+    facts: RunFacts,
+    config: PipelineConfig,
+    components: list[ComponentRun],
+    summary: RunSummary,
+    has_page: bool,
+) -> None:
+    root = pathlib.Path(facts.root)
+    folder = run_folder(root, facts.number)
+    write_whole(
+        folder / SUMMARY_FILE,
+        dataclasses.replace(
+            summary, report=str(folder / REPORT_FILE) if has_page else None
+        ).to_json(),
+    )
+    evaluation = output(components, "Evaluator", "evaluation")
+    if evaluation and os.path.exists(os.path.join(evaluation.uri, ANSWERS_FILE)):
+        shutil.copyfile(os.path.join(evaluation.uri, ANSWERS_FILE), folder / ANSWERS_FILE)
+    model_run = output(components, "Trainer", "model_run")
+    manifest = manifest_of(data_artifacts(components))
+    metrics = {}
+    if summary.metrics:
+        metrics = {key: summary.metrics[key] for key in _METRICS}
+    record = RunRecord(
+        number=facts.number,
+        started=facts.started,
+        seconds=summary.seconds,
+        status=summary.status.value,
+        outcome=format_outcome(summary),
+        notes=summary.notes,
+        recipe=nearest_recipe(config)["name"],
+        settings=dict(flatten(shown(to_dict(config)))),
+        code=code_version(),
+        data=describe_data(manifest.table) if manifest else {},
+        metrics=metrics,
+        history=read_training(model_run.uri)["history"] if model_run else [],
+        pushed_version=summary.pushed_version,
+        has_page=has_page,
+    )
+    write_record(record, root)
+    write_runs(
+        read_records(root),
+        f"Runs of {root_name(facts.root)}",
+        _served(config.push_path),
+        root / REPORTS_DIR / INDEX_FILE,
+    )
+
+
+_METRICS = ("split", "accuracy", "accuracy_interval", "macro_f1")
+
+
+def _served(push_dir: str) -> int | None:
+    """Returns the version that is served; None where nothing is, or nobody can tell."""
+    try:
+        return newest_version(push_dir)
+    except Exception:  # an object store that does not answer
+        logging.getLogger(__name__).exception("what is served in %s is unknown", push_dir)
+        return None
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _read_data(components: list[ComponentRun], error: Exception | None) -> DataContent | None:

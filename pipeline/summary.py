@@ -5,7 +5,7 @@ import enum
 import json
 from typing import Any
 
-import tensorflow_model_analysis as tfma
+import numpy as np
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
@@ -23,15 +23,21 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.model_evaluator.comparison import Comparison
 from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
-from emotion_pipeline.components.model_metrics import MACRO_F1_NAME
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
-from emotion_pipeline.components.scores import per_class
-from emotion_pipeline.components.vote_metrics import FIGURES, metric_names
+from emotion_pipeline.components.run_report.intervals import bootstrap
+from emotion_pipeline.components.run_report.verdict import (
+    collapse,
+    describe_naive,
+    findings_note,
+    naive,
+    not_pushed,
+    pushed,
+)
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.evaluation import ACCURACY_NAME, CONFUSION_NAME, LOSS_NAME
+from emotion_pipeline.evaluation_result import evaluation_metrics
 from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
 
 _DATA_OUTPUTS = {
@@ -76,8 +82,8 @@ class RunSummary:
       votes: What became of the file of votes, and per split and class how often the folder is what
         most people voted for (`folder_agreement`); empty without votes.
       class_counts: Per class the images of the train split `before` and `after` balancing.
-      metrics: Accuracy, loss, macro F1 and, by class, precision, recall and F1 on the untouched
-        split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
+      metrics: Accuracy with its 95 % interval, loss, macro F1 and, by class, precision, recall and F1
+        on the untouched split that judged, whose name is `split`; `train_accuracy` as served and without copies, and
         the gap to it; with votes, in `votes`, `accuracy` and `images` where one class has most votes
         and where six in ten agree.
       judgement: The split that judged, and the comparison with the served model: see
@@ -90,6 +96,11 @@ class RunSummary:
       seconds: Of the whole run.
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
+      notes: What has to be known beside the outcome, as on the page: a model that learned nothing,
+        faults in the data.
+      changes: What is other than in the served model and in an earlier run, in sentences.
+      run: Number of the run among those of its root; 0 where nobody counts.
+      started: When it began, as ISO 8601 in UTC.
       report: The HTML page of the run; None where it ended before there was anything to show.
       report_error: Why RunReport failed, where it did; the run's outcome is what it was before.
     """
@@ -111,6 +122,10 @@ class RunSummary:
     seconds: float
     anomalies: list[dict[str, Any]]
     error: str | None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    changes: list[str] = dataclasses.field(default_factory=list)
+    run: int = 0
+    started: str = ""
     report: str | None = None
     report_error: str | None = None
 
@@ -139,16 +154,23 @@ def summarize(
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
     blessing = output(components, "Evaluator", "blessing")
-    pushed = output(components, "Pusher", "pushed_model")
+    push = output(components, "Pusher", "pushed_model")
     training = read_training(model_run.uri) if model_run else {}
     metrics = evaluation_metrics(evaluation.uri, list(config.labels)) if evaluation else {}
     judgement = judgement_of(evaluation.uri) if evaluation else None
     if judgement:
         metrics["split"] = judgement.split
+    notes = []
+    if metrics:
+        interval, _ = bootstrap(np.array(metrics["confusion_matrix"]), config.seed)
+        metrics["accuracy_interval"] = [interval.low, interval.high]
+        notes += collapse(metrics["confusion_matrix"], config.labels, interval)
+    findings = findings_of(artifacts)
+    notes += findings_note(findings_in_short(findings))
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
-    is_pushed = bool(pushed and pushed.custom_properties["pushed"].int_value)
+    is_pushed = bool(push and push.custom_properties["pushed"].int_value)
     if isinstance(error, DataRejectedError):
         status = Status.ANOMALIES
     elif error is not None:
@@ -159,8 +181,7 @@ def summarize(
         status=status,
         components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
         findings=[
-            {key: value for key, value in finding.items() if key != "files"}
-            for finding in findings_of(artifacts)
+            {key: value for key, value in finding.items() if key != "files"} for finding in findings
         ],
         drift=drift_of(artifacts),
         images=counts_by_split(manifest.table) if manifest else {},
@@ -171,7 +192,7 @@ def summarize(
         metrics=metrics,
         judgement=dataclasses.asdict(judgement) if judgement else {},
         failed_checks=[
-            f"{check.metric} {check.value:.4f}, must be {check.rule}"
+            check.failure
             for check in (read_checks(evaluation.uri) if evaluation else [])
             if not check.passed
         ],
@@ -179,13 +200,14 @@ def summarize(
         if training
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
-        pushed_version=int(pushed.custom_properties["pushed_version"].string_value)
-        if pushed and is_pushed
+        pushed_version=int(push.custom_properties["pushed_version"].string_value)
+        if push and is_pushed
         else None,
         push_dir=config.push_path,
         seconds=seconds,
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
         error=describe_failure(error, config.root) if error is not None else None,
+        notes=notes,
     )
 
 
@@ -221,51 +243,16 @@ def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     return [one.to_json() for one in read_findings(artifacts["findings"].uri)]
 
 
+def findings_in_short(findings: list[dict[str, Any]]) -> list[tuple[str, int, int, int]]:
+    """Returns of each finding the kind, and how many groups, files, and files dropped from train."""
+    return [(one["kind"], one["groups"], one["images"], one["dropped"]) for one in findings]
+
+
 def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     """Returns the comparisons as `drift.json` has them; empty where there are none."""
     if "drift" not in artifacts:
         return []
     return [dataclasses.asdict(one) for one in read_drift(artifacts["drift"].uri)]
-
-
-def evaluation_metrics(evaluation_uri: str, labels: list[str]) -> dict[str, Any]:
-    """Reads TFMA's result.
-
-    Args:
-      evaluation_uri: Folder of an Evaluator's `evaluation` artifact.
-      labels: Class names in index order.
-
-    Returns:
-      `accuracy`, `loss`, `macro_f1`, `confusion_matrix` (`[actual][predicted]` counts) and
-      `per_class`: precision, recall, F1 and number of images by class name; `votes` where the
-      accuracy against votes was measured: `most` and `agreed`, each `images` and `accuracy`, which is
-      None of no images.
-    """
-    result = tfma.load_eval_result(evaluation_uri)
-    overall = next(values for key, values in result.slicing_metrics if not key)[""][""]
-    size = len(labels)
-    confusion = [[0] * size for _ in range(size)]
-    for entry in overall[CONFUSION_NAME]["multiClassConfusionMatrixAtThresholds"]["matrices"][0][
-        "entries"
-    ]:
-        actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
-        confusion[actual][predicted] = int(entry["numWeightedExamples"])
-    votes = {figure: _votes_figure(overall, *metric_names(figure)) for figure in FIGURES}
-    return {
-        "accuracy": overall[ACCURACY_NAME]["doubleValue"],
-        "loss": overall[LOSS_NAME]["doubleValue"],
-        "macro_f1": overall[MACRO_F1_NAME]["doubleValue"],
-        "confusion_matrix": confusion,
-        "per_class": per_class(confusion, labels),
-        **({"votes": votes} if all(votes.values()) else {}),
-    }
-
-
-def _votes_figure(overall: dict[str, Any], images: str, accuracy: str) -> dict[str, Any] | None:
-    if images not in overall:
-        return None
-    count = int(overall[images]["doubleValue"])
-    return {"images": count, "accuracy": overall[accuracy]["doubleValue"] if count else None}
 
 
 def format_summary(summary: RunSummary) -> str:
@@ -287,15 +274,20 @@ def format_summary(summary: RunSummary) -> str:
                 line += f" {row['precision']:10.3f} {row['recall']:7.3f} {row['f1']:6.3f}"
             lines.append(line)
     if summary.metrics:
+        confusion = summary.metrics["confusion_matrix"]
         lines += [
             "",
             f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
-            describe(_judgement(summary)),
+            "to compare with: " + describe_naive(naive(confusion, list(per_label))),
         ]
-    lines += ["", format_outcome(summary)]
+        judgement = _judgement(summary)
+        if judgement.comparison is None:
+            lines.append(describe(judgement))
+    lines += summary.changes
+    lines += ["", format_outcome(summary), *summary.notes]
     if summary.report_error:
         lines.append(f"the report failed, which changes nothing else: {summary.report_error}")
     lines.append(f"{format_secs(summary.seconds)} in all")
@@ -325,9 +317,9 @@ def _split_in_words(summary: RunSummary) -> str:
 def format_outcome(summary: RunSummary) -> str:
     """Returns how the run ended, in words."""
     if summary.status is Status.PUSHED:
-        return f"blessed, and pushed as version {summary.pushed_version} to {summary.push_dir}"
+        return pushed(str(summary.pushed_version), summary.push_dir)
     if summary.status is Status.NOT_BLESSED:
-        return f"not blessed, nothing pushed: {'; '.join(summary.failed_checks)}"
+        return not_pushed(summary.failed_checks)
     if summary.status is Status.ANOMALIES:
         return f"stopped at anomalies in the data\n{summary.error}"
     return f"failed: {summary.error}"

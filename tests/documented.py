@@ -68,6 +68,13 @@ RUN_BY: dict[str, tuple[str, ...]] = {
         "emotion serve --model-dir runs/mine/pushed/emotion",
         "emotion serve --model-dir runs/mine/pushed/emotion --port 8500 --rest-port 8501",
     ),
+    "tests/e2e/test_run.py::test_not_blessed_is_status_3_and_pushes_nothing": (
+        "emotion report ROOT",
+        "emotion report ROOT --run 3",
+    ),
+    "tests/pipeline/test_report_command.py::test_the_page_is_printed_by_the_browser_that_is_there": (
+        "emotion report ROOT --pdf",
+    ),
     "tests/e2e/test_other_sizes.py::test_they_train_and_are_served_alike": (
         "emotion run --data RAFDB --root runs/rafdb --set schema=rafdb.pbtxt "
         "--set labels=[1,2,3,4,5,6,7]",

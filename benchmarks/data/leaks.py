@@ -90,7 +90,8 @@ def eval_pictures(root: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
 def wrong_pictures(root: pathlib.Path) -> list[str]:
     """Returns the paths of the eval pictures whose label the model of a run does not give."""
-    return [mistake.path for mistake in answers(root, root, num_wrong=sys.maxsize).most_wrong]
+    found = answers(root, root)
+    return found.paths[~found.correct].tolist()
 
 
 if __name__ == "__main__":

@@ -47,13 +47,12 @@ def main() -> int:
     return 0
 
 
-def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
+def answers(root: pathlib.Path, name: str | pathlib.Path):
     """Returns the Predictions of a model on the eval pictures of a run.
 
     Args:
       root: Of the run that has the pictures.
       name: Of the model, as `benchmarks.models.model_dir` takes it.
-      **options: Of `emotion_pipeline.components.predictions.predict`.
     """
     from emotion_pipeline.components.constants import EVAL_SPLIT
     from emotion_pipeline.components.predictions import predict
@@ -61,7 +60,7 @@ def answers(root: pathlib.Path, name: str | pathlib.Path, **options):
 
     examples = output(latest_components(root), "ClassBalancer", "balanced_examples").uri
     with model_dir(name) as folder:
-        return predict(folder, f"{examples}/Split-{EVAL_SPLIT}/*", **options)
+        return predict(folder, f"{examples}/Split-{EVAL_SPLIT}/*")
 
 
 def compare(is_right: dict[str, np.ndarray]) -> dict:

@@ -20,6 +20,7 @@ from emotion_pipeline.components.model_evaluator.judgement import (
 )
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.pushed_model.executor import ABSENT_PROPERTY, VERSION_PROPERTY
+from emotion_pipeline.components.records.answers_record import write_answers
 
 
 class Executor(tfx_executor.Executor):
@@ -44,7 +45,7 @@ class Executor(tfx_executor.Executor):
         super().Do(rest, output_dict, {**exec_properties, "example_splits": json.dumps([split])})
 
         model = artifact_utils.get_single_instance(input_dict["model"])
-        judgement = judge(
+        judgement, answers = judge(
             path_utils.serving_model_path(model.uri),
             path_utils.serving_model_path(baselines[0].uri) if baselines else None,
             baselines[0].get_string_custom_property(VERSION_PROPERTY) if baselines else "",
@@ -54,7 +55,9 @@ class Executor(tfx_executor.Executor):
             exec_properties["max_accuracy_drop"],
         )
         report(f"        judged on {split}: {describe(judgement)}")
-        write_judgement(judgement, artifact_utils.get_single_uri(output_dict["evaluation"]))
+        evaluation_uri = artifact_utils.get_single_uri(output_dict["evaluation"])
+        write_judgement(judgement, evaluation_uri)
+        write_answers(answers, evaluation_uri)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         if baselines:
             blessing.set_string_custom_property(

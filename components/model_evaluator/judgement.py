@@ -9,6 +9,7 @@ from tfx.dsl.io import fileio
 
 from emotion_pipeline.components.model_evaluator.comparison import Comparison, compare
 from emotion_pipeline.components.predictions import class_names, predict
+from emotion_pipeline.components.records.answers_record import Answers
 
 JUDGEMENT_FILE = "judgement.json"
 
@@ -31,7 +32,7 @@ def judge(
     file_pattern: str,
     confidence: float,
     max_drop: float,
-) -> Judgement:
+) -> tuple[Judgement, Answers]:
     """Compares a model with the one to beat, where they can be compared.
 
     Args:
@@ -42,25 +43,28 @@ def judge(
       file_pattern: Its TFRecord files.
       confidence: As `comparison.compare` has it.
       max_drop: As `comparison.compare` has it.
+
+    Returns:
+      The judgement, and what it rests on: the answers of both.
     """
+    model = predict(model_dir, file_pattern)
     if baseline_dir is None:
-        return Judgement(split, not_compared="nothing is served yet")
-    model = predict(model_dir, file_pattern, num_wrong=0)
+        return Judgement(split, not_compared="nothing is served yet"), Answers(model)
     try:
         names = class_names(baseline_dir, file_pattern)
     except (OSError, KeyError, ValueError) as error:
         told = " ".join(str(error).split())[:200]
-        return Judgement(
-            split, baseline, f"version {baseline} gives no classes for a picture ({told})"
-        )
+        told = f"version {baseline} gives no classes for a picture ({told})"
+        return Judgement(split, baseline, told), Answers(model)
     if set(names) != set(model.class_names):
         theirs, ours = ", ".join(names), ", ".join(model.class_names)
-        return Judgement(
-            split, baseline, f"version {baseline} has other classes ({theirs}) than this ({ours})"
-        )
-    other = predict(baseline_dir, file_pattern, num_wrong=0)
+        told = f"version {baseline} has other classes ({theirs}) than this ({ours})"
+        return Judgement(split, baseline, told), Answers(model)
+    other = predict(baseline_dir, file_pattern)
     comparison = compare(model.correct, other.correct, confidence, max_drop)
-    return Judgement(split, baseline, comparison=comparison)
+    columns = [other.class_names.index(name) for name in model.class_names]
+    answers = Answers(model, baseline=other.probabilities[:, columns])
+    return Judgement(split, baseline, comparison=comparison), answers
 
 
 def write_judgement(judgement: Judgement, evaluation_uri: str) -> None:

@@ -16,6 +16,8 @@ from emotion_pipeline.components.run_report.text import visible
 
 _COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL, TEST_SPLIT: INK}
 _STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--", TEST_SPLIT: ":"}
+_RUN_STYLES = ("--", ":", "-.")
+_SMALL_PT = 9
 _MAX_NAME = 22
 _ROW_IN = 0.42
 _AXIS_IN = 0.75
@@ -49,7 +51,7 @@ def feature_chart(name: str, splits: Mapping[str, SplitStatistics]) -> Markup | 
 
 
 def _histograms(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
-    with chart(f"feature-{name}", 2.1) as (figure, axes):
+    with chart(f"feature-{name}", 2.4) as (figure, axes):
         for split, one in splits.items():
             if one.histogram:
                 colour = _COLOURS.get(split, INK)
@@ -63,6 +65,7 @@ def _histograms(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False)
+        axes.set(xlabel=visible(name).replace("_", " "), ylabel="density of images")
         axes.xaxis.set_major_locator(MaxNLocator(6))
         figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure, f"Histogram of {name}, {' against '.join(splits)}")
@@ -78,6 +81,7 @@ def _shares(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
     with chart(f"feature-{name}", _AXIS_IN + 0.9 * _ROW_IN * len(values)) as (figure, axes):
         _grouped_bars(axes, values, groups)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlabel("share of the images")
         figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure, f"Bars: share of each value of {name}, {' against '.join(splits)}")
 
@@ -131,7 +135,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
             markersize=4,
             label="share of the images",
         )
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy, share")
         figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure, "Reliability diagram; the table beside has the numbers")
 
@@ -150,6 +154,58 @@ def recall_chart(scores: Sequence[tuple[str, float, Interval]]) -> Markup:
         _name_rows(axes, labels)
         axes.set(xlim=(0, 1), xlabel="recall, with its 95 % interval")
         return to_svg(figure, "Bars: recall of each class; the table beside has the numbers")
+
+
+def runs_curves(runs: Sequence[tuple[int, Sequence[float]]]) -> Markup:
+    """Draws the validation accuracy over the epochs of runs, each by its number; the last is thick."""
+    ends: dict[tuple[int, float], list[int]] = {}
+    with chart("runs-curves", 3.2) as (figure, axes):
+        for place, (number, accuracies) in enumerate(runs):
+            is_last = place == len(runs) - 1
+            epochs = np.arange(1, len(accuracies) + 1)
+            axes.plot(
+                epochs,
+                accuracies,
+                color=EVAL if is_last else TRAIN,
+                linestyle=_RUN_STYLES[place % len(_RUN_STYLES)] if not is_last else "-",
+                linewidth=2.4 if is_last else 1.3,
+                marker="o" if len(epochs) < 30 else None,
+                markersize=3,
+            )
+            ends.setdefault((len(epochs), round(accuracies[-1], 2)), []).append(number)
+        # Told where the lines end: a legend of many lines is read by colour alone.
+        for (epoch, accuracy), numbers in ends.items():
+            told = f" run{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+            axes.annotate(told, (epoch, accuracy), va="center", fontsize=_SMALL_PT)
+        axes.set(xlabel="epoch", ylabel="validation accuracy")
+        axes.margins(x=0.16, y=0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        return to_svg(figure, "Validation accuracy over the epochs of each run")
+
+
+def runs_accuracy(runs: Sequence[tuple[int, float, Interval]]) -> Markup:
+    """Draws the accuracy of runs with its interval, in their order."""
+    numbers, accuracies, intervals = zip(*runs, strict=True)
+    errors = [
+        [max(value - one.low, 0.0) for value, one in zip(accuracies, intervals, strict=True)],
+        [max(one.high - value, 0.0) for value, one in zip(accuracies, intervals, strict=True)],
+    ]
+    with chart("runs-accuracy", 3.2) as (figure, axes):
+        places = np.arange(len(numbers))
+        axes.errorbar(
+            places,
+            accuracies,
+            yerr=errors,
+            fmt="o",
+            color=EVAL,
+            ecolor=INK,
+            capsize=3,
+            linewidth=1.2,
+        )
+        axes.set_xticks(places, [str(number) for number in numbers])
+        axes.set(xlabel="run", ylabel="accuracy, with its 95 % interval")
+        axes.margins(x=0.1)
+        return to_svg(figure, "Accuracy of each run with its interval; the table has the numbers")
 
 
 def _grouped_bars(

@@ -39,6 +39,8 @@ class RunReportSpec(ComponentSpec):
         "settings": ExecutionParameter(type=str),
         "seed": ExecutionParameter(type=int),
         "metadata_path": ExecutionParameter(type=str),
+        "recipe": ExecutionParameter(type=str),
+        "run": ExecutionParameter(type=str),
         "code_fingerprint": ExecutionParameter(type=str),
     }
     INPUTS = {key: ChannelParameter(type=one) for key, one in _INPUT_TYPES.items()}
@@ -49,8 +51,9 @@ class RunReport(base_component.BaseComponent):
     """Writes the page of a run whose model was evaluated, blessed or not.
 
     It comes after AnomalyGate, so its page has no anomalies to tell.
-    It runs the served model over the eval split once more, for what an evaluation's sums no longer
-    have: calibration, intervals, and the pictures that the model is most wrong about.
+    What an evaluation's sums no longer have, calibration, intervals and the pictures that the model is
+    wrong about, it takes from the answers that ComparingEvaluator keeps; of an evaluation without them
+    the model is run over the split once more.
     """
 
     SPEC_CLASS = RunReportSpec
@@ -71,6 +74,8 @@ class RunReport(base_component.BaseComponent):
         settings: Mapping[str, Any],
         seed: int,
         metadata_path: str = "",
+        recipe: Mapping[str, Any] | None = None,
+        run: str = "",
     ):
         """Wires the component.
 
@@ -89,6 +94,10 @@ class RunReport(base_component.BaseComponent):
           seed: Of the bootstrap.
           metadata_path: The SQLite file of ML Metadata, which has the components' times; empty for
             a page without them.
+          recipe: The recipe that the settings are nearest to: `name`, and `settings`, which is the
+            configuration it makes, plain and nested.
+          run: Which run this is, `record.RunFacts` as JSON; a local runner gives it right before the
+            launch, so that no run takes over another's page. Empty elsewhere.
 
         Raises:
           ValueError: A channel is of another type.
@@ -118,6 +127,8 @@ class RunReport(base_component.BaseComponent):
                 settings=json.dumps(settings),
                 seed=seed,
                 metadata_path=metadata_path,
+                recipe=json.dumps(recipe or {}),
+                run=run,
                 code_fingerprint=step_fingerprint("emotion_pipeline.components.run_report"),
             )
         )

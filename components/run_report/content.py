@@ -1,6 +1,7 @@
 """What a page is made from."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from emotion_pipeline.components.constants import EVAL_SPLIT
 from emotion_pipeline.components.image_findings.findings import Finding
 from emotion_pipeline.components.image_ingest.manifest import Manifest
 from emotion_pipeline.components.predictions import Predictions
+from emotion_pipeline.components.run_report.changes import ModelChange, SettingChange
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.pictures import TranslatedCopies
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
@@ -50,6 +52,7 @@ class ModelContent:
       seed: Of the bootstrap.
       split: Name of the split that judged.
       judgement: How the model compares with the one that was served, in words.
+      baseline: Version of the one that was served; empty where there was none.
     """
 
     training: Mapping[str, Any]
@@ -58,6 +61,7 @@ class ModelContent:
     seed: int
     split: str = EVAL_SPLIT
     judgement: str = ""
+    baseline: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +82,48 @@ class RunContent:
       settings: The configuration, nested.
       versions: Of Python, the libraries and the machine, by name.
       components: In the order they ran; empty where the orchestrator does not say.
+      recipe: Name of the recipe that the settings are nearest to; empty where nobody says.
+      recipe_settings: That recipe's, nested.
     """
 
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     components: Sequence[ComponentTime] = ()
+    recipe: str = ""
+    recipe_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class ChangesContent:
+    """What a run has changed.
+
+    Attributes:
+      models: The model beside the one to beat, and beside that of an earlier run.
+      since: The earlier run in words; empty where there is none.
+      settings: Those that differ from the earlier run's.
+      data: How the pictures differ from the earlier run's, a sentence for each split.
+    """
+
+    models: Sequence[ModelChange] = ()
+    since: str = ""
+    settings: Sequence[SettingChange] = ()
+    data: Sequence[str] = ()
+
+
+class Level(str, enum.Enum):
+    """How good an outcome is; the value is the page's name for its colour."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A file or folder beside the page: what it is, and its posix path relative to the run's root."""
+
+    title: str
+    path: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +131,25 @@ class ReportContent:
     """One page.
 
     Attributes:
-      title: Of the page.
+      title: Of the page: what it is of.
       outcome: How it ended, in a few words; further lines are shown as they are.
-      is_good: Whether that is what the user wanted.
+      level: Whether that is what the user wanted.
       data: What is known of the data.
       model: What is known of the model; None for a validation or a run that stopped before.
       run: How the run was made; None for a validation.
+      notes: What has to be known beside the outcome: a model that learned nothing, faults in the data.
+      facts: Which run this is, when it was and with what, by name.
+      links: Files beside the page; they lead somewhere where the page lies in the run's root.
+      changes: What is other than in an earlier run; None where there is nothing to compare with.
     """
 
     title: str
     outcome: str
-    is_good: bool
+    level: Level
     data: DataContent
     model: ModelContent | None = None
     run: RunContent | None = None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    links: Sequence[Link] = ()
+    changes: ChangesContent | None = None

@@ -50,13 +50,20 @@ _FINDINGS: dict[str, tuple[str, str]] = {
         "Conflicting labels of near copies",
         "Nearly the same picture in two classes.",
     ),
-    Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file."),
-    Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file."),
+    Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file of a split."),
+    Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file of a split."),
     Kind.UNINFORMATIVE: (
         "Pictures of one gray",
         "No detail in them, whatever the gray: every pixel is the same, or all but.",
     ),
 }
+
+
+_WORSE: dict[str, tuple[Kind, Kind]] = {
+    Kind.EXACT_COPIES: (Kind.CROSS_SPLIT_COPIES, Kind.CONFLICTING_LABELS),
+    Kind.NEAR_COPIES: (Kind.CROSS_SPLIT_NEAR_COPIES, Kind.CONFLICTING_NEAR_LABELS),
+}
+"""Kinds whose groups are also of the kind that is their key, and are shown under theirs alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +97,16 @@ class Sheet:
 
 @dataclasses.dataclass(frozen=True)
 class FindingView:
-    """A finding, with some of its groups as pictures; `more` files of a group are not shown."""
+    """A finding, with some of its groups as pictures; `more` files of a group are not shown.
+
+    `elsewhere` of its groups are shown under a worse kind, and `total` are left.
+    """
 
     title: str
     meaning: str
     finding: Finding
+    elsewhere: int
+    total: int
     groups: list[tuple[list[Picture], int]]
 
 
@@ -129,6 +141,8 @@ class DataView:
     counts_chart: Markup | None
     sheets: list[Sheet]
     findings: list[FindingView] | None
+    groups_across: int
+    groups_of_copies: int
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
     other_sizes: str
@@ -152,7 +166,11 @@ def make_data_view(content: DataContent) -> DataView:
         sheets=[_sheet(manifest, row.label, len(shown)) for row in shown],
         findings=None
         if content.findings is None
-        else [_finding_view(manifest, one) for one in content.findings if one.groups],
+        else [
+            _finding_view(manifest, one, content.findings) for one in content.findings if one.groups
+        ],
+        groups_across=_groups_of(content, Kind.CROSS_SPLIT_COPIES, Kind.CROSS_SPLIT_NEAR_COPIES),
+        groups_of_copies=_groups_of(content, Kind.EXACT_COPIES, Kind.NEAR_COPIES),
         features=[
             FeatureView(name, dict(splits), feature_chart(name, splits))
             for name, splits in content.statistics.items()
@@ -213,16 +231,29 @@ def _sheet(manifest: Manifest, label: str, num_classes: int) -> Sheet:
     return Sheet(label, len(rows), pictures)
 
 
-def _finding_view(manifest: Manifest, finding: Finding) -> FindingView:
+def _groups_of(content: DataContent, *kinds: Kind) -> int:
+    return sum(len(one.groups) for one in content.findings or () if one.kind in kinds)
+
+
+def _finding_view(manifest: Manifest, finding: Finding, findings: Sequence[Finding]) -> FindingView:
     title, meaning = _FINDINGS.get(finding.kind, (finding.kind, ""))
+    worse = {
+        group
+        for one in findings
+        if one.kind in _WORSE.get(finding.kind, ())
+        for group in one.groups
+    }
+    left = [group for group in finding.groups if group not in worse]
     # Evenly over all groups, which are sorted by path: the first ones are all of one class.
-    chosen = np.unique(np.linspace(0, len(finding.groups) - 1, _MAX_GROUPS).round().astype(int))
-    groups = [finding.groups[number] for number in chosen]
+    chosen = np.unique(np.linspace(0, len(left) - 1, _MAX_GROUPS).round().astype(int))
+    groups = [left[number] for number in chosen if left]
     places = _places(manifest.table, [path for group in groups for path in group[:_MAX_PER_GROUP]])
     return FindingView(
         title,
         meaning,
         finding,
+        len(finding.groups) - len(left),
+        len(left),
         [
             (
                 [

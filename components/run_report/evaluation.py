@@ -16,6 +16,7 @@ from emotion_pipeline.components.model_evaluator.judgement import (
     Judgement,
     read_judgement,
 )
+from emotion_pipeline.components.run_report.verdict import below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +28,14 @@ class ThresholdCheck:
       rule: The condition in words.
       value: What the model reached; for a comparison, the difference to the blessed model's accuracy.
       passed: Whether Evaluator found the condition fulfilled.
+      failure: By how much it is missed, in words; empty where it is not.
     """
 
     metric: str
     rule: str
     value: float
     passed: bool
+    failure: str = ""
 
 
 def read_checks(evaluation_uri: str) -> list[ThresholdCheck]:
@@ -72,15 +75,25 @@ def threshold_checks(
         for metric in spec.metrics:
             for one in metric.per_slice_thresholds:
                 name = json.loads(f"{{{metric.config}}}")["name"]
-                rule = f"at least {one.threshold.value_threshold.lower_bound.value:.4g}"
-                checks.append(ThresholdCheck(name, rule, metrics[name], name not in failed))
+                bound = one.threshold.value_threshold.lower_bound.value
+                missed = below(name, metrics[name], bound) if name in failed else ""
+                rule = f"at least {bound:.4g}"
+                checks.append(ThresholdCheck(name, rule, metrics[name], not missed, missed))
     compared = judgement.comparison
     if compared is not None:
         rule = (
             f"with {100 * compared.confidence:g} % confidence no more than {compared.max_drop:.4g} "
             f"below the blessed model's {compared.baseline_accuracy:.4f} on the same pictures"
         )
-        checks.append(ThresholdCheck("accuracy", rule, compared.difference, compared.passed))
+        missed = (
+            ""
+            if compared.passed
+            else f"accuracy is {-compared.difference:.3f} below version {judgement.baseline}'s "
+            f"{compared.baseline_accuracy:.3f} on the same {compared.images:,} pictures, with "
+            f"{100 * compared.confidence:g} % confidence at least {-compared.upper_bound:.3f}; "
+            f"allowed is {compared.max_drop:g}"
+        )
+        checks.append(ThresholdCheck("accuracy", rule, compared.difference, not missed, missed))
     return checks
 
 

@@ -11,14 +11,20 @@ from tfx.types import artifact_utils
 
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.records.run_records import latest_run
-from emotion_pipeline.components.run_report.content import ComponentTime, ReportContent, RunContent
+from emotion_pipeline.components.run_report.content import ComponentTime
 from emotion_pipeline.components.run_report.gather import (
+    answers_of,
     component_times,
     read_data,
     read_model,
-    versions,
 )
-from emotion_pipeline.components.run_report.page import REPORT_FILE, RUN_TITLE, write_report
+from emotion_pipeline.components.run_report.page import (
+    CARD_FILE,
+    write_card,
+    write_report,
+)
+from emotion_pipeline.components.run_report.record import REPORT_FILE, RunFacts
+from emotion_pipeline.components.run_report.run_content import describe_run
 
 
 class Executor(base_executor.BaseExecutor):
@@ -30,35 +36,33 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes `report.html` into the output's folder."""
+        """Writes `report.html` and `card.md` into the output's folder."""
         self._log_startup(input_dict, output_dict, exec_properties)
         artifacts = {key: found[0] for key, found in input_dict.items() if found}
         uris = {key: artifact.uri for key, artifact in artifacts.items()}
         counts = artifacts["balanced_examples"].get_string_custom_property(CLASS_COUNTS_PROPERTY)
         is_blessed = bool(artifacts["blessing"].get_int_custom_property("blessed"))
         version = artifacts["pushed_model"].get_string_custom_property("pushed_version")
-        model = read_model(uris, exec_properties["seed"])
-        failed = [
-            f"{one.metric} {one.value:.4f}, must be {one.rule}"
-            for one in model.checks
-            if not one.passed
-        ]
-        content = ReportContent(
-            title=RUN_TITLE,
-            outcome=f"Blessed, and pushed as version {version}"
-            if is_blessed
-            else "Not blessed, so nothing was pushed: " + "; ".join(failed),
-            is_good=is_blessed,
+        run = exec_properties.get("run")
+        facts = RunFacts(**json.loads(run)) if run else None
+        answers = answers_of(uris)
+        content = describe_run(
+            facts=facts,
+            settings=json.loads(exec_properties["settings"]),
+            recipe=json.loads(exec_properties.get("recipe") or "{}"),
             data=read_data(uris, json.loads(counts), anomalies=[]),
-            model=model,
-            run=RunContent(
-                settings=json.loads(exec_properties["settings"]),
-                versions=versions(),
-                components=self._component_times(exec_properties["metadata_path"]),
-            ),
+            components=self._component_times(exec_properties["metadata_path"]),
+            model=read_model(uris, answers, exec_properties["seed"]),
+            answers=answers,
+            model_uri=uris["model"],
+            pushed_version=version if is_blessed else "",
+            # Of a page by itself, as on Kubeflow, the day it was made is all that tells which run it is.
+            is_dated=self._context is not None,
         )
         folder = artifact_utils.get_single_uri(output_dict["report"])
-        write_report(content, os.path.join(folder, REPORT_FILE))
+        root = facts.root if facts else folder
+        write_report(content, os.path.join(folder, REPORT_FILE), root)
+        write_card(content, os.path.join(folder, CARD_FILE))
 
     def _component_times(self, metadata_path: str) -> list[ComponentTime]:
         """Returns the times of the components before this one, where ML Metadata is at hand."""

@@ -10,6 +10,7 @@ from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
+from emotion_pipeline.components.code_version import code_version
 from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.manifest import (
@@ -20,6 +21,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.model_evaluator.judgement import describe
 from emotion_pipeline.components.predictions import predict
+from emotion_pipeline.components.records.answers_record import Answers, read_answers
 from emotion_pipeline.components.records.run_records import ComponentRun
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.content import ComponentTime, DataContent, ModelContent
@@ -70,30 +72,48 @@ def read_data(
     )
 
 
-def read_model(uris: Mapping[str, str], seed: int) -> ModelContent:
-    """Reads the model's part, and runs the model over the split that it was judged on.
+def read_model(uris: Mapping[str, str], answers: Answers, seed: int) -> ModelContent:
+    """Reads the model's part.
 
     Args:
-      uris: Folders of the artifacts `model`, `model_run`, `evaluation` and `balanced_examples`.
+      uris: Folders of the artifacts `model_run` and `evaluation`.
+      answers: The model's, for the split that it was judged on.
       seed: Of the bootstrap.
     """
     judgement = judgement_of(uris["evaluation"])
     return ModelContent(
         training=read_training(uris["model_run"]),
-        predictions=predict(
-            path_utils.serving_model_path(uris["model"]),
-            _split_pattern(uris["balanced_examples"], judgement.split),
-        ),
+        predictions=answers.predictions,
         checks=read_checks(uris["evaluation"]),
         seed=seed,
         split=judgement.split,
         judgement=describe(judgement),
+        baseline=judgement.baseline,
+    )
+
+
+def answers_of(uris: Mapping[str, str]) -> Answers:
+    """Returns what the model answers for the split that it was judged on.
+
+    Args:
+      uris: Folders of the artifacts `model`, `evaluation` and `balanced_examples`. An evaluation that
+        keeps no answers, as TFX's own Evaluator makes it, has the model run again.
+    """
+    kept = read_answers(uris["evaluation"])
+    if kept is not None:
+        return kept
+    split = judgement_of(uris["evaluation"]).split
+    return Answers(
+        predict(
+            path_utils.serving_model_path(uris["model"]),
+            _split_pattern(uris["balanced_examples"], split),
+        )
     )
 
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the libraries that decide a result, and the machine's kind."""
-    found = stack_versions()
+    found = {"emotion-pipeline": code_version(), **stack_versions()}
     found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
     return found
 

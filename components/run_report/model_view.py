@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 from markupsafe import Markup
 
+from emotion_pipeline.components.image_ingest.manifest import Manifest
+from emotion_pipeline.components.predictions import Predictions
 from emotion_pipeline.components.run_report.calibration import (
     ReliabilityBin,
     expected_calibration_error,
@@ -18,11 +20,21 @@ from emotion_pipeline.components.run_report.charts import (
 from emotion_pipeline.components.run_report.content import ModelContent
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
-from emotion_pipeline.components.run_report.pictures import Picture, data_uri
+from emotion_pipeline.components.run_report.pictures import Picture, read_picture
+from emotion_pipeline.components.run_report.slices import Slice, slice_accuracy
+from emotion_pipeline.components.run_report.verdict import (
+    Naive,
+    collapse,
+    describe_naive,
+    naive,
+)
 from emotion_pipeline.components.run_report.votes_view import VotesScore, vote_scores
 from emotion_pipeline.components.scores import macro_f1, per_class
 
 _MAX_CLASSES_DRAWN = 40
+_MAX_PAIRS = 6
+_MAX_MISTAKES = 8
+_MISTAKES_IN_ALL = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +60,30 @@ class MistakeView:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassMistakes:
+    """What becomes of a class: `wrong` of its `images`, taken for `(class, images)`, the most first.
+
+    `pictures` are some of them, the surest first.
+    """
+
+    label: str
+    images: int
+    wrong: int
+    taken_for: list[tuple[str, int]]
+    pictures: list[MistakeView]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """How many images of a label, and which share of them, are taken for another class."""
+
+    label: str
+    predicted: str
+    images: int
+    share: float
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelView:
     """All that the template shows of the model."""
 
@@ -56,6 +92,10 @@ class ModelView:
     accuracy_interval: Interval
     macro_f1: float
     macro_f1_interval: Interval
+    top2: float
+    naive: Naive
+    guess: str
+    collapse: list[str]
     train_accuracy: float
     gap: float
     calibration_error: float
@@ -66,18 +106,28 @@ class ModelView:
     training: dict
     class_names: tuple[str, ...]
     confusion: list[list[int]]
+    pairs: list[Pair]
     scores: list[ClassScore]
     weakest: ClassScore
     recall_chart: Markup | None
-    mistakes: list[MistakeView]
+    mistakes: list[ClassMistakes]
+    slices: dict[str, list[Slice]]
     checks: list[ThresholdCheck]
     vote_scores: list[VotesScore]
     split: str
     judgement: str
 
 
-def make_model_view(content: ModelContent) -> ModelView:
-    """Measures the predictions and draws."""
+def make_model_view(
+    content: ModelContent, manifest: Manifest, with_pictures: bool = True
+) -> ModelView:
+    """Measures the predictions and draws.
+
+    Args:
+      content: The model's answers and training.
+      manifest: Has the pictures, and what they are like.
+      with_pictures: Whether pictures are read: a card shows none.
+    """
     predictions = content.predictions
     confusion = predictions.confusion()
     accuracy_interval, macro_f1_interval = bootstrap(confusion, content.seed)
@@ -96,6 +146,7 @@ def make_model_view(content: ModelContent) -> ModelView:
     ]
     bins = reliability(predictions.confidences, predictions.correct)
     accuracy = float(predictions.correct.mean())
+    without_a_look = naive(confusion.tolist(), names)
     train_accuracy = float(content.training["train"]["accuracy"])
     return ModelView(
         images=len(predictions.labels),
@@ -103,6 +154,10 @@ def make_model_view(content: ModelContent) -> ModelView:
         accuracy_interval=accuracy_interval,
         macro_f1=macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
         macro_f1_interval=macro_f1_interval,
+        top2=_top2(predictions),
+        naive=without_a_look,
+        guess=describe_naive(without_a_look),
+        collapse=collapse(confusion.tolist(), names, accuracy_interval),
         train_accuracy=train_accuracy,
         gap=train_accuracy - accuracy,
         calibration_error=expected_calibration_error(bins),
@@ -113,22 +168,72 @@ def make_model_view(content: ModelContent) -> ModelView:
         training=dict(content.training),
         class_names=names,
         confusion=confusion.tolist(),
+        pairs=_pairs(confusion, names),
         scores=scores,
         weakest=min((one for one in scores if one.images), key=lambda one: one.recall),
         recall_chart=recall_chart([(one.label, one.recall, one.interval) for one in scores])
         if len(scores) <= _MAX_CLASSES_DRAWN
         else None,
-        mistakes=[
-            MistakeView(
-                Picture(data_uri(one.image), one.path), one.label, one.predicted, one.confidence
-            )
-            for one in predictions.most_wrong
-        ],
+        mistakes=_mistakes(predictions, manifest) if with_pictures else [],
+        slices=slice_accuracy(manifest.table, predictions),
         checks=list(content.checks),
         vote_scores=vote_scores(predictions),
         split=content.split,
         judgement=content.judgement,
     )
+
+
+def _top2(predictions: Predictions) -> float:
+    """Returns the share of the images whose label is among the two likeliest classes."""
+    rows = np.arange(len(predictions.labels))
+    of_label = predictions.probabilities[rows, predictions.labels]
+    likelier = (predictions.probabilities > of_label[:, None]).sum(axis=1)
+    return float((likelier < 2).mean())
+
+
+def _pairs(confusion: np.ndarray, names: tuple[str, ...]) -> list[Pair]:
+    """Returns the confusions of most images, the most first."""
+    pairs = [
+        Pair(names[actual], names[answer], int(count), float(count / confusion[actual].sum()))
+        for (actual, answer), count in np.ndenumerate(confusion)
+        if count and actual != answer
+    ]
+    return sorted(pairs, key=lambda one: -one.images)[:_MAX_PAIRS]
+
+
+def _mistakes(predictions: Predictions, manifest: Manifest) -> list[ClassMistakes]:
+    """Returns the mistakes of each class that has any."""
+    names, predicted = predictions.class_names, predictions.predicted
+    shown = min(_MAX_MISTAKES, max(_MISTAKES_IN_ALL // len(names), 1))
+    found = []
+    for index, label in enumerate(names):
+        labelled = predictions.labels == index
+        rows = np.flatnonzero(labelled & ~predictions.correct)
+        if not len(rows):
+            continue
+        # The path decides between those that are as sure, so that the order of the images does not.
+        order = np.lexsort((predictions.paths[rows], -predictions.confidences[rows]))
+        taken = np.bincount(predicted[rows], minlength=len(names))
+        found.append(
+            ClassMistakes(
+                label=label,
+                images=int(labelled.sum()),
+                wrong=len(rows),
+                taken_for=[
+                    (names[n], int(taken[n])) for n in np.argsort(-taken, kind="stable") if taken[n]
+                ],
+                pictures=[
+                    MistakeView(
+                        read_picture(manifest.root, str(predictions.paths[row])),
+                        label,
+                        names[predicted[row]],
+                        float(predictions.confidences[row]),
+                    )
+                    for row in rows[order][:shown]
+                ],
+            )
+        )
+    return found
 
 
 def _curves(content: ModelContent) -> list[Markup]:

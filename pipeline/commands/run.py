@@ -171,7 +171,7 @@ def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
         target = options.summary or pathlib.Path(config.root) / "summary.json"
         print(format_summary(summary), file=terminal)
         if summary.report:
-            print(f"report: {summary.report}", file=terminal)
+            print(f"report: {summary.report} (run {summary.run})", file=terminal)
         status = summary.status.exit_status
         try:
             write_whole(target, summary.to_json())

@@ -1,6 +1,7 @@
 """The outcome of a validation, as JSON and as lines for the terminal."""
 
 import dataclasses
+import datetime
 import json
 import pathlib
 import time
@@ -15,6 +16,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
     exceeded_drift,
     to_dicts,
 )
+from emotion_pipeline.components.code_version import code_version
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
 from emotion_pipeline.components.failures import describe_failure
@@ -26,9 +28,11 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.run_records import output
-from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.run_report.content import Level, ReportContent
 from emotion_pipeline.components.run_report.gather import read_data
+from emotion_pipeline.components.run_report.history import format_time
 from emotion_pipeline.components.run_report.page import write_report
+from emotion_pipeline.components.run_report.verdict import findings_note, sentence
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.local_runner import Outcome, run_until
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
@@ -36,6 +40,7 @@ from emotion_pipeline.summary import (
     Status,
     data_artifacts,
     drift_of,
+    findings_in_short,
     findings_of,
     manifest_of,
     votes_of,
@@ -195,22 +200,41 @@ def write_validation_report(validation: Validation, source: str, path: pathlib.P
     """
     if "manifest" not in validation.artifacts:
         return False
-    anomalies = [Anomaly(**one) for one in validation.anomalies]
-    if validation.status is Status.FAILED:
-        outcome = f"Failed: {validation.error}"
-    else:
-        outcome = f"{len(anomalies)} anomalies" if anomalies else "Clean: no anomalies"
+    notes = findings_note(findings_in_short(validation.findings))
+    level = Level.BAD
+    if validation.status is Status.CLEAN:
+        level = Level.WARNING if notes else Level.GOOD
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     content = ReportContent(
         title=f"Validation of {source}",
-        outcome=outcome,
-        is_good=validation.status is Status.CLEAN,
+        outcome=sentence(format_outcome(validation)),
+        level=level,
         data=read_data(
             validation.artifacts,
-            anomalies=None if validation.status is Status.FAILED else anomalies,
+            anomalies=None
+            if validation.status is Status.FAILED
+            else [Anomaly(**one) for one in validation.anomalies],
         ),
+        notes=notes,
+        facts={
+            "Made": format_time(now),
+            "Took": format_secs(validation.seconds),
+            "Code": code_version(),
+        },
     )
     write_report(content, path)
     return True
+
+
+def format_outcome(validation: Validation) -> str:
+    """Returns how the validation ended, in words."""
+    if validation.status is Status.FAILED:
+        return f"failed: {validation.error}"
+    found = [one for one in validation.findings if one["groups"]]
+    if validation.status is Status.CLEAN:
+        return "no anomalies, but findings" if found else "clean: no anomalies, no findings"
+    number = len(validation.anomalies)
+    return f"{number} {'anomaly' if number == 1 else 'anomalies'}"
 
 
 def format_validation(validation: Validation) -> str:
@@ -225,12 +249,8 @@ def format_validation(validation: Validation) -> str:
     lines += finding_lines(validation.findings, validation.images)
     lines += drift_lines(validation.drift)
     lines.append("")
-    if validation.status is Status.CLEAN:
-        lines.append("clean: no anomalies")
-    elif validation.status is Status.FAILED:
-        lines.append(f"failed: {validation.error}")
-    else:
-        lines.append(f"{len(validation.anomalies)} anomalies:")
-        lines += [describe(Anomaly(**one)) for one in validation.anomalies]
+    lines.append(format_outcome(validation) + (":" if validation.anomalies else ""))
+    lines += [describe(Anomaly(**one)) for one in validation.anomalies]
+    lines += findings_note(findings_in_short(validation.findings))
     lines.append(f"{format_secs(validation.seconds)} in all")
     return "\n".join(lines)

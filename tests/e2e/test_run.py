@@ -2,7 +2,9 @@
 
 import json
 import pathlib
+import re
 import shutil
+import urllib.parse
 
 import pytest
 
@@ -38,11 +40,23 @@ def balanced_records(root: pathlib.Path) -> dict[str, list[bytes]]:
 
 
 def report_text(root: pathlib.Path, outcome) -> str:
-    """The page of a run, which the summary and the terminal name."""
-    path = root / "report.html"
+    """The page of a run, which the summary and the terminal name, and which is kept under its number."""
+    path, number = root / "report.html", outcome.summary["run"]
     assert outcome.summary["report"] == str(path)
-    assert f"report: {path}" in outcome.output
-    return path.read_text(encoding="utf-8")
+    assert f"report: {path} (run {number})" in outcome.output
+    text = path.read_text(encoding="utf-8")
+    kept = root / "reports" / str(number)
+    assert f"<title>Run {number} of {root.name}, " in text
+    assert (kept / "report.html").read_text(encoding="utf-8").replace(
+        '<a data-root href="../../', '<a data-root href="./'
+    ) == text
+    assert json.loads((kept / "summary.json").read_text())["status"] == outcome.summary["status"]
+    index = (root / "reports" / "index.html").read_text(encoding="utf-8")
+    assert f'<a href="{number}/report.html">run {number}</a>' in index
+    # No link leads nowhere.
+    for link in re.findall(r'<a data-root href="([^"]+)"', text):
+        assert (root / urllib.parse.unquote(link)).exists(), link
+    return text
 
 
 def tree(folder: pathlib.Path) -> dict[str, bytes]:
@@ -84,7 +98,7 @@ def test_run_pushes_and_serves(finished, drawn, serve):
     assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
     page = report_text(root, outcome)
     assert f"Blessed, and pushed as version {summary['pushed_version']}" in page
-    # The model was asked again for the page, and says what it said to Evaluator.
+    # The page counts from the answers, and comes to what Evaluator measured.
     assert f"<dd>{summary['metrics']['accuracy']:.3f}</dd>" in page
     assert f"<dd>{summary['metrics']['macro_f1']:.3f}</dd>" in page
     for section in ("curves", "calibration", "statistics", "copies", "run"):
@@ -128,7 +142,16 @@ def test_same_command_again_repeats_nothing_that_is_finished(finished, drawn):
         assert cached[component], f"{component} ran again"
     assert again.status == 0, again.output
     assert again.summary["pushed_version"] == first.summary["pushed_version"]
-    assert "below the blessed model&#39;s" in report_text(root, again)
+    page = report_text(root, again)
+    assert "below the blessed model&#39;s" in page
+    # The first run's page stays, and the second is told apart from it.
+    assert (root / "reports" / str(first.summary["run"]) / "report.html").is_file()
+    assert again.summary["run"] == first.summary["run"] + 1
+    version = first.summary["pushed_version"]
+    told = f"against version {version}, the model to beat, of run {first.summary['run']}: accuracy"
+    assert told in again.output
+    assert "0 newly right, 0 newly wrong: the same" in again.output
+    assert "Against version" in page
 
 
 def test_a_report_that_fails_leaves_the_run_what_it_was(finished, drawn):
@@ -154,9 +177,13 @@ def test_a_report_that_fails_leaves_the_run_what_it_was(finished, drawn):
     assert f"the report failed, which changes nothing else: {again.summary['report_error']}" in (
         again.output
     )
-    # An earlier run's page would tell of another run.
+    # An earlier run's page would tell of another run; it stays in its folder.
     assert again.summary["report"] is None
     assert not (root / "report.html").exists()
+    assert (root / "reports" / str(first.summary["run"]) / "report.html").is_file()
+    done = emotion("report", root)
+    assert done.returncode == 1
+    assert f"run {again.summary['run']} has no page" in done.stderr
 
 
 def test_what_was_pushed_is_there_after_the_push_folder_was_emptied(finished, drawn):
@@ -234,7 +261,19 @@ def test_not_blessed_is_status_3_and_pushes_nothing(drawn, tmp_path):
     assert outcome.summary["pushed_version"] is None
     assert not pathlib.Path(outcome.summary["push_dir"]).exists()
     page = report_text(tmp_path, outcome)
-    assert "Not blessed, so nothing was pushed" in page
+    accuracy = outcome.summary["metrics"]["accuracy"]
+    why = f"nothing pushed: accuracy {accuracy:.3f} is below 1"
+    assert f"Not blessed, {why}" in page
+    assert f"not blessed, {why}" in outcome.output
+    for note in outcome.summary["notes"]:
+        assert note in outcome.output
+    done = emotion("report", tmp_path, "--run", "1")
+    assert done.returncode == 0, done.stderr
+    assert f"not blessed, {why}" in done.stdout
+    assert f"report: {tmp_path / 'reports' / '1' / 'report.html'}" in done.stdout
+    assert emotion("report", tmp_path).stdout == done.stdout
+    done = emotion("report", tmp_path, "--run", "7")
+    assert (done.returncode, "has no such run; it has 1" in done.stderr) == (1, True)
     assert '<section id="classes"' in page
 
 

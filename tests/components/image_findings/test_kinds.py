@@ -9,6 +9,7 @@ from emotion_pipeline.components import image_findings
 from emotion_pipeline.components.image_findings.findings import Kind
 from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
 from emotion_pipeline.components.run_report.data_view import _FINDINGS
+from emotion_pipeline.components.run_report.verdict import _FINDING_WORDS
 from emotion_pipeline.configs import FindingsConfig
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -25,6 +26,7 @@ def test_settings_have_every_kind():
 
 def test_the_page_has_a_text_for_every_kind():
     assert set(_FINDINGS) == set(Kind), "run_report/data_view.py"
+    assert set(_FINDING_WORDS) == set(Kind), "run_report/verdict.py"
 
 
 def test_each_kind_drops_for_a_reason_of_its_own():

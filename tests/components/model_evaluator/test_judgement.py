@@ -69,19 +69,23 @@ def judged(model_dir, baseline_dir, pattern):
 def test_compares_picture_by_picture(model_dir, pattern, tmp_path):
     # The same classes in another order: what counts is the name.
     better = save_model(tmp_path / "better", ["sad", "happy"], GRAYS)
-    judgement = judged(model_dir, better, pattern)
+    judgement, answers = judged(model_dir, better, pattern)
     one = judgement.comparison
     assert (one.images, one.gained, one.lost, one.passed) == (40, 0, 10, False)
     assert one.baseline_accuracy == 1.0
     assert "0 gained, 10 lost" in describe(judgement)
     assert "version 7" in describe(judgement)
-    back = judged(better, model_dir, pattern).comparison
+    # The answers that are kept have both in the model's order of classes.
+    assert answers.predictions.class_names == ("happy", "sad")
+    assert (answers.baseline.argmax(axis=1) == answers.predictions.labels).all()
+    back = judged(better, model_dir, pattern)[0].comparison
     assert (back.gained, back.lost, back.passed) == (10, 0, True)
 
 
 def test_a_model_of_other_classes_is_none_to_beat_and_that_is_said(model_dir, pattern, tmp_path):
     other = save_model(tmp_path / "other", ["glad", "happy", "sad"], GRAYS)
-    judgement = judged(model_dir, other, pattern)
+    judgement, answers = judged(model_dir, other, pattern)
+    assert answers.baseline is None
     assert judgement.comparison is None
     assert judgement.not_compared == (
         "version 7 has other classes (glad, happy, sad) than this (happy, sad)"
@@ -91,18 +95,20 @@ def test_a_model_of_other_classes_is_none_to_beat_and_that_is_said(model_dir, pa
 
 def test_what_is_no_classifier_is_none_to_beat_and_that_is_said(model_dir, pattern, tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "empty"))
-    judgement = judged(model_dir, str(tmp_path / "empty"), pattern)
+    judgement, _ = judged(model_dir, str(tmp_path / "empty"), pattern)
     assert judgement.comparison is None
     assert judgement.not_compared.startswith("version 7 gives no classes for a picture")
 
 
 def test_nothing_served_is_nothing_to_beat(model_dir, pattern):
-    judgement = judge(model_dir, None, "", "eval", pattern, confidence=0.95, max_drop=0.0)
+    judgement, answers = judge(model_dir, None, "", "eval", pattern, confidence=0.95, max_drop=0.0)
     assert judgement == Judgement("eval", not_compared="nothing is served yet")
+    assert len(answers.predictions.labels) == 40
+    assert answers.baseline is None
 
 
 def test_the_file_holds_it_all(model_dir, pattern, tmp_path):
-    judgement = judged(model_dir, model_dir, pattern)
+    judgement, _ = judged(model_dir, model_dir, pattern)
     write_judgement(judgement, str(tmp_path))
     assert read_judgement(str(tmp_path)) == judgement
     content = json.loads((tmp_path / "judgement.json").read_text())

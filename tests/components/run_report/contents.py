@@ -1,5 +1,6 @@
 """Contents of pages, made by hand."""
 
+import dataclasses
 import hashlib
 import pathlib
 
@@ -9,10 +10,14 @@ from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import SPLITS
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import KEPT, PRUNED, Manifest, make_table
-from emotion_pipeline.components.predictions import Mistake, Predictions
+from emotion_pipeline.components.predictions import Predictions
+from emotion_pipeline.components.run_report.changes import SettingChange, compare_answers
 from emotion_pipeline.components.run_report.content import (
+    ChangesContent,
     ComponentTime,
     DataContent,
+    Level,
+    Link,
     ModelContent,
     ReportContent,
     RunContent,
@@ -61,7 +66,7 @@ def make_data(manifest: Manifest, groups_per_kind: int = 8) -> DataContent:
     picture = Picture(data_uri((manifest.root / kept[0]).read_bytes()), kept[0], "source")
     measurement = {
         "feature": "brightness", "measure": "JENSEN_SHANNON_DIVERGENCE", "value": 0.25,
-        "threshold": 0.125, "exceeded": True, "short_description": "far apart",
+        "threshold": 0.125, "chance": 0.0625, "exceeded": True, "short_description": "far apart",
         "long_description": "The distance is above the threshold.",
     }  # fmt: skip
     comparison = {
@@ -91,10 +96,13 @@ def make_model(labels: list[str]) -> ModelContent:
     votes = np.zeros((len(actual), len(labels) + 1), np.float32)
     votes[np.arange(len(actual)), actual] = 5
     votes[:, -1] = np.where(np.arange(len(actual)) % 5 == 0, 4, 1)
-    wrong = [
-        Mistake(f"eval/{labels[0]}/{n}.jpg", encode(noise(n)), labels[0], labels[-1], 0.9)
-        for n in range(24)
-    ]
+    # Two of three are among the files of `make_manifest`.
+    paths = np.array(
+        [
+            f"{('train', 'eval')[n % 2]}/{labels[a].replace('/', '_')}/{n}.jpg"
+            for n, a in enumerate(actual)
+        ]
+    )
     history = [
         {"loss": 2.0, "accuracy": 0.25, "val_loss": 1.75, "val_accuracy": 0.375},
         {"loss": 1.0, "accuracy": 0.75, "val_loss": 1.5, "val_accuracy": 0.5},
@@ -104,26 +112,48 @@ def make_model(labels: list[str]) -> ModelContent:
             "history": history, "best_epoch": 1, "epochs": 2, "precision": "float32",
             "resumed_at": [1], "train": {"accuracy": 0.875, "loss": 0.5, "macro_f1": 0.875},
         },
-        predictions=Predictions(tuple(labels), actual, probabilities, votes, tuple(wrong)),
+        predictions=Predictions(tuple(labels), actual, probabilities, votes, paths),
         checks=[
             ThresholdCheck("accuracy", "at least 0.4", 0.75, True),
-            ThresholdCheck("accuracy", "at most 0 below the blessed model's 0.8000", -0.05, False),
+            ThresholdCheck(
+                "accuracy", "at most 0 below the blessed model's 0.8000", -0.05, False,
+                "accuracy is 0.050 below version 7's 0.800",
+            ),
         ],
         seed=1,
     )  # fmt: skip
 
 
+def make_changes(model: ModelContent) -> ChangesContent:
+    """Against a model that is right where this one is not sure of the last class."""
+    probabilities = model.predictions.probabilities[:, ::-1]
+    other = dataclasses.replace(model.predictions, probabilities=probabilities)
+    return ChangesContent(
+        models=[compare_answers("version 7, the model to beat", model.predictions, other)],
+        since="run 3 of 29 Nov 2026, 10:00 UTC",
+        settings=[SettingChange("train.epochs", 8, 2), SettingChange("seed", None, 1)],
+        data=["train: 8 to 9 pictures (angry +1)"],
+    )
+
+
 def make_content(root: pathlib.Path, labels: list[str], per_class=3, size_px=48) -> ReportContent:
     """A page with every section."""
+    model = make_model(labels)
     return ReportContent(
         title="A page",
         outcome="Not blessed",
-        is_good=False,
+        level=Level.BAD,
         data=make_data(make_manifest(root, labels, per_class, size_px)),
-        model=make_model(labels),
+        model=model,
         run=RunContent(
-            settings={"seed": 1, "train": {"epochs": 2}},
+            settings={"seed": 1, "root": "there", "train": {"epochs": 2}},
             versions={"python": "3.10"},
             components=[ComponentTime("Trainer", 65.0), ComponentTime("Pusher", 0.1, cached=True)],
+            recipe="fast",
+            recipe_settings={"seed": 1, "root": "here", "train": {"epochs": 8}},
         ),
+        notes=["in the data: 1 group of equal pictures"],
+        facts={"Started": "30 Nov 2026, 05:20 UTC", "Recipe": "fast"},
+        links=[Link("summary", "reports/4/summary.json"), Link("log", "logs/a run.log")],
+        changes=make_changes(model),
     )

@@ -1,6 +1,8 @@
 """The component on small artifacts that TFX's own writers made."""
 
+import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,8 @@ from emotion_pipeline.components.image_findings.findings import Finding, write_f
 from emotion_pipeline.components.image_ingest.manifest import write_manifest
 from emotion_pipeline.components.model_evaluator.comparison import compare
 from emotion_pipeline.components.model_evaluator.judgement import Judgement
+from emotion_pipeline.components.predictions import predict
+from emotion_pipeline.components.records.answers_record import Answers, write_answers
 from emotion_pipeline.components.run_report.component import RunReport
 from emotion_pipeline.components.run_report.evaluation import (
     ThresholdCheck,
@@ -24,12 +28,14 @@ from emotion_pipeline.components.run_report.evaluation import (
     threshold_checks,
 )
 from emotion_pipeline.components.run_report.executor import Executor
+from emotion_pipeline.components.run_report.record import RunFacts, run_folder, write_record
 from emotion_pipeline.configs import ThresholdConfig
 from emotion_pipeline.evaluation import make_eval_config
 from tests.components.example_artifacts import example, write_examples
 from tests.components.pictures import encode, noise
 from tests.components.run_report.contents import make_data, make_manifest, make_model
-from tests.components.run_report.test_page import Page
+from tests.components.run_report.test_page import SECTIONS, Page
+from tests.components.run_report.test_record import ONE
 from tests.serving.models import LABELS, write_emotion
 
 pytestmark = pytest.mark.slow
@@ -50,7 +56,9 @@ def evaluation(tmp_path_factory):
 
 def test_reads_the_thresholds_with_what_was_reached(evaluation):
     assert read_checks(evaluation) == [
-        ThresholdCheck("accuracy", "at least 0.8", 0.75, False),
+        ThresholdCheck(
+            "accuracy", "at least 0.8", 0.75, False, failure="accuracy 0.750 is below 0.8"
+        ),
         ThresholdCheck("macro_f1", "at least 0.3", pytest.approx(11 / 15), True),
     ]
 
@@ -68,8 +76,17 @@ def test_a_model_to_beat_is_a_condition_too():
     rule = "with 95 % confidence no more than 0.02 below the blessed model's 0.7500 on the same pictures"
     assert checks == [
         ThresholdCheck("accuracy", "at least 0.5", 0.6, True),
-        ThresholdCheck("macro_f1", "at least 0.3", 0.25, False),
-        ThresholdCheck("accuracy", rule, -0.15, False),
+        ThresholdCheck(
+            "macro_f1", "at least 0.3", 0.25, False, failure="macro F1 0.250 is below 0.3"
+        ),
+        ThresholdCheck(
+            "accuracy",
+            rule,
+            -0.15,
+            False,
+            failure="accuracy is 0.150 below version 7's 0.750 on the same 100 pictures, with 95 % "
+            "confidence at least 0.101; allowed is 0.02",
+        ),
     ]
 
 
@@ -139,14 +156,17 @@ def inputs(evaluation, tmp_path_factory):
     }  # fmt: skip
 
 
-def write_page(inputs, folder, blessed: bool) -> str:
+def write_page(inputs, folder, blessed: bool, run: str = "") -> str:
     blessing, pushed = standard_artifacts.ModelBlessing(), standard_artifacts.PushedModel()
     blessing.set_int_custom_property("blessed", int(blessed))
     if blessed:
         pushed.set_string_custom_property("pushed_version", "1700000000")
     report = artifacts.HtmlReport()
     report.uri = str(folder)
-    properties = {"settings": '{"seed": 7}', "seed": 7, "metadata_path": ""}
+    properties = {
+        "settings": '{"seed": 7}', "seed": 7, "metadata_path": "",
+        "recipe": '{"name": "fast", "settings": {"seed": 1}}', "run": run,
+    }  # fmt: skip
     Executor().Do(
         {**inputs, "blessing": [blessing], "pushed_model": [pushed]},
         {"report": [report]},
@@ -161,19 +181,45 @@ def test_the_page_of_a_blessed_model(inputs, tmp_path):
     # Seven classes of ten images each, and a model of seven outputs.
     assert "resampling the 70 eval images" in page.text
     assert "accuracy at least 0.8 0.7500 failed" in page.text
+    assert "Recipe fast, 1 setting of its own" in page.text
+    assert not [one for one in page.all("a") if "data-root" in one]
+    assert (tmp_path / "card.md").read_text().startswith("# Model card: Run of the pipeline")
     assert "Copies across the splits 1 2 drop 1" in page.text
     assert "+1, +0 px" in page.text
     assert "seed 7" in page.text
     assert [one["id"] for one in page.all("section")] == [
-        "verdict", "curves", "classes", "calibration", "mistakes", "anomalies", "counts",
-        "findings", "drift", "statistics", "sheets", "copies", "run",
-    ]  # fmt: skip
+        one for one in SECTIONS if one != "changes"
+    ]
 
 
 def test_the_page_of_a_model_that_was_not_blessed_is_as_full(inputs, tmp_path):
     text = write_page(inputs, tmp_path, blessed=False)
-    assert "Not blessed, so nothing was pushed" in text
+    assert "Not blessed, nothing pushed: accuracy 0.750 is below 0.8" in text
     assert "Confusion matrix" in text
+
+
+def test_a_run_is_named_and_compared_with_the_one_before(inputs, tmp_path):
+    root = tmp_path / "root"
+    answers = predict(
+        str(pathlib.Path(inputs["model"][0].uri) / "Format-Serving"),
+        f"{inputs['balanced_examples'][0].uri}/Split-eval/*",
+    )
+    write_record(dataclasses.replace(ONE, number=3), root)
+    write_answers(Answers(answers), str(run_folder(root, 3)))
+    facts = RunFacts(
+        4, "2026-11-30T06:00:00+00:00", str(root), "logs/run.log", str(root / "pushed")
+    )
+    run = json.dumps(dataclasses.asdict(facts))
+    page = Page(write_page(inputs, tmp_path, blessed=True, run=run))
+    assert "Run 4 of root" in page.text
+    assert "Started 30 Nov 2026, 06:00 UTC" in page.text
+    assert "Against run 3: the same" in page.text
+    assert "Settings since run 3 of 30 Nov 2026, 05:20 UTC: seed not there to 7" in page.text
+    links = [one["href"].removeprefix("root/") for one in page.all("a") if "data-root" in one]
+    assert links == [
+        "reports/index.html", "reports/4/summary.json", "reports/4/card.md", "pushed/1700000000",
+        "logs/run.log", "reports/3/report.html",
+    ]  # fmt: skip
 
 
 def test_the_same_artifacts_give_the_same_page(inputs, tmp_path):

@@ -1,13 +1,22 @@
+import base64
 import dataclasses
+import hashlib
 import html.parser
 import re
 
 import numpy as np
 import pytest
 
-from emotion_pipeline.components.run_report.content import ReportContent
+from emotion_pipeline.components.image_findings.findings import Finding, Kind
+from emotion_pipeline.components.run_report.content import Level, ReportContent
 from emotion_pipeline.components.run_report.intervals import bootstrap
-from emotion_pipeline.components.run_report.page import copy_report, flatten, render, write_report
+from emotion_pipeline.components.run_report.page import (
+    place_report,
+    render,
+    write_card,
+    write_report,
+)
+from emotion_pipeline.components.run_report.settings_view import flatten
 from emotion_pipeline.components.run_report.text import visible
 from tests.components.run_report.contents import make_content, make_data, make_manifest
 
@@ -22,12 +31,16 @@ HOSTILE = [
 ]
 NAMES = ["angry", "disgust", "happy"]
 MAX_BYTES = 5 * 10**6
+SECTIONS = [
+    "verdict", "changes", "curves", "classes", "confusion", "slices", "calibration", "mistakes", "uses",
+    "anomalies", "counts", "findings", "drift", "statistics", "sheets", "copies", "run",
+]  # fmt: skip
 
 
 class Page(html.parser.HTMLParser):
     """What a browser would find in a page."""
 
-    VOID = {"meta", "img", "br", "link", "input"}
+    VOID = {"meta", "img", "br", "link", "input", "wbr"}
 
     def __init__(self, text: str):
         super().__init__()
@@ -73,6 +86,8 @@ def page(text):
 def test_the_page_refers_to_nothing_outside_itself(page, text):
     allowed = ("data:image/jpeg;base64,", "#")
     for tag, attributes in page.elements:
+        if "data-root" in attributes:
+            continue  # a link to a file beside the page; nothing is loaded from it
         for name in ("src", "href", "xlink:href", "srcset", "action", "poster", "data"):
             if name in attributes:
                 assert attributes[name].startswith(allowed), (tag, name, attributes[name])
@@ -81,18 +96,20 @@ def test_the_page_refers_to_nothing_outside_itself(page, text):
     assert "@import" not in text
     (policy,) = [one for one in page.all("meta") if "http-equiv" in one]
     assert policy["content"].startswith("default-src 'none'")
+    # The one script that is allowed is the one that is there.
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy["content"].endswith(f"script-src 'sha256-{digest}'")
+    assert not any("loading" in one for one in page.all("img"))
 
 
 def test_links_lead_to_their_sections_and_no_id_comes_twice(page, text):
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    links = [one["href"][1:] for one in page.all("a")]
+    links = [one["href"][1:] for one in page.all("a") if "data-root" not in one]
     assert set(links) <= set(ids)
     sections = [one["id"] for one in page.all("section")]
-    assert sections == [
-        "verdict", "curves", "classes", "calibration", "mistakes", "anomalies", "counts",
-        "findings", "drift", "statistics", "sheets", "copies", "run",
-    ]  # fmt: skip
+    assert sections == SECTIONS
     assert set(sections) <= set(links)
     assert set(re.findall(r'xlink:href="#([^"]+)"|url\(#([^)]+)\)', text)) <= {
         pair for one in ids for pair in ((one, ""), ("", one))
@@ -128,11 +145,84 @@ def test_the_figures_are_those_of_the_predictions(page):
     assert "too sure of itself" in page.text
     assert re.search(r"angry 40 1\.000 0\.750", page.text)
     assert "at most 0 below the blessed model's 0.8000 -0.0500 failed" in page.text
+    assert "always answering angry would be right in 0.333, chance in 0.333" in page.text
+    # The last class is either the label or the other likely answer.
+    assert "angry taken for happy : 25.0 % of angry , 10 images" in page.text
+    assert re.search(r"angry 75 % 30 0 % 0 25 % 10", page.text)
+    assert "angry 10 of 40 wrong, taken for happy (10)" in page.text
     assert "Taken up again after epoch 1." in page.text
 
 
 def test_every_pruned_file_has_its_reason(page):
     assert "ends before its picture does (truncated)" in page.text
+
+
+def test_what_changed_is_told_class_by_class(page):
+    assert "Against version 7, the model to beat: better" in page.text
+    assert "Since run 3 of 29 Nov 2026, 10:00 UTC" in page.text
+    assert "train.epochs 8 2" in page.text
+    assert "seed not there 1" in page.text
+    assert "train: 8 to 9 pictures (angry +1)" in page.text
+    assert re.search(r"all 120 0\.\d{3} 0\.833", page.text)
+
+
+def test_the_head_says_which_run_it_is_and_what_is_wrong(page, text):
+    assert "<title>A page, 30 Nov 2026, 05:20 UTC: Not blessed</title>" in text
+    assert "Not blessed In the data: 1 group of equal pictures" in page.text
+    assert 'class="outcome bad"' in text
+
+
+def test_settings_that_differ_from_the_recipe_come_first(page):
+    text = page.text
+    differ = text.index("Settings that differ from the recipe fast")
+    assert differ < text.index("train.epochs 2 8") < text.index("All settings")
+    # Where a run lies is no setting of its own.
+    assert text.count("root there") == 1
+
+
+def test_links_lead_to_the_same_files_from_wherever_the_page_is_put(tmp_path):
+    content = make_content(tmp_path / "data", NAMES)
+    made = tmp_path / "root" / "artifacts" / "5" / "report.html"
+    write_report(content, made, tmp_path / "root")
+    for folder in ("reports/4", "."):
+        page = tmp_path / "root" / folder / "report.html"
+        place_report(made, page, tmp_path / "root")
+        found = Page(page.read_text(encoding="utf-8"))
+        links = [one["href"] for one in found.all("a") if "data-root" in one]
+        assert [link.rpartition("/")[2] for link in links] == ["summary.json", "a%20run.log"]
+        resolved = [(page.parent / link).resolve() for link in links]
+        assert resolved[0] == tmp_path / "root" / "reports" / "4" / "summary.json"
+
+
+def test_a_group_is_shown_under_its_worst_kind_alone(tmp_path):
+    manifest = make_manifest(tmp_path, NAMES, 3)
+    leak = ("eval/angry/0.jpg", "train/angry/0.jpg")
+    within = ("train/angry/1.jpg", "train/angry/2.jpg")
+    data = dataclasses.replace(
+        make_data(manifest),
+        findings=[
+            Finding(Kind.CROSS_SPLIT_COPIES.value, "drop", (leak,), 1),
+            Finding(Kind.EXACT_COPIES.value, "report", (leak, within)),
+        ],
+    )
+    found = Page(render(ReportContent("A page", "Clean", Level.WARNING, data)))
+    assert "Copies across the splits 1 groups of equal" in found.text
+    assert "several labels: 1 of the groups." in found.text
+    exact = found.text.split("of a split.")[1]
+    assert "train, angry 1.jpg" in exact
+    assert "eval, angry 0.jpg" not in exact.split("Drift")[0]
+
+
+def test_the_card_says_what_the_model_is_for_and_how_good(tmp_path):
+    content = make_content(tmp_path / "data", ["a|b", "c"])
+    write_card(content, tmp_path / "card.md")
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert text.startswith("# Model card: A page\n\nNot blessed\n\n- Started: 30 Nov")
+    assert "## What it must not be used for" in text
+    assert re.search(r"^\| a\\\|b \| 40 \|", text, re.MULTILINE)
+    assert "- `train.epochs`: 2 (8)" in text
+    with pytest.raises(ValueError, match=r"content\.model: is None"):
+        write_card(dataclasses.replace(content, model=None), tmp_path / "none.md")
 
 
 def test_a_group_that_is_too_large_says_what_is_left_out(page):
@@ -150,7 +240,8 @@ def test_hostile_names_stay_text(tmp_path):
     content = dataclasses.replace(content, title=HOSTILE[1], outcome=HOSTILE[0])
     text = render(content)
     found = Page(text)
-    assert not {"script", "iframe", "object"} & {tag for tag, _ in found.elements}
+    assert not {"iframe", "object"} & {tag for tag, _ in found.elements}
+    assert len(found.all("script")) == 1
     for tag, attributes in found.elements:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
     assert all(one["src"].startswith("data:") for one in found.all("img"))
@@ -170,7 +261,7 @@ def test_a_page_of_many_classes_and_large_pictures_is_below_five_megabytes(tmp_p
 
 def test_a_validation_has_the_data_alone(tmp_path):
     content = make_content(tmp_path, NAMES)
-    found = Page(render(dataclasses.replace(content, model=None, run=None)))
+    found = Page(render(dataclasses.replace(content, model=None, run=None, changes=None)))
     assert [one["id"] for one in found.all("section")] == [
         "anomalies", "counts", "findings", "drift", "statistics", "sheets", "copies",
     ]  # fmt: skip
@@ -181,10 +272,10 @@ def test_what_nobody_looked_for_is_not_said_to_be_absent(tmp_path):
     bare = dataclasses.replace(
         data, findings=None, anomalies=None, drift=None, statistics={}, copies=(), class_counts={}
     )
-    found = Page(render(ReportContent("A page", "Failed", False, bare)))
+    found = Page(render(ReportContent("A page", "Failed", Level.BAD, bare)))
     assert [one["id"] for one in found.all("section")] == ["counts", "sheets"]
     looked = dataclasses.replace(bare, findings=[], anomalies=[])
-    text = render(ReportContent("A page", "Clean", True, looked))
+    text = render(ReportContent("A page", "Clean", Level.GOOD, looked))
     assert "None: both splits fit the schema." in text
     assert "None: no copies, no conflicting labels" in text
 
@@ -194,7 +285,7 @@ def test_a_file_that_is_gone_is_told(tmp_path):
     data = make_data(manifest)
     for path in manifest.table["path"]:
         (tmp_path / path).unlink(missing_ok=True)
-    text = render(ReportContent("A page", "Clean", True, data))
+    text = render(ReportContent("A page", "Clean", Level.GOOD, data))
     assert "file is gone" in text
 
 
@@ -208,8 +299,8 @@ def test_the_file_is_replaced_whole(tmp_path):
     target = tmp_path / "new" / "report.html"
     write_report(content, target)
     assert target.read_text(encoding="utf-8") == render(content)
-    copy_report(target, tmp_path / "copy.html")
-    assert (tmp_path / "copy.html").read_bytes() == target.read_bytes()
+    place_report(target, tmp_path / "copy.html", target.parent)
+    assert 'href="new/reports/4/summary.json"' in (tmp_path / "copy.html").read_text()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["copy.html", "data", "new"]
     assert [one.name for one in target.parent.iterdir()] == ["report.html"]
 

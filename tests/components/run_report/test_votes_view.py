@@ -46,11 +46,13 @@ def test_without_votes_there_is_no_view(tmp_path):
 def test_scores_are_of_the_images_with_a_choice():
     votes = np.array([[6, 4, 0, 0], [5, 4, 1, 0], [4, 4, 0, 2], [0, 0, 0, 0]], np.float32)
     predicted = np.eye(3, dtype=np.float32)[[0, 1, 0, 2]]
-    most, six = vote_scores(Predictions(tuple(NAMES), np.zeros(4, np.int64), predicted, votes))
+    paths = np.array(list("abcd"))
+    one = Predictions(tuple(NAMES), np.zeros(4, np.int64), predicted, votes, paths)
+    most, six = vote_scores(one)
     assert (most.against, most.images, most.accuracy) == ("most votes", 2, 0.5)
     assert (six.against, six.images, six.accuracy) == ("at least six votes in ten", 1, 1.0)
     assert (six.interval.low, six.interval.high) == pytest.approx((0.2065, 1.0), abs=1e-4)
-    nothing = Predictions(tuple(NAMES), np.zeros(4, np.int64), predicted, np.zeros_like(votes))
+    nothing = dataclasses.replace(one, votes=np.zeros_like(votes))
     assert vote_scores(nothing) == []
 
 

@@ -53,7 +53,7 @@ def test_clean_drawn_data_has_no_finding_and_no_anomaly(clean):
     assert all(pathlib.Path(uri).is_dir() for uri in outcome["artifacts"].values())
     assert [one["comparison"] for one in outcome["drift"]] == ["train_vs_eval"]
     page = (root.parent / "page.html").read_text(encoding="utf-8")
-    assert 'class="outcome good" >Clean: no anomalies</p>' in page
+    assert 'class="outcome good">\n<p class="what">Clean: no anomalies, no findings</p>' in page
     assert "None: both splits fit the schema." in page
     assert "None: no copies, no conflicting labels, no picture of one gray." in page
     measured = {one["feature"] for one in outcome["drift"][0]["measurements"]}
@@ -99,7 +99,11 @@ def _check_page(page: str, source: pathlib.Path, outcome: dict) -> None:
     """The page says what the JSON says, and shows the pictures without asking for any file."""
     text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
     assert f"Validation of {source}" in text
-    assert f'class="outcome bad" >{len(outcome["anomalies"])} anomalies</p>' in page
+    number = len(outcome["anomalies"])
+    assert f'class="outcome bad">\n<p class="what">{number} anomal' in page
+    leaks = {one["kind"]: one["groups"] for one in outcome["findings"]}
+    count = leaks["cross_split_copies"]
+    assert f"In the data: {count} group{'s' * (count > 1)} of equal pictures across" in text
     for one in outcome["anomalies"]:
         assert f"{one['feature']} : {one['short_description']}" in text
         assert one["remedy"] in text

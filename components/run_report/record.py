@@ -1,0 +1,106 @@
+"""What is kept of every run beside its page: enough to compare a later one with it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+from typing import Any
+
+from emotion_pipeline.components.write_file import write_whole
+
+REPORTS_DIR = "reports"
+INDEX_FILE = "index.html"
+RECORD_FILE = "run.json"
+REPORT_FILE = "report.html"
+SUMMARY_FILE = "summary.json"
+
+_NUMBER = re.compile(r"[1-9]\d*")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFacts:
+    """Which run this is; RunReport gets it as JSON.
+
+    Attributes:
+      number: Of the run among those of its root, from 1.
+      started: When, as ISO 8601 in UTC.
+      root: The folder of everything that the run writes.
+      log: Its log, relative to `root`; empty where there is none.
+      push_dir: Folder of the version folders.
+    """
+
+    number: int
+    started: str
+    root: str
+    log: str = ""
+    push_dir: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What `reports/<number>/run.json` holds.
+
+    Attributes:
+      number: Of the run among those of its root, from 1.
+      started: When, as ISO 8601 in UTC.
+      seconds: How long it took.
+      status: How it ended: `pushed`, `not_blessed`, `anomalies` or `failed`.
+      outcome: The same in words.
+      notes: What else the page says at its top.
+      recipe: Name of the recipe that the settings are nearest to.
+      settings: All of them, flat, under dotted names.
+      code: Version and fingerprint of the project.
+      data: By split, as `history.describe_data` returns it.
+      metrics: `split`, `accuracy`, `macro_f1`, and `accuracy_interval` as `[low, high]`; empty where
+        nothing was evaluated.
+      history: Of the training, a row an epoch; empty where there was none.
+      pushed_version: The version folder's number; None where nothing was pushed.
+      has_page: Whether there is `report.html` beside it.
+    """
+
+    number: int
+    started: str
+    seconds: float
+    status: str
+    outcome: str
+    notes: list[str]
+    recipe: str
+    settings: dict[str, Any]
+    code: str
+    data: dict[str, Any]
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+    pushed_version: int | None
+    has_page: bool
+
+
+def run_folder(root: str | os.PathLike, number: int) -> pathlib.Path:
+    """Returns the folder of a run's page."""
+    return pathlib.Path(root) / REPORTS_DIR / str(number)
+
+
+def run_numbers(root: str | os.PathLike) -> list[int]:
+    """Returns the numbers of the runs that have a folder in a root, the first run first."""
+    folder = pathlib.Path(root) / REPORTS_DIR
+    names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+
+def write_record(record: RunRecord, root: str | os.PathLike) -> None:
+    """Writes `run.json` into the folder of the run, made if need be."""
+    path = run_folder(root, record.number) / RECORD_FILE
+    write_whole(path, json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_records(root: str | os.PathLike) -> list[RunRecord]:
+    """Reads the records of a root, the first run first; what cannot be read is left out."""
+    records = []
+    for number in run_numbers(root):
+        path = run_folder(root, number) / RECORD_FILE
+        try:
+            records.append(RunRecord(**json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError):
+            # Cut off by a full disk, edited, or of another version of the project.
+            continue
+    return records

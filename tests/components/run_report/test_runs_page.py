@@ -1,0 +1,54 @@
+"""The page over the runs of a root."""
+
+import dataclasses
+
+from emotion_pipeline.components.run_report.page import write_runs
+from tests.components.run_report.test_page import Page
+from tests.components.run_report.test_record import ONE
+
+FIRST = dataclasses.replace(ONE, number=1, status="pushed", outcome="blessed", pushed_version=7)
+AGAIN = dataclasses.replace(FIRST, number=3)
+FAILED = dataclasses.replace(
+    ONE, number=4, status="failed", outcome="failed: <b>disk</b> full", metrics={}, history=[],
+    has_page=False,
+)  # fmt: skip
+
+
+def rows(tmp_path, records, served=None):
+    write_runs(records, "Runs of fer", served, tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
+    return page, page.text, text
+
+
+def test_the_newest_run_comes_first_and_each_has_its_page(tmp_path):
+    page, text, _ = rows(tmp_path, [FIRST, ONE, AGAIN, FAILED], served=7)
+    order = [text.index(f"run {number} 30 Nov 2026, 05:20 UTC fast") for number in (4, 3, 2, 1)]
+    assert order == sorted(order)
+    links = [one["href"] for one in page.all("a") if not one["href"].startswith("#")]
+    assert links == ["3/report.html", "2/report.html", "1/report.html"]
+    assert "not blessed accuracy 0.154 is below 0.5 0.154 0.100 to 0.200 0.057" in text
+    assert "failed <b>disk</b> full" in text
+    assert len(page.all("svg")) == 2
+
+
+def test_the_run_whose_model_is_served_is_marked(tmp_path):
+    _, text, _ = rows(tmp_path, [FIRST, ONE, AGAIN], served=7)
+    # Run 3 took the model of run 1 over.
+    assert text.count("served") == 1
+    assert "7 served" in text.split("run 1 30 Nov")[1]
+    _, text, _ = rows(tmp_path, [FIRST, ONE, AGAIN], served=None)
+    assert "served" not in text
+
+
+def test_runs_that_came_to_nothing_have_no_charts(tmp_path):
+    page, text, _ = rows(tmp_path, [FAILED])
+    assert "failed" in text
+    assert not page.all("svg")
+
+
+def test_a_curve_is_named_where_it_ends(tmp_path):
+    other = dataclasses.replace(ONE, number=5, history=[{"val_accuracy": 0.5}])
+    _, _, html = rows(tmp_path, [FIRST, ONE, other])
+    assert "runs 1, 2</text>" in html
+    assert "run 5</text>" in html

@@ -1,0 +1,98 @@
+"""`emotion report` on roots with records made by hand; with real runs, `tests/e2e/test_run.py`."""
+
+import dataclasses
+import os
+
+import pytest
+
+from emotion_pipeline.cli import main
+from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.run_report.record import run_folder, write_record
+from emotion_pipeline.pdf import BROWSERS, find_browser, print_pdf
+from tests.components.run_report.test_record import ONE
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Runs 1 and 2, of which 2 has no page."""
+    root = tmp_path / "a root"
+    for number, has_page in ((1, True), (2, False)):
+        record = dataclasses.replace(ONE, number=number, has_page=has_page)
+        write_record(record, root)
+    (run_folder(root, 1) / "report.html").write_text("<!doctype html><title>A page</title>Words")
+    return root
+
+
+def install_browser(folder, monkeypatch, text: str) -> None:
+    """Puts a program of the browser's name first on PATH."""
+    browser = folder / "bin" / BROWSERS[0]
+    browser.parent.mkdir()
+    browser.write_text("#!/bin/sh\n" + text)
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{browser.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_says_how_an_earlier_run_ended_and_where_its_page_is(root, capsys):
+    assert main(["report", str(root), "--run", "1"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "run 1 of 2026-11-30T05:20:00+00:00, recipe fast: "
+        "not blessed, nothing pushed: accuracy 0.154 is below 0.5",
+        "in the data: 1 picture of one gray",
+        f"report: {root / 'reports' / '1' / 'report.html'}",
+        f"all runs: {root / 'reports' / 'index.html'}",
+    ]
+
+
+def test_the_newest_run_is_the_default_and_may_have_no_page(root, capsys):
+    assert main(["report", str(root)]) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith("run 2 of ")
+    assert "run 2 has no page: it ended before there was anything to show" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run", "9"], "--run 9: {root} has no such run; it has 1, 2"),
+        (["--run", "-1"], "--run -1: {root} has no such run; it has 1, 2"),
+    ],
+)
+def test_what_is_not_there_is_named(arguments, message, root, capsys):
+    assert main(["report", str(root), *arguments]) == 1
+    assert message.format(root=root) in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_is_named(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert f"{tmp_path}: has no runs in reports/" in capsys.readouterr().err
+
+
+def test_the_page_is_printed_by_the_browser_that_is_there(root, tmp_path, monkeypatch, capsys):
+    install_browser(
+        tmp_path,
+        monkeypatch,
+        'for one in "$@"; do case $one in --print-to-pdf=*) echo "%PDF $*" > "${one#*=}";; esac; done\n',
+    )
+    assert main(["report", str(root), "--run", "1", "--pdf"]) == 0
+    target = root / "reports" / "1" / "report.pdf"
+    assert f"pdf: {target}" in capsys.readouterr().out
+    text = target.read_text()
+    assert text.startswith("%PDF --headless")
+    assert "/a%20root/reports/1/report.html" in text
+
+
+def test_a_browser_that_fails_leaves_the_pdf_before(root, tmp_path, monkeypatch):
+    page = root / "reports" / "1" / "report.html"
+    target = page.with_name("report.pdf")
+    target.write_text("before")
+    install_browser(tmp_path, monkeypatch, "echo no display >&2; exit 3\n")
+    with pytest.raises(UserError, match=r"did not print .*report\.html: no display; open it"):
+        print_pdf(page, target)
+    assert target.read_text() == "before"
+
+
+def test_without_a_browser_that_is_said(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() is None
+    assert main(["report", str(root), "--run", "1", "--pdf"]) == 1
+    assert "--pdf: there is no Chromium or Chrome on PATH" in capsys.readouterr().err
