@@ -4,10 +4,12 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 
@@ -18,6 +20,8 @@ from emotion_pipeline.components.sources.sample_data import draw_sample
 REPOSITORY = pathlib.Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "emotion_pipeline.cli"]
 TIMEOUT_SECS = 600
+
+BUILT_FROM = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 
 # One short epoch: these runs show the plumbing, and not what the network can learn.
 SHORT = ["--epochs", "1", "--set", "thresholds.accuracy=0", "--set", "thresholds.macro_f1=0"]
@@ -81,6 +85,43 @@ def free_ports(count: int) -> list[int]:
             listener.bind(("127.0.0.1", 0))
             ports.append(listener.getsockname()[1])
     return ports
+
+
+def install_wheels(folder: pathlib.Path) -> pathlib.Path:
+    """Builds both wheels and installs them into an environment of their own.
+
+    What they need comes from this environment; the project itself does not, since files that name further
+    folders are read in an environment's own folder only.
+
+    Args:
+      folder: An empty one, for wheels, sources and environment.
+
+    Returns:
+      The environment's `bin`.
+    """
+    source = folder / "source"
+    source.mkdir()
+    # Not in the repository itself: setuptools leaves its work beside what it builds.
+    for name in BUILT_FROM:
+        shutil.copy(REPOSITORY / name, source)
+    leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for name in ("pipeline", "components", "serving", "src", "emotion-faces"):
+        shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=leave)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    built = (source, source / "emotion-faces")
+    subprocess.run([*build, "--wheel-dir", folder, *built], check=True, timeout=TIMEOUT_SECS)
+    wheels = sorted(folder.glob("*.whl"))
+    assert len(wheels) == 2
+    venv = folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=TIMEOUT_SECS)
+    python = venv / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", *wheels]
+    subprocess.run(install, check=True, timeout=TIMEOUT_SECS)
+    (packages,) = venv.glob("lib/python3*/site-packages")
+    # A path that is named so is not looked through for .pth files, so that what is installed for
+    # development there stays out of the way.
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return venv / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,8 @@
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 
@@ -22,7 +20,7 @@ from emotion_pipeline.configs import BeamConfig
 from emotion_pipeline.engines.job_server import free_port
 from emotion_pipeline.engines.preflight import ready_engine
 from tests.components.example_artifacts import beam_context, read_records
-from tests.e2e.conftest import REPOSITORY, SHORT, run_pipeline
+from tests.e2e.conftest import SHORT, install_wheels, run_pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -32,37 +30,9 @@ SPLITS = ("train", "eval")
 
 @pytest.fixture(scope="module")
 def workers_python(tmp_path_factory) -> pathlib.Path:
-    """The Python of an environment with the project's wheel, as on an engine's worker.
-
-    What the wheel needs comes from this environment; the project itself does not, since files that
-    name further folders are read in an environment's own folder only.
-    """
+    """The Python of an environment with the project's wheels, as on an engine's worker."""
     folder = tmp_path_factory.mktemp("workers")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("setup.py", "README.md", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, source)
-    for name in ("pipeline", "components", "serving", "src"):
-        shutil.copytree(
-            REPOSITORY / name,
-            source / name,
-            symlinks=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source],
-        check=True,
-    )
-    (wheel,) = folder.glob("*.whl")
-    venv = folder / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    site_packages = next(venv.glob("lib/python*/site-packages"))
-    (site_packages / "needed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--target", str(site_packages), str(wheel)], check=True
-    )
-    python = venv / "bin" / "python"
+    python = install_wheels(folder) / "python"
     where = subprocess.run(
         [
             python,
@@ -74,7 +44,7 @@ def workers_python(tmp_path_factory) -> pathlib.Path:
         check=True,
         cwd=folder,
     ).stdout.split()
-    assert all(path.startswith(str(site_packages)) for path in where), where
+    assert all(path.startswith(str(folder)) for path in where), where
     return python
 
 

@@ -4,49 +4,23 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import sysconfig
 
 import pytest
 from packaging.requirements import Requirement
 
-from tests.e2e.conftest import REPOSITORY, TIMEOUT_SECS, free_ports
+from tests.e2e.conftest import TIMEOUT_SECS, free_ports, install_wheels
 
 pytestmark = pytest.mark.slow
 
 SHADOWS = ("pipeline.py", "components/__init__.py", "serving/__init__.py")
-BUILT_FROM = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> pathlib.Path:
     """The `bin` of an environment that has the wheels, and beside it what it needs, as here."""
-    folder = tmp_path_factory.mktemp("installed")
-    source = folder / "source"
-    source.mkdir()
-    # Not in the repository itself: setuptools leaves its work beside what it builds.
-    for name in BUILT_FROM:
-        shutil.copy(REPOSITORY / name, source)
-    leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
-    for name in ("pipeline", "components", "serving", "src", "emotion-faces"):
-        shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=leave)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    built = (source, source / "emotion-faces")
-    subprocess.run([*build, "--wheel-dir", folder, *built], check=True, timeout=TIMEOUT_SECS)
-    wheels = sorted(folder.glob("*.whl"))
-    assert len(wheels) == 2
-    venv = folder / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True, timeout=TIMEOUT_SECS)
-    python = venv / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", *wheels]
-    subprocess.run(install, check=True, timeout=TIMEOUT_SECS)
-    (packages,) = venv.glob("lib/python3*/site-packages")
-    # A path that is named so is not looked through for .pth files, so that what is installed for
-    # development there stays out of the way.
-    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return venv / "bin"
+    return install_wheels(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture
