@@ -144,7 +144,7 @@ def paired_interval(gained: int, lost: int, images: int) -> Interval:
     Example:
       >>> one = paired_interval(gained=20, lost=8, images=100)
       >>> round(one.low, 3), round(one.high, 3)
-      (0.018, 0.225)
+      (0.017, 0.225)
     """
     one_sided = (1 + LEVEL) / 2
     return Interval(
