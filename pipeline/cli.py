@@ -5,20 +5,17 @@ once.
 """
 
 import argparse
-import os
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 
-from emotion_faces.cli import Version
+from emotion_faces.cli import Version, run_command
 from emotion_faces.commands import annotate, predict, serve, web
 from emotion_faces.errors import UserError as ServingUserError
 from emotion_pipeline.commands import cluster, kubeflow, report, run, sample_data, schema, validate
 from emotion_pipeline.commands.model_choice import saved_model
 from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
-    INTERRUPTED_STATUS,
     USAGE_STATUS,
     add_verbose,
     spell_otherwise,
@@ -29,6 +26,11 @@ from emotion_pipeline.components.failures import describe_failure
 DISTRIBUTION = "emotion-pipeline"
 """The name under which the project is installed."""
 
+_STATUSES: dict[type[Exception], int] = {
+    UsageError: USAGE_STATUS,
+    UserError: FAILED_STATUS,
+    ServingUserError: FAILED_STATUS,
+}
 _COMMANDS = {
     "run": run,
     "validate": validate,
@@ -51,26 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.verbose:
         # Google's client says by it that it will not know this Python for ever.
         warnings.simplefilter("ignore", FutureWarning)
-    try:
-        status: int = options.execute(options)
-        return status
-    except (UserError, ServingUserError) as error:
-        if options.verbose:
-            traceback.print_exc()
-        print(f"emotion: {error}", file=sys.stderr)
-        return USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
-    except KeyboardInterrupt:
-        print("emotion: interrupted", file=sys.stderr)
-        return INTERRUPTED_STATUS
-    except BrokenPipeError:
-        # Whoever read the output has gone; nothing is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED_STATUS
-    except OSError as error:
-        if options.verbose:
-            traceback.print_exc()
-        print(f"emotion: {describe_failure(error)}", file=sys.stderr)
-        return FAILED_STATUS
+    return run_command(options, _STATUSES, describe_failure)
 
 
 def make_parser() -> argparse.ArgumentParser:

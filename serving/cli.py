@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from emotion_faces.commands import annotate, predict, serve, web
 from emotion_faces.commands.terminal import (
@@ -30,14 +30,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
     options = make_parser().parse_args(arguments)
+    return run_command(options, {UserError: FAILED_STATUS}, _describe)
+
+
+def run_command(
+    options: argparse.Namespace,
+    statuses: Mapping[type[Exception], int],
+    describe: Callable[[OSError], str],
+) -> int:
+    """Runs the command that was parsed, and tells what ends it in one line.
+
+    Args:
+      options: With `execute`, the command's function, and `verbose`.
+      statuses: Exit status by the error whose text is meant for the user; the first that fits counts.
+      describe: Says what an OSError comes to.
+
+    Returns:
+      The exit status.
+    """
     try:
         status: int = options.execute(options)
         return status
-    except UserError as error:
+    except tuple(statuses) as error:
         if options.verbose:
             traceback.print_exc()
         print(f"emotion: {error}", file=sys.stderr)
-        return FAILED_STATUS
+        return next(status for kind, status in statuses.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         print("emotion: interrupted", file=sys.stderr)
         return INTERRUPTED_STATUS
@@ -48,9 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.verbose:
             traceback.print_exc()
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"emotion: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"emotion: {describe(error)}", file=sys.stderr)
         return FAILED_STATUS
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 class Version(argparse.Action):
