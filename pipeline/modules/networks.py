@@ -1,11 +1,14 @@
 """The networks by the names that the setting `train.network` gives them."""
 
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from emotion_pipeline.modules.deep_network import build_deep_model
 from emotion_pipeline.modules.model import build_model
+
+_COUNTED = re.compile(r"_(\d+)$")
 
 _BUILDERS: dict[str, Callable[..., tf.keras.Model]] = {
     "specified": build_model,
@@ -20,3 +23,30 @@ def build_network(name: str, **arguments) -> tf.keras.Model:
       KeyError: There is no network of that name.
     """
     return _BUILDERS[name](**arguments)
+
+
+def variables_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
+    """Returns a network's variables by layer and variable, `conv2d_1/kernel` for one.
+
+    Keras numbers the layers of a process; here those of a kind are numbered from 0 in each network, in the
+    order in which they were made.
+    """
+    layers = {layer.name: layer for layer in network.layers if layer.weights}
+    kinds: dict[str, list[str]] = {}
+    for name in sorted(layers, key=_number):
+        kinds.setdefault(_COUNTED.sub("", name), []).append(name)
+    return {
+        f"{kind}_{rank}/{_role(variable)}" if rank else f"{kind}/{_role(variable)}": variable
+        for kind, names in kinds.items()
+        for rank, name in enumerate(names)
+        for variable in layers[name].weights
+    }
+
+
+def _number(layer: str) -> int:
+    counted = _COUNTED.search(layer)
+    return int(counted[1]) if counted else 0
+
+
+def _role(variable: tf.Variable) -> str:
+    return variable.name.rpartition("/")[2].partition(":")[0]

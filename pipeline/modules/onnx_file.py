@@ -1,16 +1,14 @@
 """Writes a trained network as ONNX beside its SavedModel."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from emotion_pipeline.modules.networks import variables_by_name
 from emotion_pipeline.onnx_model.model import MODEL_FILE, make_onnx
-
-_COUNTED = re.compile(r"_(\d+)$")
 
 
 def write_onnx(
@@ -32,29 +30,5 @@ def write_onnx(
 
 
 def arrays_by_name(network: tf.keras.Model) -> dict[str, np.ndarray]:
-    """Returns a network's arrays by layer and variable, `conv2d_1/kernel` for one.
-
-    Keras numbers the layers of a process; here those of a kind are numbered from 0 in each network, in the
-    order in which they were made.
-    """
-    layers = {layer.name: layer for layer in network.layers if layer.weights}
-    kinds: dict[str, list[str]] = {}
-    for name in sorted(layers, key=_number):
-        kinds.setdefault(_COUNTED.sub("", name), []).append(name)
-    return {
-        f"{kind}_{rank}/{_role(variable)}"
-        if rank
-        else f"{kind}/{_role(variable)}": variable.numpy()
-        for kind, names in kinds.items()
-        for rank, name in enumerate(names)
-        for variable in layers[name].weights
-    }
-
-
-def _number(layer: str) -> int:
-    counted = _COUNTED.search(layer)
-    return int(counted[1]) if counted else 0
-
-
-def _role(variable: tf.Variable) -> str:
-    return variable.name.rpartition("/")[2].partition(":")[0]
+    """Returns a network's arrays by layer and variable, as `variables_by_name` names them."""
+    return {name: variable.numpy() for name, variable in variables_by_name(network).items()}

@@ -11,27 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.modules.export import ASSETS_EXTRA_DIR, write_extras
-from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.networks import build_network, variables_by_name
 from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.signatures import ServedModel, save
 from emotion_pipeline.shipped.models import ShippedModel, find_shipped
 from emotion_pipeline.shipped.weights import unpack
-
-
-def fresh_network(name: str, num_classes: int, dtype_policy: str = "float32") -> tf.keras.Model:
-    """Builds a network with its layers named from 1, whatever was built before."""
-    tf.keras.backend.clear_session()
-    return build_network(name, num_classes=num_classes, dtype_policy=dtype_policy)
-
-
-def weights_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
-    """Returns the variables of a `fresh_network` by layer and role, `dense/kernel` for one."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for layer in network.layers
-        for variable in layer.weights
-    }
 
 
 def load_network(model: ShippedModel) -> tf.keras.Model:
@@ -42,8 +27,8 @@ def load_network(model: ShippedModel) -> tf.keras.Model:
     """
     weights, facts = unpack(model.weights_file), model.facts
     policy, _ = choose_policy("auto")
-    network = fresh_network(facts.network, len(facts.labels), policy)
-    variables = weights_by_name(network)
+    network = build_network(facts.network, num_classes=len(facts.labels), dtype_policy=policy)
+    variables = variables_by_name(network)
     if variables.keys() != weights.keys():
         raise ValueError(
             f"{model.weights_file}: holds {sorted(weights)}, the network has {sorted(variables)}"

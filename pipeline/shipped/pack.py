@@ -6,17 +6,18 @@ import pathlib
 
 from emotion_faces.local_server import newest_version
 from emotion_pipeline.modules import warm_start
+from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.onnx_file import arrays_by_name
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
-from emotion_pipeline.shipped.export import fresh_network, weights_by_name
 from emotion_pipeline.shipped.models import Facts
 from emotion_pipeline.shipped.weights import pack
 
 
 def read_weights(version_dir: pathlib.Path, network_name: str, num_classes: int):
-    """Returns the arrays of a pushed SavedModel's network by the names of `weights_by_name`."""
-    network = fresh_network(network_name, num_classes)
+    """Returns the arrays of a pushed SavedModel's network by the names of `variables_by_name`."""
+    network = build_network(network_name, num_classes=num_classes)
     warm_start.read_weights(network, str(version_dir))
-    return {name: variable.numpy() for name, variable in weights_by_name(network).items()}
+    return arrays_by_name(network)
 
 
 def main() -> None:

@@ -9,14 +9,13 @@ import pytest
 import tensorflow as tf
 
 from emotion_pipeline.components.constants import LABELS
-from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.networks import build_network, variables_by_name
 from emotion_pipeline.modules.normalize import normalize
 from emotion_pipeline.modules.onnx_file import arrays_by_name, write_onnx
 from emotion_pipeline.modules.signatures import ServedModel
 from emotion_pipeline.onnx_model.graph import OPSET, Graph
 from emotion_pipeline.onnx_model.light import add_normalize
 from emotion_pipeline.onnx_model.model import make_onnx
-from emotion_pipeline.shipped.export import weights_by_name
 from emotion_pipeline.shipped.models import shipped_models
 from emotion_pipeline.shipped.weights import unpack
 
@@ -45,7 +44,7 @@ def test_a_shipped_model_answers_as_its_saved_model_on_a_thousand_pictures(model
     weights = unpack(model.weights_file)
     tf.keras.backend.clear_session()
     network = build_network(facts.network, num_classes=len(facts.labels))
-    for name, variable in weights_by_name(network).items():
+    for name, variable in variables_by_name(network).items():
         variable.assign(weights[name])
     served = ServedModel(network, facts.labels, None, facts.flip, facts.normalize)
     answer = served.signatures()["pixels"]

@@ -8,12 +8,12 @@ import tensorflow as tf
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.modules.model import build_model
+from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.normalize import equalize
+from emotion_pipeline.modules.onnx_file import arrays_by_name
 from emotion_pipeline.shipped.export import (
     export_model,
-    fresh_network,
     load_network,
-    weights_by_name,
 )
 from emotion_pipeline.shipped.models import Facts, ShippedModel, find_shipped, shipped_models
 from emotion_pipeline.shipped.pack import read_weights
@@ -36,8 +36,8 @@ def facts(network="specified", accuracy=0.5):
 def untrained(request, tmp_path_factory):
     """An untrained network as a shipped model, and the network."""
     build_model()  # another network before it: names are to be the same
-    network = fresh_network(request.param, len(LABELS))
-    arrays = {name: variable.numpy() for name, variable in weights_by_name(network).items()}
+    network = build_network(request.param, num_classes=len(LABELS))
+    arrays = arrays_by_name(network)
     model = ShippedModel("untrained", tmp_path_factory.mktemp("shipped"))
     model.weights_file.write_bytes(pack(arrays))
     facts(request.param).write(model.folder)
