@@ -269,7 +269,9 @@ class EmotionClient:
 
     def _call_error(self, error: Any) -> CallError:
         code, details = error.code(), error.details() or "no message"
-        if code is grpc.StatusCode.UNAVAILABLE and "Socket closed" in details:
+        # The same end of a connection, before or after its first bytes were sent.
+        closed = "Socket closed" in details or "Connection reset by peer" in details
+        if code is grpc.StatusCode.UNAVAILABLE and closed:
             text = (
                 f"what listens at {self._server} closes the connection: it is no model server's gRPC port, "
                 "or it wants TLS, which a client made in Python speaks: EmotionClient(credentials=...), "

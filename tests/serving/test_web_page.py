@@ -374,12 +374,13 @@ def test_a_batch_counts_names_its_errors_and_says_how_it_ended(page, files):
 
 
 def test_escape_ends_a_batch_and_the_camera_takes_its_place(page, files):
-    page.set_input_files("#picture", [files / "wall.png"] * 30)
-    expect(page, "#progress", "2 of 30")
+    # Many, and any of them: how far a batch is when it is looked at depends on the machine.
+    page.set_input_files("#picture", [files / "wall.png"] * 300)
+    expect(page, "#progress", " of 300")
     page.keyboard.press("Escape")
     expect(page, "#status", "Cancelled after")
-    page.set_input_files("#picture", [files / "wall.png"] * 30)
-    expect(page, "#progress", "2 of 30")
+    page.set_input_files("#picture", [files / "wall.png"] * 300)
+    expect(page, "#progress", " of 300")
     page.click("#camera")
     expect(page, "#status", "Camera")
     assert not page.is_visible("#progress")
