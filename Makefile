@@ -26,18 +26,27 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Resolves requirements/base.in anew, a lock for each stack; run it after a change there or of setup.py.
-# The image gets what both setup.py ask for, in the first stack's versions, and none of the checks' packages.
+# Resolves requirements/base.in anew, a lock for each stack; run it after a change there or of a setup.py.
+# Each image gets what its programs import, in its stack's versions, and none of the checks' packages.
 COMPILE = .venv/bin/uv pip compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url \
   --no-emit-find-links --custom-compile-command "make lock" \
   --excludes requirements/excludes.txt
-PY310 = --python-version 3.10 --python-platform x86_64-manylinux_2_28
+STACKS = py310 py311-py313
+FOR_py310 = --python-version 3.10 --python-platform x86_64-manylinux_2_28
+FOR_py311-py313 = --python-version 3.11 --universal
+define IMAGE_LOCK
+	$(COMPILE) $(FOR_$(1)) --constraint requirements/$(1).lock --no-emit-package emotion-faces \
+	  $(3) -o requirements/image/$(2)-$(1).lock
+
+endef
 
 lock: setup
-	$(COMPILE) $(PY310) requirements/base.in -o requirements/py310.lock
-	$(COMPILE) --python-version 3.11 --universal requirements/base.in -o requirements/py311-py313.lock
-	$(COMPILE) $(PY310) --constraint requirements/py310.lock --no-emit-package emotion-faces \
-	  setup.py emotion-faces/setup.py -o requirements/image-py310.lock
+	$(foreach stack,$(STACKS),$(COMPILE) $(FOR_$(stack)) requirements/base.in -o requirements/$(stack).lock &&) true
+	$(foreach stack,$(STACKS),$(call IMAGE_LOCK,$(stack),pipeline,setup.py emotion-faces/setup.py))
+	$(foreach stack,$(STACKS),$(call IMAGE_LOCK,$(stack),page,emotion-faces/setup.py))
+	$(foreach stack,$(STACKS),$(call IMAGE_LOCK,$(stack),server,requirements/image/server.in \
+	  --excludes requirements/image/server-excludes.txt))
+	$(foreach stack,$(STACKS),$(call IMAGE_LOCK,$(stack),build,requirements/image/build.in))
 
 # Wheels and source distributions of both, checked, and the wheels tried in environments of their own.
 dist: setup

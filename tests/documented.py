@@ -154,7 +154,9 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     ),
     "needs a container engine and a registry": (
         "docker build -t registry.example/emotion-pipeline:0.1.0 .",
+        "docker build -t registry.example/emotion-page:0.1.0 --target page .",
         "docker push registry.example/emotion-pipeline:0.1.0",
+        "docker push registry.example/emotion-page:0.1.0",
     ),
     "needs a cluster; what it applies is held valid by tests/kubeflow/test_manifests.py": (
         "kubectl -n kubeflow apply -f serving/deploy/kubernetes/volumes.yaml",
@@ -168,7 +170,7 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--from-file=serving/deploy/monitoring.config",
         "kubectl -n kubeflow apply -f serving/deploy/kubernetes/",
         "kubectl -n kubeflow set image deployment/emotion-page "
-        "page=registry.example/emotion-pipeline:0.1.0",
+        "page=registry.example/emotion-page:0.1.0",
         "kubectl -n kubeflow rollout status deployment/emotion-model-server",
         "kubectl -n kubeflow port-forward svc/emotion-model-server 8500",
     ),

@@ -1,10 +1,11 @@
-"""Builds the image, and says what is in it.
+"""Builds an image, and says what is in it.
 
     python -m benchmarks.scale.container_image                       # on the Dockerfile's own base
-    python -m benchmarks.scale.container_image --make-base           # as root, where no image can be pulled
+    python -m benchmarks.scale.container_image --image server --stack py311-py313 --make-base
     python -m benchmarks.scale.container_image --no-build --model-dir runs/sample/pushed/emotion --picture F
 
---make-base makes a base from Debian's packages with debootstrap and from this machine's Python 3.10.
+--make-base, as root, makes a base where no image can be pulled: from Debian's packages with debootstrap, and for
+py310 from this machine's Python 3.10.
 --build-ca gives the building stage a certificate bundle that the network asks for; the image does not
 get it. Without a running engine, and as root, `dockerd` is started for the time of the program.
 
@@ -33,15 +34,16 @@ from collections.abc import Iterable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
-BASE = f"emotion-base:{SUITE}"
-BUILD_BASE = f"emotion-build-base:{SUITE}"
-# What CPython's own extension modules link to.
-PYTHON_LIBRARIES = (
-    "ca-certificates,libbz2-1.0,libexpat1,libffi8,libgdbm6,liblzma5,libncursesw6,libnsl2,libreadline8,"
-    "libsqlite3-0,libssl3,libtirpc3,libuuid1,zlib1g"
-)
+# The public bases of the Dockerfile, and what stands in their place: Debian's release, and its packages.
+STACKS = {"py310": "python:3.10.16-slim-bookworm", "py311-py313": "python:3.13.7-slim-trixie"}
+SUITES = {"py310": "bookworm", "py311-py313": "trixie"}
+PACKAGES = {
+    # What CPython's own extension modules link to.
+    "py310": "ca-certificates,libbz2-1.0,libexpat1,libffi8,libgdbm6,liblzma5,libncursesw6,libnsl2,libreadline8,"
+    "libsqlite3-0,libssl3,libtirpc3,libuuid1,zlib1g",
+    "py311-py313": "ca-certificates,python3,python3-venv",
+}
 
 SECRET_NAMES = re.compile(
     r"(^|/)(kaggle\.json|\.netrc|\.pypirc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|\.aws/credentials|"
@@ -63,7 +65,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--docker", default="docker", help="the client's command")
-    parser.add_argument("--tag", default="emotion-pipeline:0.1.0")
+    parser.add_argument("--image", choices=("pipeline", "page", "server"), default="pipeline")
+    parser.add_argument("--stack", choices=sorted(STACKS), default="py310")
+    parser.add_argument("--tag", help="by default as in the Dockerfile")
     parser.add_argument("--make-base", action="store_true")
     parser.add_argument("--build-ca", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--no-build", action="store_true", help="look at the image as it is")
@@ -71,6 +75,7 @@ def main() -> int:
     parser.add_argument("--model-dir", type=pathlib.Path)
     parser.add_argument("--picture", type=pathlib.Path, help="asked of the served model")
     args = parser.parse_args()
+    args.tag = args.tag or f"emotion-{args.image}:0.1.0"
     with engine(shlex.split(args.docker)) as docker:
         if not args.no_build:
             build(docker, args)
@@ -117,76 +122,90 @@ def engine(docker: list[str]) -> Iterator[list[str]]:
         finally:
             daemon.terminate()
             daemon.wait()
+            # The engine leaves its host's network mounted there.
+            subprocess.run(["umount", f"{folder}/exec/netns/default"], capture_output=True)
 
 
 def build(docker: list[str], args: argparse.Namespace) -> None:
     start = time.monotonic()
-    bases = []
+    given = [f"STACK={args.stack}", f"BASE={STACKS[args.stack]}"]
     if args.make_base:
-        make_base(docker, args.build_ca)
-        bases = ["--build-arg", f"BASE={BASE}", "--build-arg", f"BUILD_BASE={BUILD_BASE}"]
+        base, build_base = make_base(docker, args.stack, args.build_ca)
+        given = [f"STACK={args.stack}", f"BASE={base}", f"BUILD_BASE={build_base}"]
         print(f"base: {time.monotonic() - start:.0f} s")
         start = time.monotonic()
-    subprocess.run(
-        [*docker, "build", "--network", "host", *bases, "--tag", args.tag, str(ROOT)], check=True
-    )
+    command = [*docker, "build", "--network", "host", "--tag", args.tag]
+    for argument in given:
+        command += ["--build-arg", argument]
+    if args.image != "pipeline":
+        command += ["--target", args.image]
+    subprocess.run([*command, str(ROOT)], check=True)
     print(f"build: {time.monotonic() - start:.0f} s")
 
 
-def make_base(docker: list[str], build_ca: pathlib.Path | None) -> None:
-    """Imports Debian with this machine's Python under /usr/local, as python:3.10-slim has it."""
-    if sys.version_info[:2] != (3, 10):
-        sys.exit(f"runs on Python {sys.version.split()[0]}, and the base needs 3.10: use .venv")
+def make_base(docker: list[str], stack: str, build_ca: pathlib.Path | None) -> tuple[str, str]:
+    """Imports Debian with a Python as BASE, and makes BUILD_BASE of it; returns both tags."""
+    suite = SUITES[stack]
+    base, build_base = f"emotion-base:{suite}", f"emotion-build-base:{suite}"
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder, "base")
-        include = f"--include={PYTHON_LIBRARIES}"
+        include = f"--include={PACKAGES[stack]}"
         subprocess.run(
-            ["debootstrap", "--variant=minbase", include, SUITE, str(tree), MIRROR], check=True
+            ["debootstrap", "--variant=minbase", include, suite, str(tree), MIRROR], check=True
         )
-        prefix = pathlib.Path(sys.base_prefix)
-        left_out = ("test", "idlelib", "tkinter", "turtledemo", "config-*", "__pycache__", "share")
-        shutil.copytree(
-            prefix,
-            tree / "usr/local",
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(*left_out),
-        )
-        packages = tree / "usr/local/lib/python3.10/site-packages"
-        for path in packages.iterdir():
-            # Pip and what it builds with; whatever else this machine has is no part of a base.
-            if not re.match(
-                r"(pip|setuptools|pkg_resources|_distutils_hack|distutils-prec)", path.name
-            ):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for path in (tree / "usr/local").rglob("*"):
-            if (
-                path.is_file()
-                and not path.is_symlink()
-                and path.stat().st_size < LARGEST_TEXT_BYTES
-            ):
-                content = path.read_bytes()
-                if b"\0" not in content and bytes(prefix) in content:
-                    path.write_bytes(content.replace(bytes(prefix), b"/usr/local"))
+        if stack == "py310":
+            add_python(tree)
         for path in (
             *tree.glob("var/cache/apt/archives/*.deb"),
             *tree.glob("var/lib/apt/lists/*_*"),
         ):
             path.unlink()
-        subprocess.run(["chroot", str(tree), "ldconfig"], check=True)
         archive = subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE)
-        subprocess.run([*docker, "import", "-", BASE], stdin=archive.stdout, check=True)
+        subprocess.run([*docker, "import", "-", base], stdin=archive.stdout, check=True)
         if archive.wait():
             sys.exit("tar failed")
         context = pathlib.Path(folder, "build-base")
         context.mkdir()
-        lines = [f"FROM {BASE}"]
+        lines = [f"FROM {base}"]
         if build_ca:
             shutil.copyfile(build_ca, context / "ca.crt")
             lines += ["COPY ca.crt /etc/ssl/certs/ca-certificates.crt",
                       "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt"]  # fmt: skip
+        if stack != "py310":
+            lines += ["RUN apt-get update && apt-get install -y python3-dev"]
         (context / "Dockerfile").write_text("\n".join(lines) + "\n")
-        subprocess.run([*docker, "build", "--tag", BUILD_BASE, str(context)], check=True)
+        subprocess.run(
+            [*docker, "build", "--network", "host", "--tag", build_base, str(context)], check=True
+        )
+    return base, build_base
+
+
+def add_python(tree: pathlib.Path) -> None:
+    """Copies this machine's Python to /usr/local, as python:3.10-slim has it."""
+    if sys.version_info[:2] != (3, 10):
+        sys.exit(f"runs on Python {sys.version.split()[0]}, and the base needs 3.10: use .venv")
+    prefix = pathlib.Path(sys.base_prefix)
+    left_out = ("test", "idlelib", "tkinter", "turtledemo", "config-*", "__pycache__", "share")
+    shutil.copytree(
+        prefix,
+        tree / "usr/local",
+        symlinks=True,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns(*left_out),
+    )
+    packages = tree / "usr/local/lib/python3.10/site-packages"
+    for path in packages.iterdir():
+        # Pip and what it builds with; whatever else this machine has is no part of a base.
+        if not re.match(
+            r"(pip|setuptools|pkg_resources|_distutils_hack|distutils-prec)", path.name
+        ):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (tree / "usr/local").rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST_TEXT_BYTES:
+            content = path.read_bytes()
+            if b"\0" not in content and bytes(prefix) in content:
+                path.write_bytes(content.replace(bytes(prefix), b"/usr/local"))
+    subprocess.run(["chroot", str(tree), "ldconfig"], check=True)
 
 
 def look(docker: list[str], tag: str) -> list[str]:

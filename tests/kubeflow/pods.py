@@ -111,9 +111,12 @@ class Forks(Processes):
         context = multiprocessing.get_context("forkserver")
         process = context.Process(target=_run_module, args=(pod, command[2:], environment))
         process.start()
-        process.join()
+        self._wait(process)
         assert process.exitcode is not None
         return process.exitcode
+
+    def _wait(self, process: multiprocessing.process.BaseProcess) -> None:
+        process.join()
 
 
 def _run_module(pod: Pod, arguments: list[str], environment: dict[str, str]) -> None:

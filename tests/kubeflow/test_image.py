@@ -4,32 +4,94 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 
+from benchmarks.serving import fuzz
+from emotion_faces.client import EmotionClient
 from emotion_pipeline.kubeflow.config import KubeflowConfig
+from tests.serving import models
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 
 
+# Serves a model in an interpreter that finds no package but those that are named.
+SERVE_WITH = """
+import importlib.abc, importlib.metadata, sys
+
+def plain(name):
+    return name.lower().replace("_", "-").replace(".", "-")
+
+OWNERS = importlib.metadata.packages_distributions()
+
+class OnlyNamed(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        owners = {plain(owner) for owner in OWNERS.get(name, ())}
+        if owners and not owners & set(sys.argv[2].split()):
+            raise ModuleNotFoundError(f"No module named {name!r}: its distribution is not in the image", name=name)
+
+sys.meta_path.insert(0, OnlyNamed())
+from emotion_faces.cli import main
+sys.exit(main(["serve", "--engine", "embedded", "--model-dir", sys.argv[1], "--port", "0", "--rest-port", "0"]))
+"""
+
+
 def pins(name):
     return dict(PIN.findall((REPOSITORY / "requirements" / name).read_text()))
 
 
-def test_the_image_has_the_versions_that_are_tested_and_none_of_the_tests_packages():
-    image, tested = pins("image-py310.lock"), pins("py310.lock")
+STACKS = ("py310", "py311-py313")
+IMAGES = ("pipeline", "page", "server")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("name", [*IMAGES, "build"])
+def test_an_image_has_the_versions_that_are_tested_and_none_of_the_tests_packages(name, stack):
+    image, tested = pins(f"image/{name}-{stack}.lock"), pins(f"{stack}.lock")
+    if "tensorflow-cpu" in image:  # the same release, for processors alone
+        image["tensorflow"] = image.pop("tensorflow-cpu")
     assert image.items() <= tested.items()
-    assert {"tfx", "tensorflow", "kfp"} <= set(image)
     assert not {"pytest", "ruff", "mypy", "hypothesis", "playwright"} & set(image)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_image_has_what_it_is_for(stack):
+    locks = {name: set(pins(f"image/{name}-{stack}.lock")) for name in IMAGES}
+    assert {"tfx", "tensorflow", "kfp"} <= locks["pipeline"]
+    assert {"onnxruntime", "opencv-python-headless", "av"} <= locks["page"]
+    assert {"tensorflow-cpu", "tensorflow-serving-api", "orjson"} <= locks["server"]
+    assert not {"tensorflow", "tensorflow-cpu", "tfx"} & locks["page"]
+    assert not {"tensorflow", "tfx", "keras", "opencv-python-headless", "av"} & locks["server"]
+
+
+def test_the_server_answers_with_what_its_image_has(tmp_path):
+    models.write_emotion(tmp_path / "1")
+    names = {"emotion-faces", "tensorflow", *pins("image/server-py310.lock")}
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE_WITH, tmp_path, " ".join(names)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        told = re.match(r"serving emotion: gRPC on (\S+) ", server.stdout.readline())
+        assert told, "the server ended; its standard error says why"
+        with EmotionClient(told[1]) as client:
+            (answer,) = client.predict([fuzz.jpeg()])
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+    assert answer.label in models.LABELS
 
 
 def test_the_image_has_what_the_report_tells_the_versions_of():
     from emotion_pipeline.components.versions import DISTRIBUTIONS
 
-    image = pins("image-py310.lock")
+    image = pins("image/pipeline-py310.lock")
     assert {name.replace("_", "-") for name in DISTRIBUTIONS} <= set(image)
 
 
@@ -37,12 +99,18 @@ def test_the_base_is_pinned_and_public_and_nothing_is_fetched_past_the_lock():
     (base,) = re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
     assert re.fullmatch(r"python:3\.10\.\d+-slim-\w+", base)
     assert re.findall(r"https?://\S+", DOCKERFILE) == []
-    assert "--require-hashes" in DOCKERFILE
+    installing = (REPOSITORY / "requirements" / "image" / "install.sh").read_text()
+    assert installing.count("pip install") == 3
+    assert installing.count("--require-hashes --no-deps -r") == 2  # and the project's own
+    assert re.findall(r"https?://\S+", installing) == []
     assert re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     # Of the building stage only two folders are taken over.
-    assert re.findall(r"^COPY --from=build (\S+) ", DOCKERFILE, re.MULTILINE) == [
-        "/opt/venv", "/opt/emotion",
-    ]  # fmt: skip
+    taken = re.findall(r"^COPY --from=build-(\w+) (\S+) (\S+)$", DOCKERFILE, re.MULTILINE)
+    folders = ("/opt/venv", "/opt/emotion")
+    assert sorted(taken) == sorted((name, path, path) for name in IMAGES for path in folders)
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {
+        "${BUILD_BASE}", "${BASE}", "build", "confined",
+    }  # fmt: skip
 
 
 def test_only_what_is_built_from_goes_to_the_builder():

@@ -154,7 +154,7 @@ def test_the_model_server_takes_more_callers_than_its_default():
 
 
 def test_the_model_server_is_of_the_release_that_the_image_exports_for():
-    lock = (REPOSITORY / "requirements" / "image-py310.lock").read_text()
+    lock = (REPOSITORY / "requirements" / "image" / "pipeline-py310.lock").read_text()
     exporting = re.search(r"^tensorflow==(\d+\.\d+)", lock, re.MULTILINE)[1]
     image = f"tensorflow/serving:{tfserving.RELEASES[exporting]}"
     assert f"image: {image}\n" in (DEPLOY / "kubernetes" / "model-server.yaml").read_text()
@@ -169,7 +169,8 @@ def test_names_fit_together():
     assert claims == {kubeflow.data_claim, kubeflow.models_claim}
     text = "".join(path.read_text() for path in MANIFESTS)
     assert set(re.findall(r"claimName: (\S+)", text)) <= claims
-    assert f"image: {kubeflow.image}\n" in text
+    page = kubeflow.image.replace("pipeline", "page")
+    assert f"image: {page}\n" in text
     for name in re.findall(r"/config/([\w.]+)", text):
         assert (DEPLOY / name).is_file(), name
     selectors = [one["spec"]["selector"] for one in objects() if one["kind"] == "Service"]
