@@ -14,32 +14,6 @@
 ARG BASE=python:3.10.16-slim-bookworm
 ARG BUILD_BASE=${BASE}
 
-FROM ${BUILD_BASE} AS build
-WORKDIR /build
-# Some of the locked packages are published as source alone.
-RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ libc6-dev \
- && rm -rf /var/lib/apt/lists/*
-COPY requirements/image requirements/image
-COPY setup.py README.md LICENSE NOTICE ./
-COPY pipeline pipeline
-COPY components components
-COPY serving serving
-COPY src src
-COPY emotion-faces emotion-faces
-
-FROM build AS build-page
-ARG STACK=py310
-RUN sh requirements/image/install.sh ${STACK} page ./emotion-faces
-
-FROM build AS build-server
-ARG STACK=py310
-RUN sh requirements/image/install.sh ${STACK} server ./emotion-faces
-
-FROM build AS build-pipeline
-ARG STACK=py310
-RUN sh requirements/image/install.sh ${STACK} pipeline . ./emotion-faces
-
 FROM ${BASE} AS confined
 # The launcher of Kubeflow Pipelines runs in this container, as this user, and keeps its copies of
 # artifacts under /minio, /s3 and /gcs.
@@ -57,14 +31,50 @@ WORKDIR /home/emotion
 ENTRYPOINT ["emotion"]
 CMD ["--help"]
 
+FROM ${BUILD_BASE} AS build
+WORKDIR /build
+# Some of the locked packages are published as source alone.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends g++ libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY requirements/image requirements/image
+
+# The project: /opt/faces is emotion-faces alone, /opt/pipeline both distributions.
+FROM build AS project
+ARG STACK=py310
+RUN python3 -m venv build \
+ && build/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/image/build-${STACK}.lock
+COPY setup.py README.md LICENSE NOTICE ./
+COPY pipeline pipeline
+COPY components components
+COPY serving serving
+COPY src src
+COPY emotion-faces emotion-faces
+RUN build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/faces ./emotion-faces \
+ && build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/pipeline . ./emotion-faces \
+ && sed -i '1s|^#!.*|#!/opt/venv/bin/python|' /opt/*/bin/* \
+ && build/bin/python -m compileall -q /opt/faces /opt/pipeline
+
+FROM build AS packages-page
+ARG STACK=py310
+RUN sh requirements/image/install.sh ${STACK} page
+
 FROM confined AS page
-COPY --from=build-page /opt/venv /opt/venv
-COPY --from=build-page /opt/emotion /opt/emotion
+COPY --from=packages-page /opt/venv /opt/venv
+COPY --from=project /opt/faces /opt/emotion
+
+FROM build AS packages-server
+ARG STACK=py310
+RUN sh requirements/image/install.sh ${STACK} server
 
 FROM confined AS server
-COPY --from=build-server /opt/venv /opt/venv
-COPY --from=build-server /opt/emotion /opt/emotion
+COPY --from=packages-server /opt/venv /opt/venv
+COPY --from=project /opt/faces /opt/emotion
+
+FROM build AS packages-pipeline
+ARG STACK=py310
+RUN sh requirements/image/install.sh ${STACK} pipeline
 
 FROM confined
-COPY --from=build-pipeline /opt/venv /opt/venv
-COPY --from=build-pipeline /opt/emotion /opt/emotion
+COPY --from=packages-pipeline /opt/venv /opt/venv
+COPY --from=project /opt/pipeline /opt/emotion
