@@ -24,6 +24,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.table import column_names, face_rows
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
+from emotion_faces.explain import Explanation, explain_picture
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.local_server import connect
@@ -109,6 +110,22 @@ class Emotions:
         shots = (Shot(_pixels(picture)) for picture in pictures)
         for shot in find_emotions(shots, self._detector, self._model):
             yield mark_unsure(shot.faces, self._unsure_below)
+
+    def explain(
+        self, picture: Picture, emotion: str | None = None, whole: bool = False
+    ) -> list[Explanation]:
+        """Why each face in a picture is answered as it is, in the order of `faces`.
+
+        Args:
+          picture: as `faces` takes it.
+          emotion: the class whose probability is explained; None for each face's likeliest.
+          whole: the picture is one cropped face, in which none is looked for.
+
+        Raises:
+          UserError: the picture can't be read, there is no such class, or the server does not answer.
+        """
+        pixels = _pixels(picture)
+        return list(explain_picture(pixels, self._detector, self._model, emotion, whole))
 
     def film(
         self, path: str | os.PathLike[str], every: int = 1, smooth: bool = True

@@ -33,6 +33,8 @@ RUN_BY: dict[str, tuple[str, ...]] = {
         "emotion annotate holiday.jpg party.mp4 photos/ --out marked --model-dir push/emotion",
         "emotion annotate photo.jpg film.mp4 --server 127.0.0.1:8500",
         "emotion annotate talk.mov --every 5 --csv talk.parquet --server 127.0.0.1:8500",
+        "emotion explain face.jpg",
+        "emotion explain holiday.jpg --emotion fear --json",
         "emotion predict face.jpg",
         "emotion predict face.jpg --server 127.0.0.1:8500",
         "emotion predict face.jpg folder/ --json",

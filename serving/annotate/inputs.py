@@ -61,19 +61,19 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
     return files, ignored
 
 
-def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path) -> None:
-    """Makes sure before any work that nothing will be written over.
+def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path | None) -> None:
+    """Makes sure before any work that nothing will be written over, a table neither, if there is one.
 
     Raises:
       UserError: an output exists, or two inputs would have the same one.
     """
-    sources: dict[pathlib.Path, pathlib.Path] = {table_path: table_path}
+    sources = {table_path: table_path} if table_path else {}
     for file in files:
         for target in (file.target, file.plot) if file.is_film else (file.target,):
             if target in sources:
                 raise UserError(
                     f"{printable(sources[target])} and {printable(file.path)} would both be written to "
-                    f"{printable(target)}: annotate them with an --out of their own each"
+                    f"{printable(target)}: give each an --out of its own"
                 )
             sources[target] = file.path
     for target in sources:

@@ -33,10 +33,18 @@ def crop_faces(image: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
 
 def crop_face(image: np.ndarray, box: FaceBox) -> np.ndarray:
     """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 [48, 48]."""
+    square = cut_square(image, box)
+    interpolation = cv2.INTER_AREA if len(square) > FACE_SIZE_PX else cv2.INTER_CUBIC
+    gray = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, (FACE_SIZE_PX, FACE_SIZE_PX), interpolation=interpolation)
+
+
+def cut_square(image: np.ndarray, box: FaceBox) -> np.ndarray:
+    """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 RGB [side, side, 3]."""
     left, top, side = square_around(box)
     height, width = image.shape[:2]
     inner = image[max(top, 0) : top + side, max(left, 0) : left + side]
-    square = cv2.copyMakeBorder(
+    return cv2.copyMakeBorder(
         inner,
         max(-top, 0),
         max(top + side - height, 0),
@@ -44,9 +52,6 @@ def crop_face(image: np.ndarray, box: FaceBox) -> np.ndarray:
         max(left + side - width, 0),
         cv2.BORDER_REPLICATE,
     )
-    interpolation = cv2.INTER_AREA if side > FACE_SIZE_PX else cv2.INTER_CUBIC
-    gray = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(gray, (FACE_SIZE_PX, FACE_SIZE_PX), interpolation=interpolation)
 
 
 def square_around(box: FaceBox) -> tuple[int, int, int]:
