@@ -25,6 +25,7 @@ from emotion_faces.annotate.table import column_names, face_rows
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.explain import Explanation, explain_picture
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.local_server import connect
@@ -108,7 +109,7 @@ class Emotions:
     def batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
         """The faces in each of many pictures, in order; many faces are asked about at once."""
         shots = (Shot(_pixels(picture)) for picture in pictures)
-        for shot in find_emotions(shots, self._detector, self._model):
+        for shot in find_emotions(shots, AnyTurn(self._detector), self._model):
             yield mark_unsure(shot.faces, self._unsure_below)
 
     def explain(
@@ -125,7 +126,7 @@ class Emotions:
           UserError: the picture can't be read, there is no such class, or the server does not answer.
         """
         pixels = _pixels(picture)
-        return list(explain_picture(pixels, self._detector, self._model, emotion, whole))
+        return list(explain_picture(pixels, AnyTurn(self._detector), self._model, emotion, whole))
 
     def film(
         self, path: str | os.PathLike[str], every: int = 1, smooth: bool = True

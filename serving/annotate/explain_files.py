@@ -15,6 +15,7 @@ from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw_why import draw_why
 from emotion_faces.annotate.faces import Classifier
 from emotion_faces.annotate.image import read_picture
+from emotion_faces.annotate.table import quality_fields
 from emotion_faces.errors import UserError
 from emotion_faces.explain import Explanation, explain_picture
 from emotion_faces.faces.detector import FaceDetector
@@ -122,6 +123,7 @@ def _fields(file: inputs.InputFile, explanation: Explanation) -> dict[str, Any]:
         "emotion": explanation.emotion,
         "probability": face.probabilities[explanation.emotion],
         "probabilities": face.probabilities,
+        **quality_fields(face),
         "largest_fall": explanation.largest_fall,
         "falls": [[round(float(value), 4) for value in row] for row in explanation.falls],
         "picture": printable(file.target),

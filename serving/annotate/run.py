@@ -30,6 +30,7 @@ from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
 from emotion_faces.names import printable
 
@@ -159,7 +160,7 @@ class _Run:
         targets = {str(file.path): file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
             for shot in find_emotions(
-                self._read_all(files, progress), self._detector, self._classifier
+                self._read_all(files, progress), AnyTurn(self._detector), self._classifier
             ):
                 shot.faces = mark_unsure(shot.faces, self._settings.unsure_below)
                 draw_faces(shot.image, shot.faces)

@@ -36,11 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Explains the answers about pictures; returns the exit status."""
     from emotion_faces.annotate.explain_files import explain_files
+    from emotion_faces.faces.any_turn import AnyTurn
     from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
     from emotion_faces.local_server import connect
 
     least = DEFAULT_MIN_FACE_PX if options.min_face_px is None else options.min_face_px
-    detector = CenterFace(min_face_px=least)
+    detector = AnyTurn(CenterFace(min_face_px=least))
     with connect(*choose_model(options)) as model:
         done = explain_files(
             options.paths, options.out, detector, model, options.emotion, options.whole

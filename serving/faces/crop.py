@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.faces.quality import quarter_turns
 
 FACE_SIZE_PX = 48
 """Width and height of what the network takes."""
@@ -40,11 +41,14 @@ def crop_face(image: np.ndarray, box: FaceBox) -> np.ndarray:
 
 
 def cut_square(image: np.ndarray, box: FaceBox) -> np.ndarray:
-    """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 RGB [side, side, 3]."""
+    """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 RGB [side, side, 3].
+
+    A face that lies on its side or stands on its head, by its landmarks, is turned by quarters.
+    """
     left, top, side = square_around(box)
     height, width = image.shape[:2]
     inner = image[max(top, 0) : top + side, max(left, 0) : left + side]
-    return cv2.copyMakeBorder(
+    square = cv2.copyMakeBorder(
         inner,
         max(-top, 0),
         max(top + side - height, 0),
@@ -52,6 +56,8 @@ def cut_square(image: np.ndarray, box: FaceBox) -> np.ndarray:
         max(left + side - width, 0),
         cv2.BORDER_REPLICATE,
     )
+    turns = quarter_turns(box.landmarks)
+    return np.ascontiguousarray(np.rot90(square, turns)) if turns else square
 
 
 def square_around(box: FaceBox) -> tuple[int, int, int]:
