@@ -55,6 +55,7 @@ class Emotions:
       model: a model that comes along by its name, or the path of a folder with one; None for the best that
         comes along.
       server: HOST:PORT of a model server, in place of a model.
+      tls_ca: PEM certificates that a server with TLS is known by.
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
 
@@ -67,6 +68,7 @@ class Emotions:
         model: str | os.PathLike[str] | None = None,
         *,
         server: str | None = None,
+        tls_ca: str | os.PathLike[str] | None = None,
         min_face_px: int = DEFAULT_MIN_FACE_PX,
         unsure_below: float = 0.0,
     ):
@@ -77,7 +79,9 @@ class Emotions:
         self._detector = CenterFace(min_face_px=min_face_px)
         self._unsure_below = unsure_below
         self._exit = contextlib.ExitStack()
-        self._model = self._exit.enter_context(connect(server, folder))
+        self._model = self._exit.enter_context(
+            connect(server, folder, tls_ca=None if tls_ca is None else pathlib.Path(tls_ca))
+        )
         facts = ask_model(self._model)
         self.labels = facts.labels
         self.version = facts.version

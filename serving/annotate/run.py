@@ -32,6 +32,7 @@ from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces.faces.region import InRegion, Region
 from emotion_faces.names import printable
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -75,12 +76,14 @@ class Settings:
       smooth: probabilities of a film's face are averaged over time; False for each frame's own.
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
+      region: where faces are looked for; None for the whole picture.
     """
 
     every: int = 1
     smooth: bool = True
     min_face_px: int = DEFAULT_MIN_FACE_PX
     unsure_below: float = 0.0
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -88,6 +91,13 @@ class Settings:
         if self.min_face_px < 1:
             raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
         check_unsure_below(self.unsure_below)
+
+    def detector(self, any_turn: bool = False) -> FaceDetector:
+        """Makes the detector; one for films, or one that turns pictures where that finds more."""
+        detector: FaceDetector = CenterFace(min_face_px=self.min_face_px)
+        if any_turn:
+            detector = AnyTurn(detector)
+        return InRegion(detector, self.region) if self.region else detector
 
 
 DEFAULT_SETTINGS = Settings()
@@ -100,6 +110,7 @@ def annotate(
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
     settings: Settings = DEFAULT_SETTINGS,
+    tls_ca: pathlib.Path | None = None,
 ) -> Summary:
     """Annotates pictures and films, and folders of them.
 
@@ -113,6 +124,7 @@ def annotate(
       server: HOST:PORT of a model server.
       model_dir: a model folder, in place of a server.
       settings: see Settings.
+      tls_ca: PEM certificates that a server with TLS is known by.
 
     Raises:
       UserError: a path does not exist, an output exists already, the table's suffix is none of a
@@ -122,13 +134,15 @@ def annotate(
     check_suffix(table_path)
     files, ignored = inputs.collect(paths, out_dir)
     inputs.check_outputs(files, table_path)
-    detector = CenterFace(min_face_px=settings.min_face_px)
-    with local_server.connect(server, model_dir) as client, stop_on_interrupt() as stopped:
+    with (
+        local_server.connect(server, model_dir, tls_ca=tls_ca) as client,
+        stop_on_interrupt() as stopped,
+    ):
         labels = ask_model(client).labels
         out_dir.mkdir(parents=True, exist_ok=True)
         table_path.parent.mkdir(parents=True, exist_ok=True)
         with FaceTable(table_path, labels) as table:
-            run = _Run(settings, detector, client, labels, table, stopped)
+            run = _Run(settings, client, labels, table, stopped)
             run.summary.ignored = ignored
             run.pictures([file for file in files if not file.is_film])
             for file in files:
@@ -142,14 +156,12 @@ class _Run:
     def __init__(
         self,
         settings: Settings,
-        detector: FaceDetector,
         classifier: Classifier,
         labels: Sequence[str],
         table: FaceTable,
         stopped: threading.Event,
     ):
         self._settings = settings
-        self._detector = detector
         self._classifier = classifier
         self._labels = labels
         self._table = table
@@ -159,11 +171,10 @@ class _Run:
     def pictures(self, files: Sequence[inputs.InputFile]) -> None:
         targets = {str(file.path): file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
-            for shot in find_emotions(
-                self._read_all(files, progress), AnyTurn(self._detector), self._classifier
-            ):
+            detector = self._settings.detector(any_turn=True)
+            for shot in find_emotions(self._read_all(files, progress), detector, self._classifier):
                 shot.faces = mark_unsure(shot.faces, self._settings.unsure_below)
-                draw_faces(shot.image, shot.faces)
+                draw_faces(shot.image, shot.faces, self._settings.region)
                 try:
                     write_picture(targets[shot.name], shot)
                 except OSError as error:
@@ -183,6 +194,8 @@ class _Run:
         tracker = Tracker(self._settings.smooth)
         timeline = Timeline(self._labels)
         with FilmReader(file.path) as film:
+            if self._settings.region:
+                self._settings.region.check(film.width, film.height, printable(file.path))
             file.target.parent.mkdir(parents=True, exist_ok=True)
             shots = self._until_stopped(film.frames(self._settings.every))
             with (
@@ -190,7 +203,8 @@ class _Run:
                 Progress(printable(file.path.name), film.frame_count, "frames") as progress,
             ):
                 faces = []
-                for shot in find_emotions(shots, self._detector, self._classifier):
+                detector = self._settings.detector()
+                for shot in find_emotions(shots, detector, self._classifier):
                     if shot.analysed:
                         faces = tracker.update(shot.faces, shot.seconds)
                         shot.faces = faces = mark_unsure(faces, self._settings.unsure_below)
@@ -198,7 +212,7 @@ class _Run:
                         self._table.write(shot)
                         timeline.add(faces, shot.seconds)
                         self.summary.faces += len(faces)
-                    draw_faces(shot.image, faces)
+                    draw_faces(shot.image, faces, self._settings.region)
                     writer.write(shot.image, shot.seconds)
                     self.summary.frames += 1
                     progress.advance()
@@ -217,7 +231,12 @@ class _Run:
             if self._stopped.is_set():
                 return
             try:
-                yield Shot(read_picture(file.path), str(file.path))
+                image = read_picture(file.path)
+                if self._settings.region:
+                    self._settings.region.check(
+                        image.shape[1], image.shape[0], printable(file.path)
+                    )
+                yield Shot(image, str(file.path))
             except UserError as error:
                 self._fail(str(file.path), str(error))
             progress.advance()

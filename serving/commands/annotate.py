@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="label faces unsure whose likeliest emotion has a smaller probability (0: none)",
     )
+    parser.add_argument(
+        "--region", metavar="X,Y,W,H", help="look for faces in this part of each picture alone"
+    )
     add_model_arguments(parser)
     parser.add_argument("--camera", type=int, metavar="N", help="a camera instead of files")
 
@@ -45,19 +48,26 @@ def execute(options: argparse.Namespace) -> int:
     """Marks pictures and films; returns the exit status."""
     from emotion_faces.annotate.camera import annotate_camera
     from emotion_faces.annotate.run import DEFAULT_SETTINGS, annotate
+    from emotion_faces.faces.region import Region
 
     if bool(options.paths) == (options.camera is not None):
         print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)
         return USAGE_STATUS
     changes: dict[str, Any] = {"every": options.every, "smooth": not options.raw}
     changes["unsure_below"] = options.unsure_below
+    if options.region is not None:
+        changes["region"] = Region.parse(options.region)
     if options.min_face_px is not None:
         changes["min_face_px"] = options.min_face_px
     settings = dataclasses.replace(DEFAULT_SETTINGS, **changes)
     server, model_dir = choose_model(options)
     if options.camera is not None:
-        annotate_camera(options.camera, options.csv, server, model_dir, settings)
+        annotate_camera(
+            options.camera, options.csv, server, model_dir, settings, tls_ca=options.tls_ca
+        )
         return 0
-    done = annotate(options.paths, options.out, options.csv, server, model_dir, settings)
+    done = annotate(
+        options.paths, options.out, options.csv, server, model_dir, settings, options.tls_ca
+    )
     print(done)
     return done.exit_status

@@ -42,7 +42,7 @@ def execute(options: argparse.Namespace) -> int:
 
     least = DEFAULT_MIN_FACE_PX if options.min_face_px is None else options.min_face_px
     detector = AnyTurn(CenterFace(min_face_px=least))
-    with connect(*choose_model(options)) as model:
+    with connect(*choose_model(options), tls_ca=options.tls_ca) as model:
         done = explain_files(
             options.paths, options.out, detector, model, options.emotion, options.whole
         )

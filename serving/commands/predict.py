@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.commands.terminal import FAILED_STATUS, path_argument
@@ -18,8 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model_arguments(parser)
     parser.add_argument("--model-name", default="emotion", help="as the server calls it")
-    parser.add_argument("--timeout-secs", type=float, default=30.0, help="for each request")
+    parser.add_argument("--timeout-secs", type=_secs, default=30.0, help="for each request")
     parser.add_argument("--json", action="store_true", help="print a list, an object per image")
+
+
+def _secs(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"is {text}; it must be a number of seconds above 0")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -28,7 +37,8 @@ def execute(options: argparse.Namespace) -> int:
     from emotion_faces.predict import format_table, predict_files
 
     chosen = choose_model(options)
-    with connect(*chosen, options.model_name, options.timeout_secs) as model:
+    asked = (options.model_name, options.timeout_secs, options.tls_ca)
+    with connect(*chosen, *asked) as model:
         answers = predict_files(options.paths, model)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
