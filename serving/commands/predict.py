@@ -8,7 +8,8 @@ import json
 import math
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
-from emotion_faces.commands.terminal import FAILED_STATUS, path_argument
+from emotion_faces.commands.terminal import FAILED_STATUS
+from emotion_faces.commands.url_arguments import add_url_arguments, input_argument
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -16,8 +17,9 @@ HELP = "Say the emotion of image files and folders, each one face."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion predict`."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", type=path_argument, help="pictures, folders"
+        "paths", nargs="+", metavar="PATH", type=input_argument, help="pictures, folders, URLs"
     )
+    add_url_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--model-name", default="emotion", help="as the server calls it")
     parser.add_argument("--timeout-secs", type=_secs, default=30.0, help="for each request")
@@ -35,10 +37,12 @@ def execute(options: argparse.Namespace) -> int:
     """Asks a model about pictures; returns the exit status."""
     from emotion_faces.local_server import connect
     from emotion_faces.predict import format_table, predict_files
+    from emotion_faces.urls import UrlPolicy
 
+    policy = UrlPolicy(options.allow_urls, options.allow_private_urls)
     chosen = choose_model(options)
     asked = (options.model_name, options.timeout_secs, options.tls_ca)
     with connect(*chosen, *asked) as model:
-        answers = predict_files(options.paths, model)
+        answers = predict_files(options.paths, model, policy)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0

@@ -71,7 +71,7 @@ def _fake_model(request, monkeypatch):
         import contextlib
 
         fake = contextlib.nullcontext(BrightnessClassifier())
-        monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir: fake)
+        monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir, tls_ca: fake)
 
 
 def rows_of(path):
@@ -242,7 +242,7 @@ def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astro
         "from emotion_faces.annotate import run\n"
         "from tests.serving.fakes import BrightnessClassifier\n"
         "fake = contextlib.nullcontext(BrightnessClassifier())\n"
-        "run.local_server.connect = lambda server, model_dir: fake\n"
+        "run.local_server.connect = lambda server, model_dir, tls_ca: fake\n"
         f"s = run.annotate([pathlib.Path({str(film)!r})], pathlib.Path({str(tmp_path / 'o')!r}))\n"
         "raise SystemExit(s.exit_status)\n"
     )
