@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from emotion_faces.cli import Version, run_command
-from emotion_faces.commands import annotate, predict, serve, web
+from emotion_faces.commands import annotate, explain, predict, serve, web
 from emotion_faces.errors import UserError as ServingUserError
 from emotion_pipeline.commands import cluster, kubeflow, report, run, sample_data, schema, validate
 from emotion_pipeline.commands.model_choice import saved_model
@@ -39,6 +39,7 @@ _COMMANDS = {
     "serve": serve,
     "predict": predict,
     "annotate": annotate,
+    "explain": explain,
     "web": web,
     "sample-data": sample_data,
     "cluster": cluster,

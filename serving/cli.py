@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
-from emotion_faces.commands import annotate, predict, serve, web
+from emotion_faces.commands import annotate, explain, predict, serve, web
 from emotion_faces.commands.terminal import (
     FAILED_STATUS,
     INTERRUPTED_STATUS,
@@ -21,7 +21,13 @@ from emotion_faces.errors import UserError
 DISTRIBUTION = "emotion-faces"
 """The name under which this part of the project is installed."""
 
-_COMMANDS = {"annotate": annotate, "predict": predict, "web": web, "serve": serve}
+_COMMANDS = {
+    "annotate": annotate,
+    "predict": predict,
+    "explain": explain,
+    "web": web,
+    "serve": serve,
+}
 _ELSEWHERE = ("run", "validate", "schema", "sample-data", "cluster", "kubeflow")
 """What the distribution `emotion-pipeline` has beside them."""
 

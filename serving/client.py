@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -129,6 +130,8 @@ class EmotionClient:
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be 1 or more")
+        if not 0 < timeout_secs < math.inf:
+            raise ValueError(f"timeout_secs is {timeout_secs}; it must be more than 0, and finite")
         self._server = server
         self._model_name = model_name
         self._timeout_secs = timeout_secs
@@ -274,8 +277,8 @@ class EmotionClient:
         if code is grpc.StatusCode.UNAVAILABLE and closed:
             text = (
                 f"what listens at {self._server} closes the connection: it is no model server's gRPC port, "
-                "or it wants TLS, which a client made in Python speaks: EmotionClient(credentials=...), "
-                "see Operations in docs/serving.md"
+                "or it wants TLS: name its certificate's authority with --tls-ca FILE (in Python, "
+                "EmotionClient(credentials=...)); see Operations in docs/serving.md"
             )
         elif code is grpc.StatusCode.UNAVAILABLE:
             text = (

@@ -24,6 +24,8 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.table import column_names, face_rows
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
+from emotion_faces.explain import Explanation, explain_picture
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.local_server import connect
@@ -53,6 +55,7 @@ class Emotions:
       model: a model that comes along by its name, or the path of a folder with one; None for the best that
         comes along.
       server: HOST:PORT of a model server, in place of a model.
+      tls_ca: PEM certificates that a server with TLS is known by.
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
 
@@ -65,6 +68,7 @@ class Emotions:
         model: str | os.PathLike[str] | None = None,
         *,
         server: str | None = None,
+        tls_ca: str | os.PathLike[str] | None = None,
         min_face_px: int = DEFAULT_MIN_FACE_PX,
         unsure_below: float = 0.0,
     ):
@@ -75,7 +79,9 @@ class Emotions:
         self._detector = CenterFace(min_face_px=min_face_px)
         self._unsure_below = unsure_below
         self._exit = contextlib.ExitStack()
-        self._model = self._exit.enter_context(connect(server, folder))
+        self._model = self._exit.enter_context(
+            connect(server, folder, tls_ca=None if tls_ca is None else pathlib.Path(tls_ca))
+        )
         facts = ask_model(self._model)
         self.labels = facts.labels
         self.version = facts.version
@@ -107,8 +113,24 @@ class Emotions:
     def batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
         """The faces in each of many pictures, in order; many faces are asked about at once."""
         shots = (Shot(_pixels(picture)) for picture in pictures)
-        for shot in find_emotions(shots, self._detector, self._model):
+        for shot in find_emotions(shots, AnyTurn(self._detector), self._model):
             yield mark_unsure(shot.faces, self._unsure_below)
+
+    def explain(
+        self, picture: Picture, emotion: str | None = None, whole: bool = False
+    ) -> list[Explanation]:
+        """Why each face in a picture is answered as it is, in the order of `faces`.
+
+        Args:
+          picture: as `faces` takes it.
+          emotion: the class whose probability is explained; None for each face's likeliest.
+          whole: the picture is one cropped face, in which none is looked for.
+
+        Raises:
+          UserError: the picture can't be read, there is no such class, or the server does not answer.
+        """
+        pixels = _pixels(picture)
+        return list(explain_picture(pixels, AnyTurn(self._detector), self._model, emotion, whole))
 
     def film(
         self, path: str | os.PathLike[str], every: int = 1, smooth: bool = True

@@ -16,6 +16,8 @@ from emotion_faces.model_folder import newest_version, onnx_file
 from emotion_faces.stderr_log import stderr_to
 
 if TYPE_CHECKING:
+    import grpc
+
     from emotion_faces.client import EmotionClient
     from emotion_faces.local_model import LocalModel
 
@@ -29,6 +31,7 @@ def connect(
     model_dir: pathlib.Path | None = None,
     model_name: str = DEFAULT_MODEL_NAME,
     timeout_secs: float = DEFAULT_TIMEOUT_SECS,
+    tls_ca: pathlib.Path | None = None,
 ) -> Iterator[EmotionClient | LocalModel]:
     """Opens what answers: a client of a model server, or the model of a folder in this process.
 
@@ -39,12 +42,16 @@ def connect(
       model_dir: a version, or a folder of numbered ones of which the newest is taken.
       model_name: name that the server has the model under.
       timeout_secs: deadline of each call of a server.
+      tls_ca: PEM file with the certificates by which a server with TLS is known; None for a plain connection.
 
     Raises:
-      UserError: both are given, there is no model in the folder, or it can't be loaded.
+      UserError: both are given, there is no model in the folder, it can't be loaded, or the certificates
+        can't be read or are for no server.
     """
     if server and model_dir:
         raise UserError("give --server or --model-dir, not both")
+    if tls_ca is not None and not server:
+        raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
     version_dir = newest_version(model_dir) if model_dir is not None else None
     onnx_path = onnx_file(version_dir) if version_dir is not None else None
     if version_dir is not None and onnx_path is not None:
@@ -58,7 +65,30 @@ def connect(
     with contextlib.ExitStack() as stack:
         if version_dir is not None:
             server, model_name = stack.enter_context(serve_folder(version_dir)), DEFAULT_MODEL_NAME
-        yield stack.enter_context(EmotionClient(server or DEFAULT_SERVER, model_name, timeout_secs))
+        credentials = _read_credentials(tls_ca) if tls_ca is not None else None
+        client = EmotionClient(
+            server or DEFAULT_SERVER, model_name, timeout_secs, credentials=credentials
+        )
+        yield stack.enter_context(client)
+
+
+def _read_credentials(path: pathlib.Path) -> grpc.ChannelCredentials:
+    import ssl
+
+    import grpc
+
+    try:
+        # gRPC would take any bytes, and say of each call only that the server can't be reached.
+        ssl.create_default_context(cafile=path)
+        data = path.read_bytes()
+    except ssl.SSLError:
+        raise UserError(
+            f"--tls-ca {path} holds no certificate: it must be PEM, beginning with "
+            "-----BEGIN CERTIFICATE-----"
+        ) from None
+    except OSError as error:
+        raise UserError(f"--tls-ca {path} can't be read: {error.strerror}") from None
+    return grpc.ssl_channel_credentials(data)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import pathlib
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -23,6 +25,10 @@ from emotion_faces.picture_bytes import (
     picture_format,
 )
 from emotion_faces.upright import orientation_of
+from emotion_faces.urls import UrlPolicy, fetch, is_url, shown
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+"""Of a picture that is fetched from a URL."""
 
 _CHUNK_FILES = 64  # files read before they are sent, so that memory does not grow with the folder
 _MAX_CONVERTED_PIXELS = (
@@ -111,8 +117,15 @@ def predict_paths(
         return predict_files(paths, emotion)
 
 
-def predict_files(paths: Sequence[str | pathlib.Path], model: Model) -> list[dict[str, Any]]:
+def predict_files(
+    paths: Sequence[str | pathlib.Path], model: Model, policy: UrlPolicy | None = None
+) -> list[dict[str, Any]]:
     """Asks a model about every image at `paths`.
+
+    Args:
+      paths: files and folders, and URLs, as text, where there is a policy for them.
+      model: what answers.
+      policy: which URLs may be opened; None takes every text for a path.
 
     Returns:
       An object per image: `path`, and either `label` and `probabilities` by class name, or `error`.
@@ -120,11 +133,26 @@ def predict_files(paths: Sequence[str | pathlib.Path], model: Model) -> list[dic
     Raises:
       UserError: a path does not exist, or the server does not answer.
     """
-    images = collect_images([pathlib.Path(path) for path in paths])
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(images), _CHUNK_FILES):
-        answers += _predict_chunk(model, images[start : start + _CHUNK_FILES])
-    return answers
+    with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
+        fetched = _fetch(paths, policy, pathlib.Path(folder)) if policy else {}
+        images = collect_images([fetched.get(str(path), pathlib.Path(path)) for path in paths])
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(images), _CHUNK_FILES):
+            answers += _predict_chunk(model, images[start : start + _CHUNK_FILES])
+    names = {printable(place): shown(url) for url, place in fetched.items()}
+    return [{**answer, "path": names.get(answer["path"], answer["path"])} for answer in answers]
+
+
+def _fetch(
+    paths: Sequence[str | pathlib.Path], policy: UrlPolicy, folder: pathlib.Path
+) -> dict[str, pathlib.Path]:
+    """Fetches the URLs among the paths; returns where each is."""
+    policy = dataclasses.replace(policy, max_bytes=MAX_PICTURE_BYTES)
+    urls = dict.fromkeys(path for path in paths if isinstance(path, str) and is_url(path))
+    fetched = {url: folder / str(number) for number, url in enumerate(urls)}
+    for url, place in fetched.items():
+        fetch(url, place, policy)
+    return fetched
 
 
 def _predict_chunk(model: Model, paths: Sequence[pathlib.Path]) -> list[dict[str, Any]]:

@@ -33,6 +33,8 @@ RUN_BY: dict[str, tuple[str, ...]] = {
         "emotion annotate holiday.jpg party.mp4 photos/ --out marked --model-dir push/emotion",
         "emotion annotate photo.jpg film.mp4 --server 127.0.0.1:8500",
         "emotion annotate talk.mov --every 5 --csv talk.parquet --server 127.0.0.1:8500",
+        "emotion explain face.jpg",
+        "emotion explain holiday.jpg --emotion fear --json",
         "emotion predict face.jpg",
         "emotion predict face.jpg --server 127.0.0.1:8500",
         "emotion predict face.jpg folder/ --json",
@@ -149,6 +151,13 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     ),
     "asks the package index for the newest versions and changes the locks": ("make lock",),
     "changes the system, as root": ("apt install git make g++ python3-dev python3-venv",),
+    "needs the internet; tests/serving/test_urls.py has servers of its own": (
+        "emotion annotate https://example.org/holiday.jpg --allow-urls",
+    ),
+    "needs a camera of RTSP; tests/serving/test_urls.py has a stream, and a server that is silent": (
+        "emotion annotate rtsp://192.168.1.20/live --allow-urls --allow-private-urls --max-secs 60 "
+        "--every 5",
+    ),
     "needs a camera; tests/serving/test_annotate.py has one that is drawn": (
         "emotion annotate --camera 0",
     ),

@@ -19,7 +19,6 @@ from emotion_faces.annotate.run import DEFAULT_SETTINGS, Settings, stop_on_inter
 from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
-from emotion_faces.faces.detector import CenterFace
 
 _TITLE = "emotion (q closes)"
 
@@ -79,6 +78,7 @@ def annotate_camera(
     model_dir: pathlib.Path | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     show: Callable[[np.ndarray], bool] | None = None,
+    tls_ca: pathlib.Path | None = None,
 ) -> int:
     """Shows a camera's pictures with their faces marked until the user closes the window.
 
@@ -89,6 +89,7 @@ def annotate_camera(
       model_dir: a model folder, in place of a server.
       settings: see Settings.
       show: takes each marked picture; returns False to stop; None for a window.
+      tls_ca: PEM certificates that a server with TLS is known by.
 
     Returns:
       The number of frames shown.
@@ -105,9 +106,12 @@ def annotate_camera(
     try:
         if not capture.isOpened():
             raise UserError(f"camera {camera} can't be opened: is it plugged in, or in use?")
-        with local_server.connect(server, model_dir) as client, stop_on_interrupt() as stopped:
+        with (
+            local_server.connect(server, model_dir, tls_ca=tls_ca) as client,
+            stop_on_interrupt() as stopped,
+        ):
             labels = ask_model(client).labels
-            detector = CenterFace(min_face_px=settings.min_face_px)
+            detector = settings.detector()
             tracker = Tracker(settings.smooth)
             faces: list[FaceEmotion] = []
             shown = 0
@@ -119,7 +123,7 @@ def annotate_camera(
                         shot.faces = faces = mark_unsure(faces, settings.unsure_below)
                         if table is not None:
                             table.write(shot)
-                    draw_faces(shot.image, faces)
+                    draw_faces(shot.image, faces, settings.region)
                     shown += 1
                     if not show(shot.image) or stopped.is_set():
                         break

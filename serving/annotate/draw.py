@@ -10,6 +10,7 @@ import numpy as np
 
 from emotion_faces.annotate.faces import UNSURE, FaceEmotion
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.faces.region import Region
 
 Colour = tuple[int, int, int]
 Area = tuple[int, int, int, int]
@@ -39,13 +40,18 @@ def colour_of(index: int) -> Colour:
     return COLOURS[index % len(COLOURS)]
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[FaceEmotion]) -> None:
-    """Draws on uint8 RGB [height, width, 3], in place.
+def draw_faces(
+    image: np.ndarray, faces: Sequence[FaceEmotion], region: Region | None = None
+) -> None:
+    """Draws on uint8 RGB [height, width, 3], in place; a region that was looked at gets a thin frame.
 
     A face gets a panel with the emotions by name beside it, or, where that would be larger than
     the face or hide another one, a strip below it, divided as the probabilities are.
     """
     scale = float(np.clip(max(image.shape[:2]) / 900, 0.8, 4))
+    if region:
+        left, top, width, height = region
+        cv2.rectangle(image, (left, top), (left + width - 1, top + height - 1), _PAPER, 1)
     areas = [_whole(face.box) for face in faces]
     for face, area in zip(faces, areas, strict=True):
         colour = colour_of(list(face.probabilities).index(face.top))

@@ -12,6 +12,7 @@ from emotion_faces.answers import Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
 from emotion_faces.faces.detector import FaceBox, FaceDetector
+from emotion_faces.faces.quality import Quality, measure_quality
 
 MAX_CHUNK_SHOTS = 32
 MAX_CHUNK_BYTES = 128 * 1024 * 1024
@@ -32,7 +33,7 @@ class Classifier(Protocol):
 class FaceEmotion:
     """A face in an image; `probabilities` add up to 1; `track` tells a film's faces apart.
 
-    `label` is the likeliest emotion, or `unsure`.
+    `label` is the likeliest emotion, or `unsure`; `quality` is None where nobody measured it.
     """
 
     box: FaceBox
@@ -40,6 +41,7 @@ class FaceEmotion:
     probabilities: dict[str, float]
     track: int
     model_version: int
+    quality: Quality | None = None
 
     @property
     def top(self) -> str:
@@ -85,9 +87,10 @@ def find_emotions(
         boxes = [detector(shot.image) if shot.analysed else [] for shot in chunk]
         boxes = [sorted(found, key=lambda box: (box.left, box.top)) for found in boxes]
         crops = [crop_faces(shot.image, b) for shot, b in zip(chunk, boxes, strict=True) if b]
-        answers = iter(classifier.predict_pixels(np.concatenate(crops)) if crops else [])
+        pixels = np.concatenate(crops or [crop_faces(chunk[0].image, [])])
+        asked = iter(zip(pixels, classifier.predict_pixels(pixels) if crops else [], strict=True))
         for shot, found in zip(chunk, boxes, strict=True):
-            shot.faces = [face_emotion(box, next(answers), i) for i, box in enumerate(found, 1)]
+            shot.faces = [_answered(box, *next(asked), i) for i, box in enumerate(found, 1)]
         yield from chunk
 
 
@@ -114,6 +117,11 @@ def face_emotion(box: FaceBox, prediction: Prediction, track: int) -> FaceEmotio
     return FaceEmotion(
         box, prediction.label, prediction.probabilities, track, prediction.model_version
     )
+
+
+def _answered(box: FaceBox, pixels: np.ndarray, answer: Prediction, track: int) -> FaceEmotion:
+    quality = measure_quality(box, pixels)
+    return dataclasses.replace(face_emotion(box, answer, track), quality=quality)
 
 
 def chunks(shots: Iterable[Shot]) -> Iterator[Sequence[Shot]]:

@@ -15,6 +15,7 @@ import numpy as np
 from emotion_faces.annotate.faces import Shot
 from emotion_faces.annotate.film_clock import FilmClock
 from emotion_faces.annotate.film_file import open_film, read_packets
+from emotion_faces.annotate.film_stream import FilmStream
 from emotion_faces.errors import UserError
 from emotion_faces.faces.pictures import MAX_PIXELS
 from emotion_faces.names import printable
@@ -48,8 +49,8 @@ class FilmReader:
       UserError: the file is missing, empty, or no film with pictures that can be decoded.
     """
 
-    def __init__(self, path: pathlib.Path):
-        self._name = printable(path)
+    def __init__(self, path: pathlib.Path | FilmStream):
+        self._name = path.name if isinstance(path, FilmStream) else printable(path)
         self._exit = contextlib.ExitStack()
         self.damage: list[str] = []
         self._container = self._exit.enter_context(open_film(path, self.damage))

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from emotion_faces.annotate.film_stream import FilmStream
 from emotion_faces.errors import UserError
 from emotion_faces.names import printable
 
@@ -22,7 +23,9 @@ _MAX_FAILURES = 100
 
 
 @contextlib.contextmanager
-def open_film(path: pathlib.Path, damage: list[str]) -> Iterator[av.container.InputContainer]:
+def open_film(
+    path: pathlib.Path | FilmStream, damage: list[str]
+) -> Iterator[av.container.InputContainer]:
     """Opens a film for libav, which may open nothing else: a hostile playlist calls no server.
 
     What is damaged at its beginning is told in `damage`.
@@ -32,6 +35,10 @@ def open_film(path: pathlib.Path, damage: list[str]) -> Iterator[av.container.In
     """
     import av
 
+    if isinstance(path, FilmStream):
+        with path.open() as container:
+            yield container
+        return
     name = printable(path)
     # Through Python's own file: libav takes no path for a protocol, and any name will do.
     try:
@@ -81,6 +88,8 @@ def read_packets(
                 failures = 0
                 yield packet
             return
+        except (av.error.ExitError, av.error.TimeoutError):
+            raise UserError("the stream stalled: nothing came for too long") from None
         except av.FFmpegError as error:
             failures += 1
             if not damage:

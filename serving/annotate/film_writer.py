@@ -38,7 +38,7 @@ class FilmWriter:
       path: the file to make; it must not exist.
       width, height: of the frames, in pixels; the film's are even, as the format has it.
       fps: the mean rate.
-      sound_from: the film whose first sound track is taken over.
+      sound_from: the film whose first sound track is taken over; None for a silent one.
 
     Attributes:
       sound_damage: what of the sound could not be taken over, in words.
@@ -48,7 +48,12 @@ class FilmWriter:
     """
 
     def __init__(
-        self, path: pathlib.Path, width: int, height: int, fps: float, sound_from: pathlib.Path
+        self,
+        path: pathlib.Path,
+        width: int,
+        height: int,
+        fps: float,
+        sound_from: pathlib.Path | None,
     ):
         self._path = path
         self._exit = contextlib.ExitStack()
@@ -117,7 +122,7 @@ class FilmWriter:
             packet.duration = self._durations.pop(packet.pts, self._step)
             self._container.mux(packet)
 
-    def _open(self, width: int, height: int, fps: float, sound_from: pathlib.Path) -> None:
+    def _open(self, width: int, height: int, fps: float, sound_from: pathlib.Path | None) -> None:
         import av
 
         self._container = self._exit.enter_context(
@@ -136,7 +141,8 @@ class FilmWriter:
         self._samples: Iterator[av.AudioFrame] | None = None
         self._sound: FilmSound | None = None
         try:
-            self._sound = self._exit.enter_context(FilmSound(sound_from))
+            if sound_from is not None:
+                self._sound = self._exit.enter_context(FilmSound(sound_from))
         except SoundError as error:
             self.sound_damage.append(str(error))
         if self._sound is not None and self._sound.rate:

@@ -11,6 +11,7 @@ import numpy as np
 from emotion_faces.annotate.draw import draw_faces
 from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, find_emotions
 from emotion_faces.errors import UserError
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import CenterFace, FaceDetector
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.names import printable
@@ -48,7 +49,7 @@ def annotate_image(
             "image must be uint8 RGB of shape [height, width, 3]; "
             f"found {pixels.dtype} {list(pixels.shape)}"
         )
-    [shot] = find_emotions([Shot(pixels)], detector or CenterFace(), client)
+    [shot] = find_emotions([Shot(pixels)], AnyTurn(detector or CenterFace()), client)
     marked = pixels.copy()
     draw_faces(marked, shot.faces)
     return AnnotatedImage(shot.faces, marked)

@@ -7,10 +7,12 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 
+from emotion_faces.annotate.film_stream import FilmStream, open_stream
 from emotion_faces.errors import UserError
 from emotion_faces.file_kind import FileKind, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import picture_format
+from emotion_faces.urls import UrlPolicy, file_name, shown
 
 _PNG_SUFFIX = ".png"
 _JPEG_SUFFIXES = frozenset({".jpeg", ".jpg"})
@@ -18,11 +20,21 @@ _JPEG_SUFFIXES = frozenset({".jpeg", ".jpg"})
 
 @dataclasses.dataclass(frozen=True)
 class InputFile:
-    """A picture or film, and the paths of its marked copy and, for a film, its plot."""
+    """A picture or film, and the paths of its marked copy and, for a film, its plot.
+
+    `url` is what was fetched to `path`; `stream`, where it has no end, is what is read in place of the path.
+    """
 
     path: pathlib.Path
     target: pathlib.Path
     is_film: bool
+    url: str = ""
+    stream: FilmStream | None = None
+
+    @property
+    def name(self) -> str:
+        """What tables and messages call it."""
+        return self.url or printable(self.path)
 
     @property
     def plot(self) -> pathlib.Path:
@@ -61,21 +73,55 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
     return files, ignored
 
 
-def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path) -> None:
-    """Makes sure before any work that nothing will be written over.
+def collect_urls(
+    urls: Sequence[str],
+    out_dir: pathlib.Path,
+    policy: UrlPolicy,
+    fetched_dir: pathlib.Path,
+    stack: contextlib.ExitStack,
+) -> list[InputFile]:
+    """Fetches the files that URLs name, and opens the streams.
+
+    Args:
+      urls: of http, https or rtsp.
+      out_dir: where marked copies go.
+      policy: what may be opened.
+      fetched_dir: where files are fetched to.
+      stack: closes the streams.
+
+    Raises:
+      UserError: one can't be opened, or may not be.
+    """
+    files = []
+    for number, url in enumerate(urls):
+        path = fetched_dir / str(number) / file_name(url)
+        path.parent.mkdir()
+        stream = open_stream(url, path, policy, stack)
+        kind = FileKind.FILM if stream else kind_of_file(path)
+        target = out_dir / path.name
+        if stream:
+            file = InputFile(path, target.with_name(f"{path.name}.mp4"), is_film=True)
+        else:
+            file = _input_file(path, kind, target)
+        files.append(dataclasses.replace(file, url=shown(url), stream=stream))
+    return files
+
+
+def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path | None) -> None:
+    """Makes sure before any work that nothing will be written over, a table neither, if there is one.
 
     Raises:
       UserError: an output exists, or two inputs would have the same one.
     """
-    sources: dict[pathlib.Path, pathlib.Path] = {table_path: table_path}
+    sources = {table_path: printable(table_path)} if table_path else {}
     for file in files:
         for target in (file.target, file.plot) if file.is_film else (file.target,):
             if target in sources:
                 raise UserError(
-                    f"{printable(sources[target])} and {printable(file.path)} would both be written to "
-                    f"{printable(target)}: annotate them with an --out of their own each"
+                    f"{sources[target]} and {file.name} would both be written to "
+                    f"{printable(target)}: give each an --out of its own"
                 )
-            sources[target] = file.path
+            sources[target] = file.name
     for target in sources:
         if target.exists() or target.is_symlink():
             raise UserError(

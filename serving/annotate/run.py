@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import signal
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from emotion_faces import local_server
@@ -30,9 +33,14 @@ from emotion_faces.annotate.table import FaceTable, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
+from emotion_faces.faces.region import InRegion, Region
 from emotion_faces.names import printable
+from emotion_faces.urls import NO_URLS, UrlPolicy
 
+_MAX_STREAM_SECS = 3600.0
+_CLOCK_FACTOR = 10  # a stream may drip, and this machine be slower than it
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
 
@@ -74,31 +82,47 @@ class Settings:
       smooth: probabilities of a film's face are averaged over time; False for each frame's own.
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
+      region: where faces are looked for; None for the whole picture.
+      max_secs: of each film, no more is annotated; of a stream, an hour where this is None.
+      urls: which URLs may be opened.
     """
 
     every: int = 1
     smooth: bool = True
     min_face_px: int = DEFAULT_MIN_FACE_PX
     unsure_below: float = 0.0
+    region: Region | None = None
+    max_secs: float | None = None
+    urls: UrlPolicy = NO_URLS
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UserError(f"--every is {self.every}; it must be 1 or more")
         if self.min_face_px < 1:
             raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
+        if self.max_secs is not None and not self.max_secs > 0:
+            raise UserError(f"--max-secs is {self.max_secs}; it must be more than 0")
         check_unsure_below(self.unsure_below)
+
+    def detector(self, any_turn: bool = False) -> FaceDetector:
+        """Makes the detector; one for films, or one that turns pictures where that finds more."""
+        detector: FaceDetector = CenterFace(min_face_px=self.min_face_px)
+        if any_turn:
+            detector = AnyTurn(detector)
+        return InRegion(detector, self.region) if self.region else detector
 
 
 DEFAULT_SETTINGS = Settings()
 
 
 def annotate(
-    paths: Sequence[pathlib.Path],
+    paths: Sequence[pathlib.Path | str],
     out_dir: pathlib.Path,
     table_path: pathlib.Path | None = None,
     server: str | None = None,
     model_dir: pathlib.Path | None = None,
     settings: Settings = DEFAULT_SETTINGS,
+    tls_ca: pathlib.Path | None = None,
 ) -> Summary:
     """Annotates pictures and films, and folders of them.
 
@@ -106,12 +130,13 @@ def annotate(
     Ctrl-C the film that is under way is closed as far as it came, and so is the table.
 
     Args:
-      paths: files and folders.
+      paths: files and folders; a text is a URL.
       out_dir: where the marked copies go; made if need be. Nothing that exists is written over.
       table_path: a `.csv` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
       server: HOST:PORT of a model server.
       model_dir: a model folder, in place of a server.
       settings: see Settings.
+      tls_ca: PEM certificates that a server with TLS is known by.
 
     Raises:
       UserError: a path does not exist, an output exists already, the table's suffix is none of a
@@ -119,20 +144,27 @@ def annotate(
     """
     table_path = table_path or out_dir / "faces.csv"
     check_suffix(table_path)
-    files, ignored = inputs.collect(paths, out_dir)
-    inputs.check_outputs(files, table_path)
-    detector = CenterFace(min_face_px=settings.min_face_px)
-    with local_server.connect(server, model_dir) as client, stop_on_interrupt() as stopped:
-        labels = ask_model(client).labels
+    here = [path for path in paths if isinstance(path, pathlib.Path)]
+    urls = [path for path in paths if isinstance(path, str)]
+    with contextlib.ExitStack() as stack:
+        files, ignored = inputs.collect(here, out_dir) if here or not urls else ([], 0)
+        if urls:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-"))
+            place = pathlib.Path(folder)
+            files += inputs.collect_urls(urls, out_dir, settings.urls, place, stack)
+        inputs.check_outputs(files, table_path)
+        model = stack.enter_context(local_server.connect(server, model_dir, tls_ca=tls_ca))
+        stopped = stack.enter_context(stop_on_interrupt())
+        labels = ask_model(model).labels
         out_dir.mkdir(parents=True, exist_ok=True)
         table_path.parent.mkdir(parents=True, exist_ok=True)
-        with FaceTable(table_path, labels) as table:
-            run = _Run(settings, detector, client, labels, table, stopped)
-            run.summary.ignored = ignored
-            run.pictures([file for file in files if not file.is_film])
-            for file in files:
-                if file.is_film and not stopped.is_set():
-                    run.film(file)
+        table = stack.enter_context(FaceTable(table_path, labels))
+        run = _Run(settings, model, labels, table, stopped)
+        run.summary.ignored = ignored
+        run.pictures([file for file in files if not file.is_film])
+        for file in files:
+            if file.is_film and not stopped.is_set():
+                run.film(file)
         run.summary.interrupted = stopped.is_set()
         return run.summary
 
@@ -141,28 +173,26 @@ class _Run:
     def __init__(
         self,
         settings: Settings,
-        detector: FaceDetector,
         classifier: Classifier,
         labels: Sequence[str],
         table: FaceTable,
         stopped: threading.Event,
     ):
         self._settings = settings
-        self._detector = detector
         self._classifier = classifier
         self._labels = labels
         self._table = table
         self._stopped = stopped
+        self._cut_short = False
         self.summary = Summary()
 
     def pictures(self, files: Sequence[inputs.InputFile]) -> None:
-        targets = {str(file.path): file.target for file in files}
+        targets = {file.name: file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
-            for shot in find_emotions(
-                self._read_all(files, progress), self._detector, self._classifier
-            ):
+            detector = self._settings.detector(any_turn=True)
+            for shot in find_emotions(self._read_all(files, progress), detector, self._classifier):
                 shot.faces = mark_unsure(shot.faces, self._settings.unsure_below)
-                draw_faces(shot.image, shot.faces)
+                draw_faces(shot.image, shot.faces, self._settings.region)
                 try:
                     write_picture(targets[shot.name], shot)
                 except OSError as error:
@@ -176,54 +206,68 @@ class _Run:
         try:
             self._film(file)
         except UserError as error:
-            self._fail(str(file.path), str(error))
+            self._fail(file.name, str(error))
 
     def _film(self, file: inputs.InputFile) -> None:
         tracker = Tracker(self._settings.smooth)
         timeline = Timeline(self._labels)
-        with FilmReader(file.path) as film:
+        with FilmReader(file.stream or file.path) as film:
+            if self._settings.region:
+                self._settings.region.check(film.width, film.height, file.name)
             file.target.parent.mkdir(parents=True, exist_ok=True)
-            shots = self._until_stopped(film.frames(self._settings.every))
+            shots = self._until_stopped(film.frames(self._settings.every), file.stream is not None)
+            sound_from = None if file.stream else file.path
             with (
-                FilmWriter(file.target, film.width, film.height, film.fps, file.path) as writer,
+                FilmWriter(file.target, film.width, film.height, film.fps, sound_from) as writer,
                 Progress(printable(file.path.name), film.frame_count, "frames") as progress,
             ):
                 faces = []
-                for shot in find_emotions(shots, self._detector, self._classifier):
+                detector = self._settings.detector()
+                for shot in find_emotions(shots, detector, self._classifier):
                     if shot.analysed:
                         faces = tracker.update(shot.faces, shot.seconds)
                         shot.faces = faces = mark_unsure(faces, self._settings.unsure_below)
-                        shot.name = str(file.path)
+                        shot.name = file.name
                         self._table.write(shot)
                         timeline.add(faces, shot.seconds)
                         self.summary.faces += len(faces)
-                    draw_faces(shot.image, faces)
+                    draw_faces(shot.image, faces, self._settings.region)
                     writer.write(shot.image, shot.seconds)
                     self.summary.frames += 1
                     progress.advance()
-                if not self._stopped.is_set():
+                if not self._cut_short:
                     writer.write_rest_of_sound()
             self.summary.films += 1
             unplotted = timeline.save(file.plot, printable(file.path.name))
             if unplotted:
-                print(f"{printable(file.path)}: {unplotted}", file=sys.stderr)
+                print(f"{file.name}: {unplotted}", file=sys.stderr)
             if film.damage or writer.sound_damage:
                 told = "; ".join([*film.damage, *writer.sound_damage])
-                self._fail(str(file.path), f"{told}: the copy holds the rest")
+                self._fail(file.name, f"{told}: the copy holds the rest")
 
     def _read_all(self, files: Sequence[inputs.InputFile], progress: Progress) -> Iterator[Shot]:
         for file in files:
             if self._stopped.is_set():
                 return
             try:
-                yield Shot(read_picture(file.path), str(file.path))
+                image = read_picture(file.path)
+                if self._settings.region:
+                    self._settings.region.check(image.shape[1], image.shape[0], file.name)
+                yield Shot(image, file.name)
             except UserError as error:
-                self._fail(str(file.path), str(error))
+                self._fail(file.name, str(error))
             progress.advance()
 
-    def _until_stopped(self, shots: Iterator[Shot]) -> Iterator[Shot]:
+    def _until_stopped(self, shots: Iterator[Shot], is_stream: bool) -> Iterator[Shot]:
+        """Ends early at Ctrl-C and after the seconds allowed; a stream also after ten times as many by the clock."""
+        limit = self._settings.max_secs or (_MAX_STREAM_SECS if is_stream else math.inf)
+        start = time.monotonic()
+        self._cut_short = False
         for shot in shots:
-            if self._stopped.is_set():
+            late = is_stream and time.monotonic() - start >= _CLOCK_FACTOR * limit
+            over = late or shot.seconds >= limit
+            if over or self._stopped.is_set():
+                self._cut_short = True
                 return
             yield shot
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib.util
+import math
 import pathlib
 import types
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from emotion_faces.annotate.faces import Shot
+from emotion_faces.annotate.faces import FaceEmotion, Shot
 from emotion_faces.errors import UserError
 from emotion_faces.names import printable
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 CSV_SUFFIXES = frozenset({".csv", ".txt", ""})
 _ROW_GROUP = 10_000
+_QUALITY = {"size_px": None, "sharpness": None, "roll": None, "yaw": 2}
+"""Attributes of a face's quality, and to how many decimals they are told; None for whole numbers."""
 
 
 def check_suffix(path: pathlib.Path) -> None:
@@ -38,9 +41,9 @@ def check_suffix(path: pathlib.Path) -> None:
 
 
 def column_names(labels: Sequence[str]) -> list[str]:
-    """The table's columns: where the face is, the probability of each class, the likeliest."""
+    """The table's columns: where the face is and how good, the probability of each class, the likeliest."""
     place = ["file", "frame", "seconds", "left", "top", "width", "height", "track"]
-    return [*place, *labels, "label"]
+    return [*place, *_QUALITY, *labels, "label"]
 
 
 def face_rows(shot: Shot) -> list[list[Any]]:
@@ -52,11 +55,21 @@ def face_rows(shot: Shot) -> list[list[Any]]:
             round(shot.seconds, 3),
             *(round(value) for value in (f.box.left, f.box.top, f.box.width, f.box.height)),
             f.track,
+            *quality_fields(f).values(),
             *(round(value, 6) for value in f.probabilities.values()),
             f.label,
         ]
         for f in shot.faces
     ]
+
+
+def quality_fields(face: FaceEmotion) -> dict[str, float | None]:
+    """A face's quality by name, rounded; None for what is not known."""
+    values = {name: getattr(face.quality, name, math.nan) for name in _QUALITY}
+    return {
+        name: round(values[name], digits) if math.isfinite(values[name]) else None
+        for name, digits in _QUALITY.items()
+    }
 
 
 class FaceTable:
@@ -118,8 +131,10 @@ class FaceTable:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        whole = ("frame", "left", "top", "width", "height", "track")
-        kinds = {name: pa.int64() for name in whole} | {"seconds": pa.float64()}
+        whole = {"frame", "left", "top", "width", "height", "track"}
+        whole |= {name for name, digits in _QUALITY.items() if digits is None}
+        kinds = {name: pa.float64() for name in ("seconds", *_QUALITY)}
+        kinds |= {name: pa.int64() for name in whole}
         kinds |= {name: pa.float32() for name in self._labels}
         self._schema = pa.schema([(n, kinds.get(n, pa.string())) for n in self._columns])
         sink = self._exit.enter_context(path.open("xb"))

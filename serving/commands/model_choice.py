@@ -18,11 +18,17 @@ _CONNECT_TIMEOUT_SECS = 1.0
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares `--server`, `--model-dir` and `--model`, all optional."""
+    """Declares `--server`, `--tls-ca`, `--model-dir` and `--model`, all optional."""
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
         help=f"a model server; without it {DEFAULT_SERVER}, or the model that comes with the project",
+    )
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        type=path_argument,
+        help="PEM certificates that a --server with TLS is known by; without it the connection is plain",
     )
     parser.add_argument(
         "--model-dir", metavar="DIR", type=path_argument, help="a folder with a model"
@@ -47,7 +53,7 @@ def choose_model(
     """Chooses whom to ask.
 
     Args:
-      options: With `server`, `model_dir` and `model`, what the user said.
+      options: With `server`, `tls_ca`, `model_dir` and `model`, what the user said.
       default_server: HOST:PORT that is asked when the user named nothing and something listens there.
       find_model: Gives a model that comes along by its name, or the best of them for None.
 
@@ -56,8 +62,10 @@ def choose_model(
       `emotion_faces.local_server.connect` refuses.
 
     Raises:
-      UserError: `--model` beside one of the others.
+      UserError: `--model` beside one of the others, or `--tls-ca` without a server.
     """
+    if options.tls_ca and not options.server:
+        raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
     if options.model and (options.server or options.model_dir):
         raise UserError("give --model, --model-dir or --server, not several")
     if options.server or options.model_dir:

@@ -28,5 +28,12 @@ def execute(options: argparse.Namespace) -> int:
     from emotion_faces.web.app import serve
 
     server, model_dir = choose_model(options)
-    serve(server, model_dir, options.host, options.port, unsure_below=options.unsure_below)
+    serve(
+        server,
+        model_dir,
+        options.host,
+        options.port,
+        unsure_below=options.unsure_below,
+        tls_ca=options.tls_ca,
+    )
     return 0

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.faces.quality import quarter_turns
 
 FACE_SIZE_PX = 48
 """Width and height of what the network takes."""
@@ -33,6 +34,17 @@ def crop_faces(image: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
 
 def crop_face(image: np.ndarray, box: FaceBox) -> np.ndarray:
     """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 [48, 48]."""
+    square = cut_square(image, box)
+    interpolation = cv2.INTER_AREA if len(square) > FACE_SIZE_PX else cv2.INTER_CUBIC
+    gray = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, (FACE_SIZE_PX, FACE_SIZE_PX), interpolation=interpolation)
+
+
+def cut_square(image: np.ndarray, box: FaceBox) -> np.ndarray:
+    """Cuts one box's square out of uint8 RGB [height, width, 3]; returns uint8 RGB [side, side, 3].
+
+    A face that lies on its side or stands on its head, by its landmarks, is turned by quarters.
+    """
     left, top, side = square_around(box)
     height, width = image.shape[:2]
     inner = image[max(top, 0) : top + side, max(left, 0) : left + side]
@@ -44,9 +56,8 @@ def crop_face(image: np.ndarray, box: FaceBox) -> np.ndarray:
         max(left + side - width, 0),
         cv2.BORDER_REPLICATE,
     )
-    interpolation = cv2.INTER_AREA if side > FACE_SIZE_PX else cv2.INTER_CUBIC
-    gray = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(gray, (FACE_SIZE_PX, FACE_SIZE_PX), interpolation=interpolation)
+    turns = quarter_turns(box.landmarks)
+    return np.ascontiguousarray(np.rot90(square, turns)) if turns else square
 
 
 def square_around(box: FaceBox) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -22,19 +23,30 @@ _WEIGHTS = pathlib.Path(__file__).with_name("centerface.onnx")
 _MAX_IOU = 0.3  # of two boxes that stand for two faces; as in CenterFace's own code
 _STRIDE_PX = 4
 _MULTIPLE_PX = 32
-_OUTPUTS = ("537", "538", "539")
-"""Names, in the ONNX file, of the heatmap, the log size and the offset."""
+_OUTPUTS = ("537", "538", "539", "540")
+"""Names, in the ONNX file, of the heatmap, the log size, the offset and the landmarks."""
+
+Point = tuple[float, float]
+"""x and y, in pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FaceBox:
-    """Where a face is: pixels of the image, from its upper left corner; `score` is in [0, 1]."""
+    """Where a face is: pixels of the image, from its upper left corner.
+
+    Attributes:
+      left, top, width, height: of the box.
+      score: how sure the detector is, in [0, 1].
+      landmarks: the eyes, the tip of the nose and the mouth's corners, the image's left before its right
+        where the face is upright; empty where nobody knows them.
+    """
 
     left: float
     top: float
     width: float
     height: float
     score: float = 1.0
+    landmarks: tuple[Point, ...] = ()
 
 
 class FaceDetector(Protocol):
@@ -82,12 +94,14 @@ class CenterFace:
         height, width = image.shape[:2]
         factor = min(1.0, self._longest_side_px / max(height, width))
         shape = _round_up(width * factor), _round_up(height * factor)
-        heatmap, log_size, offset = self._forward(cv2.resize(image, shape), shape)
-        boxes, scores = decode(heatmap, log_size, offset, self._min_score)
-        boxes *= np.tile((width / shape[0], height / shape[1]), 2)
+        maps = self._forward(cv2.resize(image, shape), shape)
+        boxes, scores, landmarks = decode(maps, self._min_score)
+        scale = width / shape[0], height / shape[1]
+        boxes *= np.tile(scale, 2)
+        landmarks *= scale
         return [
             box
-            for box in suppress_overlaps(clip(boxes, width, height), scores)
+            for box in suppress_overlaps(clip(boxes, width, height), scores, landmarks)
             if min(box.width, box.height) >= self._min_face_px
         ]
 
@@ -98,30 +112,35 @@ class CenterFace:
             self._shape = shape
         assert self._net is not None
         self._net.setInput(cv2.dnn.blobFromImage(image))
-        heatmap, log_size, offset = self._net.forward(_OUTPUTS)
-        return [heatmap[0, 0], log_size[0], offset[0]]
+        heatmap, log_size, offset, points = self._net.forward(_OUTPUTS)
+        return [heatmap[0, 0], log_size[0], offset[0], points[0]]
 
 
 def decode(
-    heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, min_score: float
-) -> tuple[np.ndarray, np.ndarray]:
+    maps: Sequence[np.ndarray], min_score: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turns the network's maps into boxes.
 
     Args:
-      heatmap: float [h, w], the score of a face whose centre is in a cell of 4 x 4 pixels.
-      log_size: float [2, h, w], log of height and width in cells.
-      offset: float [2, h, w], y and x of the centre within its cell, in cells.
+      maps: of a face whose centre is in a cell of 4 x 4 pixels: float [h, w], its score; float [2, h, w], log of
+        its height and width in cells; float [2, h, w], y and x of the centre within its cell, in cells; float
+        [10, h, w], y and x of each landmark in heights and widths of the box, from its corner.
       min_score: cells below it are left out.
 
     Returns:
-      float [n, 4] left, top, right, bottom in pixels of the network's input; float [n] scores.
+      float [n, 4] left, top, right, bottom in pixels of the network's input; float [n] scores; float
+      [n, 5, 2] x and y of the landmarks, in pixels as well.
     """
+    heatmap, log_size, offset, points = maps
     rows, columns = np.nonzero(heatmap > min_score)
     heights, widths = np.exp(log_size[:, rows, columns]) * _STRIDE_PX
     y = (rows + offset[0, rows, columns] + 0.5) * _STRIDE_PX
     x = (columns + offset[1, rows, columns] + 0.5) * _STRIDE_PX
     boxes = np.stack([x - widths / 2, y - heights / 2, x + widths / 2, y + heights / 2], axis=1)
-    return boxes, heatmap[rows, columns]
+    shares = points[:, rows, columns].T.reshape(-1, len(points) // 2, 2)[:, :, ::-1]
+    sizes = np.stack([widths, heights], axis=1)
+    landmarks = boxes[:, np.newaxis, :2] + shares * sizes[:, np.newaxis]
+    return boxes, heatmap[rows, columns], landmarks
 
 
 def clip(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -129,15 +148,18 @@ def clip(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.clip(boxes, 0, np.tile((width, height), 2))
 
 
-def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray) -> list[FaceBox]:
-    """Keeps, of boxes [n, 4] that overlap by more than an IoU of 0.3, the likeliest."""
+def suppress_overlaps(
+    boxes: np.ndarray, scores: np.ndarray, landmarks: np.ndarray
+) -> list[FaceBox]:
+    """Keeps, of boxes [n, 4] that overlap by more than an IoU of 0.3, the likeliest, with its landmarks."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     rectangles = np.hstack([boxes[:, :2], sizes])
     kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, _MAX_IOU)
     found = []
     for i in kept:
         left, top, width, height = rectangles[i].tolist()
-        found.append(FaceBox(left, top, width, height, float(scores[i])))
+        points = tuple((x, y) for x, y in landmarks[i].tolist())
+        found.append(FaceBox(left, top, width, height, float(scores[i]), points))
     return found
 
 

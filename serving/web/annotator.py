@@ -11,7 +11,9 @@ import cv2
 
 from emotion_faces.annotate.draw import colour_of
 from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.table import quality_fields
 from emotion_faces.annotate.track import Tracker
+from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.web.about import About
@@ -76,7 +78,9 @@ class Annotator:
           UserError: the picture can't be read, or the model server does not answer.
         """
         image = decode_picture(data)
-        [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
+        # A film's frames come upright, and too fast to be searched four times.
+        detector = self._detector if session else AnyTurn(self._detector)
+        [shot] = find_emotions([Shot(image)], detector, self._classifier)
         found = shot.faces
         faces = self._tracker(session).update(found, seconds) if session else number_as_read(found)
         height, width = image.shape[:2]
@@ -130,4 +134,5 @@ def _face_fields(face: FaceEmotion) -> dict[str, Any]:
         "label": face.label,
         "probabilities": {name: round(value, 4) for name, value in face.probabilities.items()},
         "model_version": face.model_version,
+        "quality": quality_fields(face),
     }

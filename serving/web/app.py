@@ -305,6 +305,7 @@ def serve(
     min_face_px: int = DEFAULT_MIN_FACE_PX,
     unsure_below: float = 0.0,
     announce: Callable[[str], None] = _print_at_once,
+    tls_ca: pathlib.Path | None = None,
 ) -> None:
     """Serves the page until SIGINT or SIGTERM.
 
@@ -316,6 +317,7 @@ def serve(
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
       announce: told the page's address once it answers.
+      tls_ca: PEM certificates that a model server with TLS is known by.
 
     Raises:
       UserError: the port is none, or is taken, or the model can't be loaded.
@@ -323,7 +325,7 @@ def serve(
     check_unsure_below(unsure_below)
     ports.check("--port", port)
     about = read_about(model_dir)
-    with local_server.connect(server, model_dir) as client:
+    with local_server.connect(server, model_dir, tls_ca=tls_ca) as client:
         annotator = Annotator(client, CenterFace(min_face_px=min_face_px), about, unsure_below)
         asyncio.run(_serve(make_application(annotator, host), host, port, announce))
 

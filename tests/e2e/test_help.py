@@ -27,6 +27,7 @@ COMMANDS = (
     "serve",
     "predict",
     "annotate",
+    "explain",
     "web",
     "sample-data",
     "kubeflow",

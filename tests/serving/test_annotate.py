@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import pathlib
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from emotion_faces.annotate.table import FaceTable
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.faces.quality import Quality
 from emotion_faces.web import annotator
 from emotion_faces.web.about import About
 from tests.serving import films, models
@@ -69,7 +71,7 @@ def _fake_model(request, monkeypatch):
         import contextlib
 
         fake = contextlib.nullcontext(BrightnessClassifier())
-        monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir: fake)
+        monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir, tls_ca: fake)
 
 
 def rows_of(path):
@@ -144,6 +146,7 @@ def test_pictures_and_films_together(tmp_path, astronaut, face_film):
     rows = rows_of(out / "faces.csv")
     assert list(rows[0]) == [
         *("file", "frame", "seconds", "left", "top", "width", "height", "track"),
+        *("size_px", "sharpness", "roll", "yaw"),
         *LABELS,
         "label",
     ]
@@ -151,6 +154,11 @@ def test_pictures_and_films_together(tmp_path, astronaut, face_film):
     assert [int(row["frame"]) for row in film] == list(range(0, 20, 2))
     assert [float(row["seconds"]) for row in film] == pytest.approx(np.arange(0, 2, 0.2))
     assert {row["track"] for row in film} == {"1"}
+    [still] = [row for row in rows if row["file"] == str(picture)]
+    assert still["size_px"] == min(still["width"], still["height"], key=int)
+    assert abs(int(still["roll"])) <= 8
+    assert abs(float(still["yaw"])) < 0.5
+    assert float(still["sharpness"]) > 100
     lefts = [int(row["left"]) for row in film]
     assert lefts[-1] - lefts[0] == pytest.approx(54, abs=6)
     assert streams_of(out / "face.mp4") == (True, True)
@@ -165,6 +173,7 @@ def test_a_real_model_from_its_folder(tmp_path, astronaut, model_dir):
     [row] = pq.read_table(tmp_path / "t.parquet").to_pylist()
     assert sum(row[label] for label in LABELS) == pytest.approx(1, abs=1e-5)
     assert row["label"] == max(LABELS, key=row.__getitem__)
+    assert -8 <= row["roll"] <= 8
 
 
 def test_bad_files_are_named_and_the_others_done(tmp_path, astronaut, face_film, capsys):
@@ -233,7 +242,7 @@ def test_an_interrupt_leaves_a_film_that_plays_and_a_whole_table(tmp_path, astro
         "from emotion_faces.annotate import run\n"
         "from tests.serving.fakes import BrightnessClassifier\n"
         "fake = contextlib.nullcontext(BrightnessClassifier())\n"
-        "run.local_server.connect = lambda server, model_dir: fake\n"
+        "run.local_server.connect = lambda server, model_dir, tls_ca: fake\n"
         f"s = run.annotate([pathlib.Path({str(film)!r})], pathlib.Path({str(tmp_path / 'o')!r}))\n"
         "raise SystemExit(s.exit_status)\n"
     )
@@ -317,7 +326,8 @@ def test_a_table_under_another_kinds_name_is_refused_before_any_work(tmp_path, a
 
 
 def test_parquet_and_csv_hold_the_same(tmp_path):
-    shot = Shot(np.zeros((1, 1, 3), np.uint8), "a.jpg", 4, 0.1234, faces=[emotion(3.4)])
+    face = dataclasses.replace(emotion(3.4), quality=Quality(40.4, 512.6, -14.6, 0.126))
+    shot = Shot(np.zeros((1, 1, 3), np.uint8), "a.jpg", 4, 0.1234, faces=[face])
     for name in ("t.csv", "t.parquet"):
         with FaceTable(tmp_path / name, LABELS) as table:
             table.write(shot)
@@ -325,6 +335,8 @@ def test_parquet_and_csv_hold_the_same(tmp_path):
     [typed] = pq.read_table(tmp_path / "t.parquet").to_pylist()
     assert {name: str(value) for name, value in typed.items()} == text
     assert (typed["seconds"], typed["left"], typed["label"]) == (0.123, 3, "happy")
+    quality = ("size_px", "sharpness", "roll", "yaw")
+    assert [typed[name] for name in quality] == [40, 513, -15, 0.13]
 
 
 def test_camera_frames_are_marked_until_the_window_closes(tmp_path, face_film, monkeypatch):

@@ -41,7 +41,7 @@ def files(tmp_path, models_dir, monkeypatch):
 def words_of(line: str, server: str) -> list[str]:
     """The command's words; where it names neither server nor model, it asks the tests' own."""
     words = shlex.split(line.replace(PRINTED_SERVER, server))[1:]
-    asks = words[0] in ("annotate", "predict", "web")
+    asks = words[0] in ("annotate", "explain", "predict", "web")
     if asks and not {"--server", "--model-dir"} & set(words):
         words += ["--server", server]
     return words

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import pathlib
 import subprocess
@@ -34,16 +35,25 @@ def test_decode_places_a_box_by_its_cell_offset_and_size():
     log_size[:, 2, 5] = np.log([3, 2])  # 12 px high, 8 px wide
     offset = np.zeros((2, 8, 8), np.float32)
     offset[:, 2, 5] = 0.25, -0.25
-    boxes, scores = detector.decode(heatmap, log_size, offset, 0.5)
+    points = np.zeros((10, 8, 8), np.float32)
+    points[:, 2, 5] = (0.25, 0.0, 0.5, 1.0, *[0.5] * 6)  # y and x in shares of the box, in turn
+    boxes, scores, landmarks = detector.decode([heatmap, log_size, offset, points], 0.5)
     # Centre: x = (5 - 0.25 + 0.5) * 4 = 21, y = (2 + 0.25 + 0.5) * 4 = 11.
     np.testing.assert_allclose(boxes, [[17, 5, 25, 17]], rtol=1e-6)
     np.testing.assert_allclose(scores, [0.9])
+    assert landmarks.shape == (1, 5, 2)
+    np.testing.assert_allclose(landmarks[0, :3], [[17, 8], [25, 11], [21, 11]], rtol=1e-6)
 
 
 def test_of_boxes_that_overlap_the_likeliest_is_kept():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]], float)
-    kept = detector.suppress_overlaps(boxes, np.array([0.6, 0.9, 0.7]))
-    assert kept == [FaceBox(1, 0, 10, 10, 0.9), FaceBox(30, 0, 10, 10, 0.7)]
+    landmarks = np.arange(30.0).reshape(3, 5, 2)
+    kept = detector.suppress_overlaps(boxes, np.array([0.6, 0.9, 0.7]), landmarks)
+    assert [dataclasses.replace(box, landmarks=()) for box in kept] == [
+        FaceBox(1, 0, 10, 10, 0.9),
+        FaceBox(30, 0, 10, 10, 0.7),
+    ]
+    assert [box.landmarks[0] for box in kept] == [(10, 11), (20, 21)]
 
 
 def test_the_astronaut_is_found_where_she_is(astronaut):
@@ -51,6 +61,10 @@ def test_the_astronaut_is_found_where_she_is(astronaut):
     assert abs(face.left + face.width / 2 - 224) < 10
     assert abs(face.top + face.height / 2 - 117) < 15
     assert 70 < face.width < 110
+    for found, seen in zip(
+        face.landmarks, [(203, 102), (247, 105), (225, 124), (205, 142), (243, 144)], strict=True
+    ):
+        assert np.hypot(found[0] - seen[0], found[1] - seen[1]) < 8
 
 
 def test_answers_do_not_depend_on_what_was_asked_before(astronaut):

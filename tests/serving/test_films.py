@@ -46,7 +46,7 @@ def shades(levels, size=48):
 @pytest.fixture(autouse=True)
 def _fake_model(monkeypatch):
     fake = contextlib.nullcontext(BrightnessClassifier())
-    monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir: fake)
+    monkeypatch.setattr(run.local_server, "connect", lambda server, model_dir, tls_ca: fake)
 
 
 def annotate(path, out):

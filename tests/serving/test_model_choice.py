@@ -12,7 +12,7 @@ SHIPPED = pathlib.Path("shipped")
 
 
 def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1"):
-    options = argparse.Namespace(server=server, model_dir=model_dir, model=model)
+    options = argparse.Namespace(server=server, tls_ca=None, model_dir=model_dir, model=model)
     return choose_model(options, default_server, find_model)
 
 

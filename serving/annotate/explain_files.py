@@ -1,0 +1,135 @@
+"""What `emotion explain` does: pictures in, a picture of reasons for each out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emotion_faces.annotate import inputs
+from emotion_faces.annotate.draw_why import draw_why
+from emotion_faces.annotate.faces import Classifier
+from emotion_faces.annotate.image import read_picture
+from emotion_faces.annotate.table import quality_fields
+from emotion_faces.errors import UserError
+from emotion_faces.explain import Explanation, explain_picture
+from emotion_faces.faces.detector import FaceDetector
+from emotion_faces.names import printable
+
+MAX_FACES = 50
+"""Explained in one picture; a face takes about a second."""
+
+_LARGEST_CROP_PX = 96  # in a picture no larger, where no face is found, the whole is taken as one
+
+
+@dataclasses.dataclass
+class Explained:
+    """What came of a run: an object for each face, and whether a file failed."""
+
+    faces: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    failed: bool = False
+
+
+def explain_files(
+    paths: Sequence[pathlib.Path],
+    out_dir: pathlib.Path,
+    detector: FaceDetector,
+    classifier: Classifier,
+    emotion: str | None = None,
+    whole: bool = False,
+) -> Explained:
+    """Explains the answers about the faces of pictures, and draws them.
+
+    A picture that can't be read or has no face is told on stderr; the others are done.
+
+    Args:
+      paths: pictures, and folders of them.
+      out_dir: where a PNG for each picture goes, `NAME.why.png`; nothing that exists is written over.
+      detector: finds faces.
+      classifier: asks the model.
+      emotion: the class to explain; None for each face's likeliest.
+      whole: each picture is one cropped face.
+
+    Raises:
+      UserError: a path does not exist, an output exists, the model has no such class, or no server answers.
+    """
+    files = [
+        dataclasses.replace(file, target=file.target.with_name(f"{file.path.name}.why.png"))
+        for file in inputs.collect(paths, out_dir)[0]
+    ]
+    inputs.check_outputs(files, None)
+    done = Explained()
+    for file in files:
+        if file.is_film:
+            _fail(
+                done, f"{printable(file.path)} is no picture: save the frame that you mean as one"
+            )
+            continue
+        try:
+            image = read_picture(file.path)
+        except UserError as error:
+            _fail(done, str(error))
+            continue
+        found = _explain(image, file, detector, classifier, emotion, whole)
+        if not found:
+            _fail(
+                done,
+                f"{printable(file.path)}: no face is found in it; if it is one cropped face, say --whole",
+            )
+            continue
+        _save(file.target, draw_why(found))
+        done.faces += [_fields(file, one) for one in found]
+    return done
+
+
+def _explain(
+    image: np.ndarray,
+    file: inputs.InputFile,
+    detector: FaceDetector,
+    classifier: Classifier,
+    emotion: str | None,
+    whole: bool,
+) -> list[Explanation]:
+    name = printable(file.path)
+    explanations = explain_picture(image, detector, classifier, emotion, whole)
+    found = list(itertools.islice(explanations, MAX_FACES))
+    if next(explanations, None) is not None:
+        print(f"{name}: only the first {MAX_FACES} faces are explained", file=sys.stderr)
+    if not found and max(image.shape[:2]) <= _LARGEST_CROP_PX:
+        print(f"{name}: no face is found in it, so the whole is taken as one", file=sys.stderr)
+        found = list(explain_picture(image, detector, classifier, emotion, whole=True))
+    return found
+
+
+def _save(path: pathlib.Path, image: np.ndarray) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        Image.fromarray(image).save(file, "PNG")
+
+
+def _fields(file: inputs.InputFile, explanation: Explanation) -> dict[str, Any]:
+    face = explanation.face
+    return {
+        "path": printable(file.path),
+        "face": face.track,
+        "label": face.label,
+        "emotion": explanation.emotion,
+        "probability": face.probabilities[explanation.emotion],
+        "probabilities": face.probabilities,
+        **quality_fields(face),
+        "largest_fall": explanation.largest_fall,
+        "falls": [[round(float(value), 4) for value in row] for row in explanation.falls],
+        "picture": printable(file.target),
+    }
+
+
+def _fail(done: Explained, reason: str) -> None:
+    done.failed = True
+    print(reason, file=sys.stderr)

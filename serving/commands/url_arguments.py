@@ -1,0 +1,27 @@
+"""Arguments of commands that take URLs beside files."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+from emotion_faces.commands.terminal import path_argument
+
+
+def input_argument(text: str) -> pathlib.Path | str:
+    """Returns the path that an argument names, or the text of a URL."""
+    from emotion_faces.urls import is_url
+
+    return text if is_url(text) else path_argument(text)
+
+
+def add_url_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what lets URLs be opened."""
+    parser.add_argument(
+        "--allow-urls", action="store_true", help="take http(s):// and rtsp:// URLs for inputs"
+    )
+    parser.add_argument(
+        "--allow-private-urls",
+        action="store_true",
+        help="at loopback, private and link-local addresses too; rtsp:// needs it",
+    )
