@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -77,8 +75,7 @@ class Annotator:
         """
         image = decode_picture(data)
         [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
-        found = shot.faces
-        faces = self._tracker(session).update(found, seconds) if session else number_as_read(found)
+        faces = self._tracker(session).update(shot.faces, seconds) if session else shot.faces
         height, width = image.shape[:2]
         return {"width": width, "height": height, "faces": [_face_fields(face) for face in faces]}
 
@@ -101,22 +98,6 @@ class Annotator:
         if len(self._trackers) > _MAX_SESSIONS:
             self._trackers.popitem(last=False)
         return tracker
-
-
-def number_as_read(faces: Sequence[FaceEmotion]) -> list[FaceEmotion]:
-    """Numbers a picture's faces from 1 as a page is read: row by row, each from left to right.
-
-    A face begins a new row where its middle is below the lower edge of the row's first face.
-    """
-    rows: list[list[FaceEmotion]] = []
-    for face in sorted(faces, key=lambda face: face.box.top + face.box.height / 2):
-        first = rows[-1][0].box if rows else None
-        if first and face.box.top + face.box.height / 2 < first.top + first.height:
-            rows[-1].append(face)
-        else:
-            rows.append([face])
-    ordered = [face for row in rows for face in sorted(row, key=lambda face: face.box.left)]
-    return [dataclasses.replace(face, track=number) for number, face in enumerate(ordered, 1)]
 
 
 def _face_fields(face: FaceEmotion) -> dict[str, Any]:

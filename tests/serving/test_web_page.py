@@ -21,10 +21,8 @@ import cv2
 import numpy as np
 import pytest
 
-from emotion_faces.annotate.faces import FaceEmotion
 from emotion_faces.errors import UserError
-from emotion_faces.faces.detector import FaceBox
-from emotion_faces.web import about, annotator, uploads
+from emotion_faces.web import about, uploads
 from tests.serving import models
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -585,22 +583,6 @@ def test_the_gate_bounds_bytes_and_uploads():
     with pytest.raises(uploads.FullError):
         gate.enter(2)
     gate.enter(1)
-
-
-def test_faces_are_numbered_row_by_row():
-    boxes = [(200, 12), (10, 10), (300, 8), (5, 160), (150, 150)]
-    faces = [
-        FaceEmotion(FaceBox(left, top, 50, 50, 1.0), "happy", {"happy": 1.0}, 0, 1)
-        for left, top in boxes
-    ]
-    numbered = annotator.number_as_read(faces)
-    assert [(face.box.left, face.track) for face in numbered] == [
-        (10, 1),
-        (200, 2),
-        (300, 3),
-        (5, 4),
-        (150, 5),
-    ]
 
 
 def test_a_model_says_of_itself_what_its_folder_states(tmp_path):
