@@ -7,8 +7,16 @@ from typing import Any
 
 import cv2
 
-from emotion_faces.annotate.draw import colour_of
-from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.draw import colour_of, draw_faces
+from emotion_faces.annotate.faces import (
+    Classifier,
+    FaceEmotion,
+    Shot,
+    ask_model,
+    find_emotions,
+    mark_unsure,
+)
+from emotion_faces.annotate.run import encode_picture
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.faces.pictures import decode_picture
@@ -79,6 +87,17 @@ class Annotator:
         height, width = image.shape[:2]
         return {"width": width, "height": height, "faces": [_face_fields(face) for face in faces]}
 
+    def marked(self, data: bytes, is_jpeg: bool, unsure_below: float) -> bytes:
+        """The marked copy of a picture, as `emotion annotate` writes it: a JPEG, else a PNG.
+
+        Raises:
+          UserError: the picture can't be read, or the model server does not answer.
+        """
+        image = decode_picture(data)
+        [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
+        draw_faces(shot.image, mark_unsure(shot.faces, unsure_below))
+        return encode_picture(shot.image, is_jpeg)
+
     def picture(self, data: bytes) -> bytes:
         """The picture as a JPEG that every browser shows, upright, at most 1,600 pixels long.
 
@@ -103,12 +122,9 @@ class Annotator:
 def _face_fields(face: FaceEmotion) -> dict[str, Any]:
     box = face.box
     return {
-        "left": round(box.left, 1),
-        "top": round(box.top, 1),
-        "width": round(box.width, 1),
-        "height": round(box.height, 1),
+        **{side: float(getattr(box, side)) for side in ("left", "top", "width", "height")},
         "track": face.track,
         "label": face.label,
-        "probabilities": {name: round(value, 4) for name, value in face.probabilities.items()},
+        "probabilities": {name: float(value) for name, value in face.probabilities.items()},
         "model_version": face.model_version,
     }
