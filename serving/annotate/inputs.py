@@ -22,19 +22,20 @@ _JPEG_SUFFIXES = frozenset({".jpeg", ".jpg"})
 class InputFile:
     """A picture or film, and the paths of its marked copy and, for a film, its plot.
 
-    `url` is what was fetched to `path`; `stream`, where it has no end, is what is read in place of the path.
+    `shown` is what tables and messages call it, such as the URL that was fetched to `path`; "" for the path.
+    `stream`, where it has no end, is what is read in place of the path.
     """
 
     path: pathlib.Path
     target: pathlib.Path
     is_film: bool
-    url: str = ""
+    shown: str = ""
     stream: FilmStream | None = None
 
     @property
     def name(self) -> str:
         """What tables and messages call it."""
-        return self.url or printable(self.path)
+        return self.shown or printable(self.path)
 
     @property
     def plot(self) -> pathlib.Path:
@@ -103,7 +104,7 @@ def collect_urls(
             file = InputFile(path, target.with_name(f"{path.name}.mp4"), is_film=True)
         else:
             file = _input_file(path, kind, target)
-        files.append(dataclasses.replace(file, url=shown(url), stream=stream))
+        files.append(dataclasses.replace(file, shown=shown(url), stream=stream))
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import math
 import os
 import pathlib
@@ -13,6 +14,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from emotion_faces import local_server
 from emotion_faces.annotate import inputs
@@ -29,7 +32,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.progress import Progress
-from emotion_faces.annotate.table import FaceTable, check_suffix
+from emotion_faces.annotate.table import FaceTable, RowSink, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
@@ -159,7 +162,7 @@ def annotate(
         out_dir.mkdir(parents=True, exist_ok=True)
         table_path.parent.mkdir(parents=True, exist_ok=True)
         table = stack.enter_context(FaceTable(table_path, labels))
-        run = _Run(settings, model, labels, table, stopped)
+        run = Run(settings, model, labels, table, stopped)
         run.summary.ignored = ignored
         run.pictures([file for file in files if not file.is_film])
         for file in files:
@@ -169,13 +172,24 @@ def annotate(
         return run.summary
 
 
-class _Run:
+class Run:
+    """Marks pictures and films one after the other; `summary` tells how far it is.
+
+    Args:
+      settings: see Settings.
+      detector: finds faces.
+      classifier: asks the model.
+      labels: the model's class names.
+      table: gets a row for each face.
+      stopped: once it is set, what is under way is closed as far as it came.
+    """
+
     def __init__(
         self,
         settings: Settings,
         classifier: Classifier,
         labels: Sequence[str],
-        table: FaceTable,
+        table: RowSink,
         stopped: threading.Event,
     ):
         self._settings = settings
@@ -185,8 +199,10 @@ class _Run:
         self._stopped = stopped
         self._cut_short = False
         self.summary = Summary()
+        self.film_frames = 0  # that the film under way may have; 0 where nobody knows
 
     def pictures(self, files: Sequence[inputs.InputFile]) -> None:
+        """Marks pictures."""
         targets = {file.name: file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
             detector = self._settings.detector(any_turn=True)
@@ -203,6 +219,7 @@ class _Run:
                 self.summary.faces += len(shot.faces)
 
     def film(self, file: inputs.InputFile) -> None:
+        """Marks a film; what is wrong with it is in the summary."""
         try:
             self._film(file)
         except UserError as error:
@@ -212,6 +229,7 @@ class _Run:
         tracker = Tracker(self._settings.smooth)
         timeline = Timeline(self._labels)
         with FilmReader(file.stream or file.path) as film:
+            self.film_frames = film.frame_count
             if self._settings.region:
                 self._settings.region.check(film.width, film.height, file.name)
             file.target.parent.mkdir(parents=True, exist_ok=True)
@@ -283,12 +301,18 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
     Raises:
       OSError: it can't be written, or the file exists.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(encode_picture(shot.image, is_jpeg=path.suffix.lower() in _JPEG_SUFFIXES))
+
+
+def encode_picture(image: np.ndarray, is_jpeg: bool) -> bytes:
+    """Encodes uint8 RGB [height, width, 3] as marked copies are: a JPEG, else a PNG."""
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind = "JPEG" if path.suffix.lower() in _JPEG_SUFFIXES else "PNG"
-    with path.open("xb") as file:
-        Image.fromarray(shot.image).save(file, kind, quality=92)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG" if is_jpeg else "PNG", quality=92)
+    return file.getvalue()
 
 
 @contextlib.contextmanager
