@@ -49,6 +49,7 @@ _FILES = {
             "history",
             "kind",
             "pictures",
+            "source",
             "stage",
             "timeline",
         )

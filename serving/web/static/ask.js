@@ -1,17 +1,10 @@
-// Questions to the page's own server.
+// Questions about pictures, to whatever answers them.
+
+import { call } from "./source.js";
 
 export const MAX_UPLOAD_BYTES = 32 * 1024 * 1024;
 
 let model = null;
-
-async function call(path, options) {
-  try {
-    return await fetch(path, options);
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new Error("The page’s own server does not answer. Is “emotion web” still running?");
-  }
-}
 
 async function ask(path, options) {
   const response = await call(path, options);
@@ -28,7 +21,7 @@ async function ask(path, options) {
 
 // What the server says of its model: asked until it has answered once.
 export async function askModel(signal) {
-  model ??= await ask("/api/model", { signal });
+  model ??= await ask("api/model", { signal });
   return model;
 }
 
@@ -46,12 +39,12 @@ const upload = (blob, signal) => ({
 export async function findFaces(blob, signal, session = "", seconds = 0) {
   await askModel(signal);
   const query = session ? `?session=${session}&seconds=${seconds.toFixed(3)}` : "";
-  return ask(`/api/faces${query}`, upload(blob, signal));
+  return ask(`api/faces${query}`, upload(blob, signal));
 }
 
 // The picture as a JPEG, for formats that this browser does not show.
 export async function asJpeg(blob, signal) {
-  const response = await call("/api/picture", upload(blob, signal));
+  const response = await call("api/picture", upload(blob, signal));
   if (!response.ok) throw new Error((await response.json()).error);
   return response.blob();
 }

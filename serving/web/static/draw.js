@@ -1,6 +1,6 @@
 // Words for faces, and the marks on a picture.
 
-import { colourOf, unsureBelow } from "/ask.js";
+import { colourOf, unsureBelow } from "./ask.js";
 
 const UNSURE_BELOW = 0.1; // between the first and the second: less is no verdict
 

@@ -1,10 +1,10 @@
 // Films and the camera: one frame at a time is sent, and the next when its answer is there.
 
-import { findFaces } from "/ask.js";
-import { plural, verdict } from "/draw.js";
-import { remember } from "/history.js";
-import { leave, say, showError, showNothing, showPicture, take } from "/stage.js";
-import { shares, showTimeline } from "/timeline.js";
+import { findFaces } from "./ask.js";
+import { plural, verdict } from "./draw.js";
+import { remember } from "./history.js";
+import { leave, say, showError, showNothing, showPicture, take } from "./stage.js";
+import { shares, showTimeline } from "./timeline.js";
 
 const MAX_FRAME_PX = 960; // longest side of a film's frame as it is sent
 const STALLED_MS = 5000; // without a new frame for longer, a film has broken

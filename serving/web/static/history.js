@@ -1,6 +1,6 @@
 // The session's list. An entry holds a small JPEG and the means to show its result again, no pixels.
 
-import { element } from "/draw.js";
+import { element } from "./draw.js";
 
 const THUMBNAIL_PX = 200;
 const $ = (id) => document.getElementById(id);

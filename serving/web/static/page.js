@@ -1,12 +1,13 @@
-// The page's events. All work on faces is done by the page's own server (/api/faces).
+// The page's events. All work on faces is done where source.js asks.
 
-import { askModel } from "/ask.js";
-import { percent } from "/draw.js";
-import { startCamera } from "/film.js";
-import { clearOrUndo } from "/history.js";
-import { showFiles } from "/pictures.js";
-import { say, showError, stop, clearErrors } from "/stage.js";
-import { startTimeline } from "/timeline.js";
+import { askModel } from "./ask.js";
+import { percent } from "./draw.js";
+import { startCamera } from "./film.js";
+import { clearOrUndo } from "./history.js";
+import { showFiles } from "./pictures.js";
+import { where } from "./source.js";
+import { say, showError, stop, clearErrors } from "./stage.js";
+import { startTimeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -28,14 +29,6 @@ async function showModel() {
     $("model").textContent = "Model: not reachable";
     showError(error.message);
   }
-}
-
-// Where the page came from another computer, what is said of "this computer" would be untrue.
-function showWhere() {
-  const name = location.hostname;
-  if (name === "localhost" || name === "[::1]" || name.startsWith("127.")) return;
-  const heard = location.protocol === "https:" ? "" : " The connection is not encrypted: who is on the network can read along.";
-  $("where").textContent = `Pictures and frames go to the server at ${location.host}, which keeps nothing.${heard}`;
 }
 
 function onChoice(id) {
@@ -90,5 +83,5 @@ document.addEventListener("drop", (event) => {
 });
 
 startTimeline();
-showWhere();
+$("where").textContent = where() || $("where").textContent;
 showModel();

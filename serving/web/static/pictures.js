@@ -1,11 +1,11 @@
 // What was chosen, dropped or pasted: pictures first, then films, each in its turn.
 
-import { MAX_UPLOAD_BYTES, asJpeg, findFaces } from "/ask.js";
-import { plural, verdict } from "/draw.js";
-import { showFilm } from "/film.js";
-import { remember } from "/history.js";
-import { kindOf } from "/kind.js";
-import { leave, progress, say, showError, showNothing, showPicture, take } from "/stage.js";
+import { MAX_UPLOAD_BYTES, asJpeg, findFaces } from "./ask.js";
+import { plural, verdict } from "./draw.js";
+import { showFilm } from "./film.js";
+import { remember } from "./history.js";
+import { kindOf } from "./kind.js";
+import { leave, progress, say, showError, showNothing, showPicture, take } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
 

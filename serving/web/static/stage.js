@@ -1,7 +1,7 @@
 // The stage: what is shown, and whose it is. Each action takes it, which ends the one before.
 
-import { colourOf } from "/ask.js";
-import { drawFaces, element, nameOf, percent } from "/draw.js";
+import { colourOf } from "./ask.js";
+import { drawFaces, element, nameOf, percent } from "./draw.js";
 
 const MAX_VIEW_PX = 1600; // longest side of a picture as it is kept for the stage
 const $ = (id) => document.getElementById(id);

@@ -1,7 +1,7 @@
 // The dominant emotion over time: a row for each emotion, so that the place tells and not the colour alone.
 
-import { colourOf, labelNames } from "/ask.js";
-import { percent } from "/draw.js";
+import { colourOf, labelNames } from "./ask.js";
+import { percent } from "./draw.js";
 
 const ROW_PX = 18;
 const AXIS_PX = 20;
