@@ -30,7 +30,7 @@ LIVE_LONGEST_SIDE_PX = 320
 """Films and cameras are searched at this size: in a browser the detector takes four times as long at the command's."""
 
 _HERE = pathlib.Path(__file__).parent
-_SOURCES = (_HERE / "static", _HERE / "in_browser")
+SOURCES = (_HERE / "static", _HERE / "in_browser")
 """The page's own files; those of the second take the place of the first's."""
 
 _POLICY = (
@@ -156,7 +156,7 @@ def _rules(min_face_px: int) -> dict[str, Any]:
 def _page_files(about: About) -> dict[str, bytes]:
     files = {
         path.name: path.read_bytes()
-        for source in _SOURCES
+        for source in SOURCES
         for path in sorted(source.iterdir())
         if path.is_file()
     }

@@ -52,6 +52,18 @@ def test_every_file_that_a_file_names_is_there_by_a_relative_address(page):
     assert "MIT License" in (page.folder / "NOTICE.txt").read_text()
 
 
+def test_only_where_answers_come_from_differs_from_the_page_with_a_server():
+    static, in_browser = static_page.SOURCES
+    assert {path.name for path in static.iterdir()} & {
+        path.name for path in in_browser.iterdir()
+    } == {"source.js"}
+    exported = [
+        re.findall(r"^export .*?(\w+)(?: =|\()", (folder / "source.js").read_text(), re.MULTILINE)
+        for folder in (static, in_browser)
+    ]
+    assert sorted(exported[0]) == sorted(exported[1]) == ["call", "where"]
+
+
 def test_the_page_is_written_anew_and_what_it_no_longer_has_is_gone(page, model_dir):
     files = page.folder / static_page.LIST_FILE
     before = {path.name: path.read_bytes() for path in page.folder.iterdir()}

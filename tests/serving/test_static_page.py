@@ -223,7 +223,7 @@ def test_faces_are_numbered_row_by_row(page):
     places = [(200, 12), (10, 10), (300, 8), (5, 160), (150, 150)]
     faces = [{"left": left, "top": top, "width": 50, "height": 50} for left, top in places]
     numbered = page.evaluate(
-        "async (faces) => (await import('./faces.js')).numberAsRead(faces)", faces
+        "async (faces) => (await import('./boxes.js')).numberAsRead(faces)", faces
     )
     assert [(face["left"], face["track"]) for face in numbered] == [
         (10, 1),
@@ -308,7 +308,7 @@ def test_faces_are_followed_as_the_command_follows_them(page):
     asked = [(seconds, [as_in_the_page(face) for face in faces]) for seconds, faces in frames]
     found = page.evaluate(
         """async (frames) => {
-            const { Tracker } = await import('./track.js');
+            const { Tracker } = await import('./tracker.js');
             const { rules } = await (await fetch('page.json')).json();
             const tracker = new Tracker(rules.track);
             return frames.map(([seconds, faces]) => tracker.update(faces, seconds));

@@ -1,10 +1,10 @@
 // Answers the page's questions as its server would, in this browser: the detector and the network by ONNX Runtime.
 
-import { cropFace, findBoxes, numberAsRead, searchedSize } from "./faces.js";
+import { cropFace, findBoxes, numberAsRead, searchedSize } from "./boxes.js";
 import * as ort from "./ort.js";
 import { Refusal, openPicture } from "./picture.js";
 import { resizeLinear } from "./resize.js";
-import { Tracker } from "./track.js";
+import { Tracker } from "./tracker.js";
 
 const MAX_THREADS = 4;
 const MAX_BATCH = 32; // faces that the network is shown at a time

@@ -1,6 +1,6 @@
 // Follows faces from frame to frame and smooths what the model says of each, as the command does in a film.
 
-import { sharedPart } from "./faces.js";
+import { sharedPart } from "./boxes.js";
 
 // `rules` are the command's own: max_gap_secs, smoothing_secs, min_iou, max_shift.
 export class Tracker {
