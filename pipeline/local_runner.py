@@ -30,7 +30,7 @@ from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
 from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, create_pipeline
 from emotion_pipeline.pushes import forget_unserved
-from emotion_pipeline.report import changes_of, leave_report, new_run
+from emotion_pipeline.report import changes_of, leave_interrupted, leave_report, new_run
 from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.summary import RunSummary, summarize
 from emotion_pipeline.validation.baseline import find_statistics
@@ -76,6 +76,14 @@ def run(config: PipelineConfig) -> RunSummary:
 
 def _run(config: PipelineConfig) -> RunSummary:
     facts = new_run(config)
+    try:
+        return _run_as(facts, config)
+    except KeyboardInterrupt:
+        leave_interrupted(config)
+        raise
+
+
+def _run_as(facts: RunFacts, config: PipelineConfig) -> RunSummary:
     outcome = run_until(config, facts=facts)
     report_error = str(outcome.error) if _failed_in_report(outcome) else None
     error = None if report_error is not None else outcome.error

@@ -11,6 +11,7 @@ import shutil
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.code_version import code_version
+from emotion_pipeline.components.locks import LockedError, alone
 from emotion_pipeline.components.records.answers_record import ANSWERS_FILE, read_answers
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
@@ -41,6 +42,8 @@ from emotion_pipeline.components.run_report.record import (
     SUMMARY_FILE,
     RunFacts,
     RunRecord,
+    begin_record,
+    close_interrupted,
     read_records,
     run_folder,
     run_numbers,
@@ -59,6 +62,7 @@ from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.recipe import nearest_recipe
+from emotion_pipeline.root_lock import LOCK_FILE
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome, manifest_of
 
@@ -66,16 +70,42 @@ _LOG = "logs/run.log"
 
 
 def new_run(config: PipelineConfig) -> RunFacts:
-    """Returns which run begins now: the next number of the root."""
+    """Returns which run begins now, the next number of the root, and puts it into the list of runs.
+
+    What was under way in the root before is listed as interrupted: whoever begins a run has the root alone.
+    """
+    close_interrupted(config.root)
     numbers = run_numbers(config.root)
     now = datetime.datetime.now(datetime.timezone.utc)
-    return RunFacts(
+    facts = RunFacts(
         number=numbers[-1] + 1 if numbers else 1,
         started=now.isoformat(timespec="seconds"),
         root=config.root,
         log=_LOG,
         push_dir=config.push_path,
     )
+    recipe, settings = nearest_recipe(config)["name"], dict(flatten(shown(to_dict(config))))
+    write_record(begin_record(facts, recipe, settings, code_version()), config.root)
+    _list_runs(config.root, config.push_path)
+    return facts
+
+
+def leave_interrupted(config: PipelineConfig) -> None:
+    """Lists the run of a root that is under way as interrupted; its process has the root alone."""
+    if close_interrupted(config.root):
+        _list_runs(config.root, config.push_path)
+
+
+def list_interrupted(root: pathlib.Path) -> None:
+    """Lists runs of a root that were killed as interrupted; does nothing while a run has the root."""
+    try:
+        with alone(root / LOCK_FILE, str(root), wait=False):
+            if close_interrupted(root):
+                settings = read_records(root)[-1].settings
+                own = os.path.join(root, "pushed", str(settings.get("model_name", "")))
+                _list_runs(root, settings.get("push_dir") or own)
+    except (LockedError, OSError):
+        return  # it is under way, or the root is somebody else's
 
 
 def changes_of(
@@ -227,11 +257,15 @@ def _leave_record(
         has_page=has_page,
     )
     write_record(record, root)
+    _list_runs(config.root, config.push_path)
+
+
+def _list_runs(root: str | os.PathLike, push_dir: str) -> None:
     write_runs(
         read_records(root),
-        f"Runs of {root_name(facts.root)}",
-        _served(config.push_path),
-        root / REPORTS_DIR / INDEX_FILE,
+        f"Runs of {root_name(str(root))}",
+        _served(push_dir),
+        pathlib.Path(root) / REPORTS_DIR / INDEX_FILE,
     )
 
 

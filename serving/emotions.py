@@ -96,7 +96,7 @@ class Emotions:
         self._exit.close()
 
     def faces(self, picture: Picture) -> list[FaceEmotion]:
-        """The faces in a picture, left to right.
+        """The faces in a picture, row by row, each from left to right.
 
         Raises:
           UserError: the picture can't be read, or the server does not answer.

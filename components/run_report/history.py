@@ -81,7 +81,9 @@ def read_changes(
 def _before(facts: RunFacts | None, has_model: bool) -> RunRecord | None:
     if facts is None:
         return None
-    earlier = [one for one in read_records(facts.root) if one.number < facts.number]
+    earlier = [
+        one for one in read_records(facts.root) if one.number < facts.number and one.has_ended
+    ]
     if has_model:
         earlier = [one for one in earlier if one.metrics]
     return earlier[-1] if earlier else None

@@ -15,6 +15,8 @@ RECORD_FILE = "run.json"
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
 
+RUNNING, INTERRUPTED = "running", "interrupted"
+
 _NUMBER = re.compile(r"[1-9]\d*")
 
 
@@ -45,7 +47,8 @@ class RunRecord:
       number: Of the run among those of its root, from 1.
       started: When, as ISO 8601 in UTC.
       seconds: How long it took.
-      status: How it ended: `pushed`, `not_blessed`, `anomalies` or `failed`.
+      status: How it ended: `pushed`, `not_blessed`, `anomalies`, `failed` or `interrupted`; `running` where it
+        has not, or was killed.
       outcome: The same in words.
       notes: What else the page says at its top.
       recipe: Name of the recipe that the settings are nearest to.
@@ -74,6 +77,11 @@ class RunRecord:
     pushed_version: int | None
     has_page: bool
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to an end of its own, however bad."""
+        return self.status not in (RUNNING, INTERRUPTED)
+
 
 def run_folder(root: str | os.PathLike, number: int) -> pathlib.Path:
     """Returns the folder of a run's page."""
@@ -91,6 +99,39 @@ def write_record(record: RunRecord, root: str | os.PathLike) -> None:
     """Writes `run.json` into the folder of the run, made if need be."""
     path = run_folder(root, record.number) / RECORD_FILE
     write_whole(path, json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False) + "\n")
+
+
+def begin_record(facts: RunFacts, recipe: str, settings: dict[str, Any], code: str) -> RunRecord:
+    """Returns the record of a run that begins; the one of its end is written over it."""
+    return RunRecord(
+        number=facts.number,
+        started=facts.started,
+        seconds=0.0,
+        status=RUNNING,
+        outcome="under way",
+        notes=[],
+        recipe=recipe,
+        settings=settings,
+        code=code,
+        data={},
+        metrics={},
+        history=[],
+        pushed_version=None,
+        has_page=False,
+    )
+
+
+def close_interrupted(root: str | os.PathLike) -> bool:
+    """Records that the runs under way were interrupted; whoever calls it holds the root alone.
+
+    Returns:
+      Whether there were any.
+    """
+    found = [one for one in read_records(root) if one.status == RUNNING]
+    for one in found:
+        outcome = "interrupted: the same command goes on where it stopped"
+        write_record(dataclasses.replace(one, status=INTERRUPTED, outcome=outcome), root)
+    return bool(found)
 
 
 def read_records(root: str | os.PathLike) -> list[RunRecord]:

@@ -18,6 +18,8 @@ _STATUS_WORDS = {
     "not_blessed": "not blessed",
     "anomalies": "stopped at the data",
     "failed": "failed",
+    "running": "under way",
+    "interrupted": "interrupted",
 }
 
 

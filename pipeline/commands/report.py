@@ -9,6 +9,7 @@ from emotion_pipeline.components.run_report.record import (
     INDEX_FILE,
     REPORT_FILE,
     REPORTS_DIR,
+    RUNNING,
     RunRecord,
     read_records,
     run_folder,
@@ -37,11 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Tells of the run, and prints its page where that is asked for."""
     root = options.root.resolve()
+    if any(one.status == RUNNING for one in read_records(root)):
+        from emotion_pipeline.report import list_interrupted
+
+        list_interrupted(root)
     record = find_run(root, options.run)
     page = run_folder(root, record.number) / REPORT_FILE
     print(f"run {record.number} of {record.started}, recipe {record.recipe}: {record.outcome}")
     for note in record.notes:
         print(note)
+    if not record.has_ended and not options.pdf:
+        print(f"all runs: {root / REPORTS_DIR / INDEX_FILE}")
+        return 0
     if not record.has_page:
         raise UserError(
             f"run {record.number} has no page: it ended before there was anything to show"

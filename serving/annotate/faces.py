@@ -80,15 +80,32 @@ def ask_model(classifier: Classifier) -> ModelFacts:
 def find_emotions(
     shots: Iterable[Shot], detector: FaceDetector, classifier: Classifier
 ) -> Iterator[Shot]:
-    """Gives each analysed shot its faces, left to right, numbered from 1; the order is kept."""
+    """Gives each analysed shot its faces, as they are read, numbered from 1; the order is kept."""
     for chunk in chunks(shots):
-        boxes = [detector(shot.image) if shot.analysed else [] for shot in chunk]
-        boxes = [sorted(found, key=lambda box: (box.left, box.top)) for found in boxes]
+        boxes = [as_read(detector(shot.image)) if shot.analysed else [] for shot in chunk]
         crops = [crop_faces(shot.image, b) for shot, b in zip(chunk, boxes, strict=True) if b]
         answers = iter(classifier.predict_pixels(np.concatenate(crops)) if crops else [])
         for shot, found in zip(chunk, boxes, strict=True):
             shot.faces = [face_emotion(box, next(answers), i) for i, box in enumerate(found, 1)]
         yield from chunk
+
+
+def as_read(boxes: Iterable[FaceBox]) -> list[FaceBox]:
+    """Orders boxes as a page is read: row by row, each from left to right.
+
+    A box begins a new row where its middle is below the lower edge of the row's first box.
+    """
+    rows: list[list[FaceBox]] = []
+    for box in sorted(boxes, key=lambda box: (_middle(box), box.left)):
+        if rows and _middle(box) < rows[-1][0].top + rows[-1][0].height:
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    return [box for row in rows for box in sorted(row, key=lambda box: (box.left, box.top))]
+
+
+def _middle(box: FaceBox) -> float:
+    return box.top + box.height / 2
 
 
 def check_unsure_below(probability: float) -> None:

@@ -18,7 +18,7 @@ from emotion_faces.names import printable
 
 @dataclasses.dataclass(frozen=True)
 class AnnotatedImage:
-    """The faces, left to right, and the marked copy: uint8 RGB [height, width, 3]."""
+    """The faces, row by row as they are read, and the marked copy: uint8 RGB [height, width, 3]."""
 
     faces: list[FaceEmotion]
     image: np.ndarray

@@ -18,11 +18,15 @@ _JPEG_SUFFIXES = frozenset({".jpeg", ".jpg"})
 
 @dataclasses.dataclass(frozen=True)
 class InputFile:
-    """A picture or film, and the paths of its marked copy and, for a film, its plot."""
+    """A picture or film, and the paths of its marked copy and, for a film, its plot.
+
+    `shown` is what tables call it; "" for its path.
+    """
 
     path: pathlib.Path
     target: pathlib.Path
     is_film: bool
+    shown: str = ""
 
     @property
     def plot(self) -> pathlib.Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from emotion_faces import local_server
 from emotion_faces.annotate import inputs
@@ -26,7 +29,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.film_writer import FilmWriter
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.progress import Progress
-from emotion_faces.annotate.table import FaceTable, check_suffix
+from emotion_faces.annotate.table import FaceTable, RowSink, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
@@ -127,7 +130,7 @@ def annotate(
         out_dir.mkdir(parents=True, exist_ok=True)
         table_path.parent.mkdir(parents=True, exist_ok=True)
         with FaceTable(table_path, labels) as table:
-            run = _Run(settings, detector, client, labels, table, stopped)
+            run = Run(settings, detector, client, labels, table, stopped)
             run.summary.ignored = ignored
             run.pictures([file for file in files if not file.is_film])
             for file in files:
@@ -137,14 +140,25 @@ def annotate(
         return run.summary
 
 
-class _Run:
+class Run:
+    """Marks pictures and films one after the other; `summary` tells how far it is.
+
+    Args:
+      settings: see Settings.
+      detector: finds faces.
+      classifier: asks the model.
+      labels: the model's class names.
+      table: gets a row for each face.
+      stopped: once it is set, what is under way is closed as far as it came.
+    """
+
     def __init__(
         self,
         settings: Settings,
         detector: FaceDetector,
         classifier: Classifier,
         labels: Sequence[str],
-        table: FaceTable,
+        table: RowSink,
         stopped: threading.Event,
     ):
         self._settings = settings
@@ -154,8 +168,10 @@ class _Run:
         self._table = table
         self._stopped = stopped
         self.summary = Summary()
+        self.film_frames = 0  # that the film under way may have; 0 where nobody knows
 
     def pictures(self, files: Sequence[inputs.InputFile]) -> None:
+        """Marks pictures."""
         targets = {str(file.path): file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
             for shot in find_emotions(
@@ -173,6 +189,7 @@ class _Run:
                 self.summary.faces += len(shot.faces)
 
     def film(self, file: inputs.InputFile) -> None:
+        """Marks a film; what is wrong with it is in the summary."""
         try:
             self._film(file)
         except UserError as error:
@@ -182,6 +199,7 @@ class _Run:
         tracker = Tracker(self._settings.smooth)
         timeline = Timeline(self._labels)
         with FilmReader(file.path) as film:
+            self.film_frames = film.frame_count
             file.target.parent.mkdir(parents=True, exist_ok=True)
             shots = self._until_stopped(film.frames(self._settings.every))
             with (
@@ -193,7 +211,7 @@ class _Run:
                     if shot.analysed:
                         faces = tracker.update(shot.faces, shot.seconds)
                         shot.faces = faces = mark_unsure(faces, self._settings.unsure_below)
-                        shot.name = str(file.path)
+                        shot.name = file.shown or str(file.path)
                         self._table.write(shot)
                         timeline.add(faces, shot.seconds)
                         self.summary.faces += len(faces)
@@ -239,12 +257,18 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
     Raises:
       OSError: it can't be written, or the file exists.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(encode_picture(shot.image, is_jpeg=path.suffix.lower() in _JPEG_SUFFIXES))
+
+
+def encode_picture(image: np.ndarray, is_jpeg: bool) -> bytes:
+    """Encodes uint8 RGB [height, width, 3] as marked copies are: a JPEG, else a PNG."""
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind = "JPEG" if path.suffix.lower() in _JPEG_SUFFIXES else "PNG"
-    with path.open("xb") as file:
-        Image.fromarray(shot.image).save(file, kind, quality=92)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG" if is_jpeg else "PNG", quality=92)
+    return file.getvalue()
 
 
 @contextlib.contextmanager

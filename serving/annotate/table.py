@@ -1,14 +1,15 @@
-"""A row for each face, in CSV or Parquet, written as the work goes on."""
+"""A row for each face, in CSV, JSON or Parquet, written as the work goes on."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import importlib.util
+import json
 import pathlib
 import types
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from emotion_faces.annotate.faces import Shot
 from emotion_faces.errors import UserError
@@ -16,7 +17,15 @@ from emotion_faces.names import printable
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 CSV_SUFFIXES = frozenset({".csv", ".txt", ""})
+JSON_SUFFIX = ".json"
 _ROW_GROUP = 10_000
+
+
+class RowSink(Protocol):
+    """The part of FaceTable that takes rows."""
+
+    def write(self, shot: Shot) -> None:
+        """Adds the shot's faces."""
 
 
 def check_suffix(path: pathlib.Path) -> None:
@@ -25,10 +34,10 @@ def check_suffix(path: pathlib.Path) -> None:
     Raises:
       UserError: another suffix, or one whose package is not installed.
     """
-    if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES:
+    if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES | {JSON_SUFFIX}:
         raise UserError(
             f"the table {printable(path)} would be CSV under the name of something else: end its "
-            "name with .csv, or with .parquet for Parquet"
+            "name with .csv, .json, or .parquet for Parquet"
         )
     if path.suffix.lower() in PARQUET_SUFFIXES and importlib.util.find_spec("pyarrow") is None:
         raise UserError(
@@ -63,7 +72,8 @@ class FaceTable:
     """The open table; a context manager. What is written is complete at any time in a CSV.
 
     Args:
-      path: its suffix decides: Parquet for `.parquet` or `.pq`, CSV for `.csv`, `.txt` or none.
+      path: its suffix decides: Parquet for `.parquet` or `.pq`, a list of objects, one a line, for `.json`, CSV
+        for `.csv`, `.txt` or none.
       labels: the model's class names.
     """
 
@@ -74,12 +84,17 @@ class FaceTable:
         self._exit = contextlib.ExitStack()
         self._rows: list[list[Any]] = []
         self._parquet: Any = None
+        self._is_json = path.suffix.lower() == JSON_SUFFIX
         try:
             if path.suffix.lower() in PARQUET_SUFFIXES:
                 self._open_parquet(path)
             else:
                 file = path.open("x", encoding="utf-8", newline="")
-                self._open_csv(self._exit.enter_context(file))
+                self._file: TextIO = self._exit.enter_context(file)
+                self._begun = False
+                if not self._is_json:
+                    self._csv = csv.writer(self._file)
+                    self._csv.writerow(self._columns)
         except OSError as error:
             raise UserError(
                 f"the table {printable(path)} can't be written: {error.strerror}"
@@ -96,11 +111,19 @@ class FaceTable:
     ) -> None:
         if self._parquet is not None:
             self._flush_parquet()
+        elif self._is_json:
+            self._file.write("\n]\n" if self._begun else "[]\n")
         self._exit.close()
 
     def write(self, shot: Shot) -> None:
         """Adds the shot's faces."""
         rows = face_rows(shot)
+        if self._is_json:
+            for row in rows:
+                fields = json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False)
+                self._file.write((",\n" if self._begun else "[\n") + fields)
+                self._begun = True
+            return
         if self._parquet is None:
             self._csv.writerows(rows)
             self._file.flush()
@@ -108,11 +131,6 @@ class FaceTable:
         self._rows += rows
         if len(self._rows) >= _ROW_GROUP:
             self._flush_parquet()
-
-    def _open_csv(self, file: TextIO) -> None:
-        self._file = file
-        self._csv = csv.writer(file)
-        self._csv.writerow(self._columns)
 
     def _open_parquet(self, path: pathlib.Path) -> None:
         import pyarrow as pa

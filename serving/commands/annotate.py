@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=pathlib.Path("marked"),
         help="where marked copies and the table go (%(default)s)",
     )
-    parser.add_argument("--csv", metavar="FILE", type=pathlib.Path, help=".csv or .parquet")
+    parser.add_argument("--csv", metavar="FILE", type=pathlib.Path, help=".csv, .json or .parquet")
     parser.add_argument("--every", type=int, default=1, help="analyse every Nth frame of a film")
     parser.add_argument("--raw", action="store_true", help="do not smooth a film's probabilities")
     parser.add_argument("--min-face-px", type=int, help="leave smaller faces out")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
 
-from emotion_faces.annotate.draw import colour_of
-from emotion_faces.annotate.faces import Classifier, FaceEmotion, Shot, ask_model, find_emotions
+from emotion_faces.annotate.draw import colour_of, draw_faces
+from emotion_faces.annotate.faces import (
+    Classifier,
+    FaceEmotion,
+    Shot,
+    ask_model,
+    find_emotions,
+    mark_unsure,
+)
+from emotion_faces.annotate.run import encode_picture
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.faces.pictures import decode_picture
@@ -77,10 +83,20 @@ class Annotator:
         """
         image = decode_picture(data)
         [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
-        found = shot.faces
-        faces = self._tracker(session).update(found, seconds) if session else number_as_read(found)
+        faces = self._tracker(session).update(shot.faces, seconds) if session else shot.faces
         height, width = image.shape[:2]
         return {"width": width, "height": height, "faces": [_face_fields(face) for face in faces]}
+
+    def marked(self, data: bytes, is_jpeg: bool, unsure_below: float) -> bytes:
+        """The marked copy of a picture, as `emotion annotate` writes it: a JPEG, else a PNG.
+
+        Raises:
+          UserError: the picture can't be read, or the model server does not answer.
+        """
+        image = decode_picture(data)
+        [shot] = find_emotions([Shot(image)], self._detector, self._classifier)
+        draw_faces(shot.image, mark_unsure(shot.faces, unsure_below))
+        return encode_picture(shot.image, is_jpeg)
 
     def picture(self, data: bytes) -> bytes:
         """The picture as a JPEG that every browser shows, upright, at most 1,600 pixels long.
@@ -103,31 +119,12 @@ class Annotator:
         return tracker
 
 
-def number_as_read(faces: Sequence[FaceEmotion]) -> list[FaceEmotion]:
-    """Numbers a picture's faces from 1 as a page is read: row by row, each from left to right.
-
-    A face begins a new row where its middle is below the lower edge of the row's first face.
-    """
-    rows: list[list[FaceEmotion]] = []
-    for face in sorted(faces, key=lambda face: face.box.top + face.box.height / 2):
-        first = rows[-1][0].box if rows else None
-        if first and face.box.top + face.box.height / 2 < first.top + first.height:
-            rows[-1].append(face)
-        else:
-            rows.append([face])
-    ordered = [face for row in rows for face in sorted(row, key=lambda face: face.box.left)]
-    return [dataclasses.replace(face, track=number) for number, face in enumerate(ordered, 1)]
-
-
 def _face_fields(face: FaceEmotion) -> dict[str, Any]:
     box = face.box
     return {
-        "left": round(box.left, 1),
-        "top": round(box.top, 1),
-        "width": round(box.width, 1),
-        "height": round(box.height, 1),
+        **{side: float(getattr(box, side)) for side in ("left", "top", "width", "height")},
         "track": face.track,
         "label": face.label,
-        "probabilities": {name: round(value, 4) for name, value in face.probabilities.items()},
+        "probabilities": {name: float(value) for name, value in face.probabilities.items()},
         "model_version": face.model_version,
     }

@@ -2,14 +2,29 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 
 import pytest
 
 from emotion_pipeline.cli import main
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.run_report.record import run_folder, write_record
+from emotion_pipeline.components.run_report.record import (
+    read_records,
+    run_folder,
+    write_record,
+)
 from emotion_pipeline.pdf import BROWSERS, find_browser, print_pdf
+from emotion_pipeline.root_lock import LOCK_FILE
 from tests.components.run_report.test_record import ONE
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -48,6 +63,30 @@ def test_the_newest_run_is_the_default_and_may_have_no_page(root, capsys):
     told = capsys.readouterr()
     assert told.out.startswith("run 2 of ")
     assert "run 2 has no page: it ended before there was anything to show" in told.err
+
+
+def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capsys):
+    killed = dataclasses.replace(ONE, number=3, status="running", outcome="under way", metrics={})
+    write_record(killed, root)
+    assert main(["report", str(root)]) == 0
+    assert "recipe fast: interrupted: the same command goes on" in capsys.readouterr().out
+    assert ">interrupted<" in (root / "reports" / "index.html").read_text()
+    assert [one.status for one in read_records(root)] == [ONE.status, ONE.status, "interrupted"]
+
+
+def test_a_run_that_is_under_way_is_left_alone(root, capsys):
+    write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root / LOCK_FILE)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        assert main(["report", str(root)]) == 0
+        assert "recipe fast: under way" in capsys.readouterr().out
+        assert read_records(root)[-1].status == "running"
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,15 @@ def test_annotate_image_finds_asks_and_marks(astronaut):
     assert (result.image != astronaut).any()
 
 
+def test_faces_are_numbered_row_by_row():
+    places = [(200, 12), (10, 10), (300, 8), (5, 160), (150, 150)]
+    found = [FaceBox(left, top, 50, 50, 1.0) for left, top in places]
+    image = np.full((300, 400, 3), 128, np.uint8)
+    result = annotate_image(image, BrightnessClassifier(), lambda image: found)
+    numbered = [(face.box.left, face.track) for face in result.faces]
+    assert numbered == [(10, 1), (200, 2), (300, 3), (5, 4), (150, 5)]
+
+
 def test_annotate_image_refuses_other_arrays():
     with pytest.raises(ValueError, match=r"found float64 \[4, 4, 3\]"):
         annotate_image(np.zeros((4, 4, 3)), BrightnessClassifier())

@@ -61,7 +61,7 @@ def test_only_where_answers_come_from_differs_from_the_page_with_a_server():
         re.findall(r"^export .*?(\w+)(?: =|\()", (folder / "source.js").read_text(), re.MULTILINE)
         for folder in (static, in_browser)
     ]
-    assert sorted(exported[0]) == sorted(exported[1]) == ["call", "where"]
+    assert sorted(exported[0]) == sorted(exported[1]) == ["call", "hasServer", "where"]
 
 
 def test_the_page_is_written_anew_and_what_it_no_longer_has_is_gone(page, model_dir):

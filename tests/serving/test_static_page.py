@@ -22,13 +22,16 @@ from emotion_faces.annotate.faces import FaceEmotion
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.faces.crop import FACE_SIZE_PX
 from emotion_faces.faces.detector import FaceBox
-from tests.serving.test_web_page import CHROMIUM, FLAGS, PHONE, playwright_api, png_header
+from tests.serving.web.conftest import CHROMIUM, FLAGS, PHONE, playwright_api, png_header
 
 MODEL = "deep"
 PATIENCE_MS = 240_000  # for what takes seconds on a quiet machine
 BOX_PX = 0.3
 PROBABILITY = 0.002
 """How far the page may be from the command; docs/static.md says so."""
+
+ICON = "/below/page/icon.svg"
+"""Browsers look for it anew where a page gets another address."""
 
 ISOLATED = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -97,7 +100,7 @@ def file_server(folder):
 
 @pytest.fixture(scope="module")
 def browser(files):
-    with playwright_api.sync_playwright() as playwright:
+    with playwright_api().sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
             headless=True,
@@ -119,7 +122,14 @@ def opened(browser, address):
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    page.on(
+        "console",
+        lambda said: (
+            said.type == "error"
+            and ICON not in said.location["url"]
+            and complaints.append(said.text)
+        ),
+    )
     requested: list[str] = []
     context.on("request", lambda request: requested.append(f"{request.method} {request.url}"))
     page.goto(f"{address}/below/page/")
@@ -143,7 +153,7 @@ def page(browser, address):
 
 def expect(page, selector, words):
     # Not wait_for_function(), whose eval() the page's security policy forbids.
-    playwright_api.expect(page.locator(selector)).to_contain_text(words, timeout=PATIENCE_MS)
+    playwright_api().expect(page.locator(selector)).to_contain_text(words, timeout=PATIENCE_MS)
 
 
 def encoded(image, kind="PNG", **options):
@@ -344,7 +354,8 @@ def test_it_works_with_its_server_gone_and_sends_nothing(browser, site, files):
         page.wait_for_selector("#history li:has-text('Camera')")
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        assert [one for one in requested[loaded:] if " blob:" not in one] == []
+        asked = [one for one in requested[loaded:] if " blob:" not in one and ICON not in one]
+        assert asked == []
         own = f"GET {address}/below/page/"
         assert [one for one in requested[:loaded] if not one.startswith(own)] == []
         assert loaded >= 15

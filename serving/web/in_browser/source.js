@@ -1,5 +1,7 @@
 // Where the answers come from: a worker of this page, which stands for the server that the other page has.
 
+export const hasServer = false;
+
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 const waiting = new Map(); // by the question's number: what its answer is given to
 let asked = 0;

@@ -1,10 +1,14 @@
-// Questions about pictures, to whatever answers them.
+// Questions about pictures and films, to whatever answers them: source.js knows.
 
-import { call } from "./source.js";
+import { call, hasServer } from "./source.js";
 
 export const MAX_UPLOAD_BYTES = 32 * 1024 * 1024;
 
 let model = null;
+
+// A name for a film, a camera or a result; not crypto.randomUUID(), which there is over HTTPS and on this
+// computer only.
+export const newName = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");
 
 async function ask(path, options) {
   const response = await call(path, options);
@@ -48,3 +52,28 @@ export async function asJpeg(blob, signal) {
   if (!response.ok) throw new Error((await response.json()).error);
   return response.blob();
 }
+
+const json = (value) => new Blob([JSON.stringify(value)], { type: "application/json" });
+
+// What only a server does: `server`, which is null where there is none.
+const onlyServer = {
+  // The marked copy of a picture, as `emotion annotate` writes it.
+  async markPicture(blob, below, isJpeg) {
+    const response = await call(`api/marked?unsure_below=${below}&kind=${isJpeg ? "jpeg" : "png"}`, upload(blob));
+    if (!response.ok) throw new Error((await response.json()).error);
+    return response.blob();
+  },
+
+  // Has a film marked as `emotion annotate` does it, frame by frame; `filmState` tells how far it is.
+  markFilm: (job, file, below, signal) =>
+    ask(`api/films/${job}?unsure_below=${below}&name=${encodeURIComponent(file.name)}`, upload(file, signal)),
+  filmState: (job, signal) => ask(`api/films/${job}`, { signal }),
+  filmAddress: (job, name) => `api/films/${job}/${name}`,
+  dropFilm: (job) => ask(`api/films/${job}`, { method: "DELETE" }),
+
+  // Keeps a result while the server runs, so that its address works after a reload too.
+  keep: (name, result) => ask(`api/results/${name}`, upload(json(result))),
+  kept: (name) => ask(`api/results/${encodeURIComponent(name)}`, {}),
+};
+
+export const server = hasServer ? onlyServer : null;

@@ -2,7 +2,12 @@
 
 import { colourOf, unsureBelow } from "./ask.js";
 
-const UNSURE_BELOW = 0.1; // between the first and the second: less is no verdict
+const NEAR = 0.1; // between the first and the second: less is no verdict
+
+let limit = null; // the user's own bound; null for the one that the page came with
+
+export const unsureLimit = () => limit ?? unsureBelow();
+export const setUnsureLimit = (value) => (limit = value);
 
 export const percent = (value) => `${Math.round(100 * value)} %`;
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
@@ -17,7 +22,7 @@ export function element(name, className = "", text = "") {
 // The two likeliest names, and whether they are too near each other to choose, or too unlikely.
 export function judge(face) {
   const [[, most], [second, less]] = Object.entries(face.probabilities).sort((a, b) => b[1] - a[1]);
-  return { label: face.label, second, unsure: most - less < UNSURE_BELOW || most < unsureBelow() };
+  return { label: face.label, second, unsure: most - less < NEAR || most < unsureLimit() };
 }
 
 export function nameOf(face) {
@@ -86,8 +91,8 @@ export function placeTags(boxes, texts, { width, height }, size, measure) {
   return placed;
 }
 
-// Marks on a canvas that holds the picture; `zoom` is its pixels for one of the screen.
-export function drawFaces(context, answer, zoom) {
+// Marks on a canvas that holds the picture; `zoom` is its pixels for one of the screen, `chosen` a face's number.
+export function drawFaces(context, answer, zoom, chosen = null) {
   const { width, height } = context.canvas;
   const factor = width / answer.width;
   const line = 2.5 * zoom;
@@ -103,8 +108,11 @@ export function drawFaces(context, answer, zoom) {
   }));
   answer.faces.forEach((face, index) => {
     const box = boxes[index];
-    for (const [extra, stroke] of [[2 * zoom, "#111"], [0, colourOf(face.label)]]) {
-      context.lineWidth = line + extra;
+    const strong = face.track === chosen ? 2 * zoom : 0;
+    const rings = [[2 * zoom, "#111"], [0, colourOf(face.label)]];
+    if (strong) rings.unshift([4 * zoom, "#fff"]);
+    for (const [extra, stroke] of rings) {
+      context.lineWidth = line + strong + extra;
       context.strokeStyle = stroke;
       context.strokeRect(box.left, box.top, box.width, box.height);
     }

@@ -1,123 +1,176 @@
-// Films and the camera: one frame at a time is sent, and the next when its answer is there.
+// Films: one frame at a time is asked about, and the next when its answer is there. A film stays loaded after its
+// end, so that it can be played again and its curves be clicked, until something else takes the stage.
 
-import { findFaces } from "./ask.js";
+import { findFaces, newName } from "./ask.js";
 import { plural, verdict } from "./draw.js";
-import { remember } from "./history.js";
-import { leave, say, showError, showNothing, showPicture, take } from "./stage.js";
-import { shares, showTimeline } from "./timeline.js";
+import { address, remember } from "./history.js";
+import { statedBytes } from "./kind.js";
+import { hold, isFree, leave, say, showError, showParts, showPicture, take } from "./stage.js";
+import { offer } from "./takeaway.js";
+import { markPlace, shares, showTimeline } from "./timeline.js";
 
 const MAX_FRAME_PX = 960; // longest side of a film's frame as it is sent
 const STALLED_MS = 5000; // without a new frame for longer, a film has broken
 const ANNOUNCE_MS = 3000; // between two announcements for those who do not see the marks
+const REUSE_SECONDS = 0.6; // between two frames whose answers are known, the nearer one's is good enough
+const [GAP, GAP_SECONDS] = [0.1, 1]; // without a picture up to its end for longer, a film may be damaged
 const $ = (id) => document.getElementById(id);
 
-// Not crypto.randomUUID(), which there is over HTTPS and on this computer only.
-const newSession = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");
+let current = null; // the film that is loaded
+
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 // Plays a film to its end; throws where it can't be played or breaks.
 export async function showFilm(file, signal) {
-  const video = $("video");
-  const address = URL.createObjectURL(file);
-  const release = () => {
-    if (video.src === address) {
-      video.removeAttribute("src");
-      video.load();
-    }
-    URL.revokeObjectURL(address);
+  const result = { id: newName(), kind: "film", name: file.name, file, moments: [] };
+  const film = await load(result, signal);
+  if (!film) return;
+  address(result.id, signal);
+  let said = { text: "", at: performance.now() - ANNOUNCE_MS };
+  film.onAnswer = (answer) => {
+    const text = verdict(answer.faces);
+    if (text === said.text || performance.now() - said.at < ANNOUNCE_MS) return;
+    said = { text, at: performance.now() };
+    say(`${file.name}: ${text}`);
   };
-  video.srcObject = null;
-  video.src = address;
-  try {
-    await loaded(video, signal);
-  } catch {
-    release();
-    if (signal.aborted) return;
-    throw new Error(`${file.name} is no film that this browser can play. “emotion annotate” reads more kinds.`);
+  say(`${file.name} is running; the faces are listed as they are found.`);
+  signal.addEventListener("abort", () => film.end(""));
+  $("end").hidden = false;
+  // The first frame is asked about before the film plays: of one that breaks at once something is kept.
+  watch(film, () => film.video.play().catch(() => film.released || film.end(broken(film))));
+  const problem = await film.over;
+  film.onAnswer = () => {};
+  if (!film.released) {
+    film.video.pause();
+    $("end").hidden = true;
   }
-  if (!video.videoWidth) {
-    release();
-    throw new Error(`${file.name} has no pictures that this browser can play, only sound.`);
+  result.text = textOf(result.moments);
+  // Another action has the stage by now, and its own words.
+  if (isFree(signal)) say(`${file.name}: ${result.text}`);
+  if (film.frame) {
+    result.still = await asBlob(film.frame);
+    const picture = await createImageBitmap(film.frame);
+    await remember(result, picture);
+    picture.close();
+    if (isFree(signal)) {
+      offer(result);
+      showTimeline(result.moments);
+    }
   }
-  await follow(file.name, video, signal, release, () => video.currentTime);
+  // `kept`: the stage shows what was seen before it broke.
+  if (problem && !signal.aborted) throw Object.assign(new Error(problem), { kept: film.frame !== null });
 }
 
-export async function startCamera() {
-  if (["waiting", "on"].includes($("camera").dataset.state)) return;
+// Shows a film again, with what was found in it.
+export async function openFilm(result) {
   const signal = take();
-  showNothing("Waiting for the camera.");
-  setCamera("waiting");
-  let stream;
-  signal.addEventListener("abort", () => {
-    close(stream);
-    setCamera("off");
-  });
   try {
-    stream = await openCamera();
-    if (signal.aborted) return; // and the stream that came too late is closed below
-    const video = $("video");
-    video.removeAttribute("src");
-    video.srcObject = stream;
-    await loaded(video, signal);
-    setCamera("on");
-    const begin = performance.now();
-    const release = () => {
-      close(stream);
-      if (video.srcObject === stream) video.srcObject = null;
-    };
-    await follow("Camera", video, signal, release, () => (performance.now() - begin) / 1000, stream);
+    const film = await load(result, signal);
+    if (!film) return;
+    $("end").hidden = true;
+    watch(film);
+    showTimeline(result.moments);
+    offer(result);
+    say(`${result.name}: ${result.text}`);
+    $("stage").focus();
   } catch (error) {
-    if (signal.aborted) return;
-    if (!error.kept) {
-      showNothing("No picture yet.");
-      say("");
-    }
-    showError(error.message);
+    if (!signal.aborted) showError(error.message);
   } finally {
-    close(stream);
-    // A later action that wants the camera has set the button anew.
-    if (!signal.aborted) setCamera("off");
-    if (signal.reason === "cancelled" && $("view").hidden) {
-      showNothing("No picture yet.");
-      say("");
-    }
     leave(signal);
   }
 }
 
-const close = (stream) => stream?.getTracks().forEach((track) => track.stop());
-
-export function setCamera(state) {
-  const words = { off: "Start camera", waiting: "Waiting for the camera…", on: "Stop camera" };
-  $("camera").dataset.state = state;
-  $("camera").textContent = words[state];
-  $("camera").setAttribute("aria-pressed", String(state === "on"));
+export function seek(seconds) {
+  if (current) current.video.currentTime = seconds;
 }
 
-async function openCamera() {
-  if (!navigator.mediaDevices?.getUserMedia) {
-    throw new Error(
-      window.isSecureContext
-        ? "This browser gives pages no camera."
-        : `The camera cannot be used: browsers allow it over HTTPS or on the computer itself only, and this page came ` +
-          `over plain HTTP from ${location.hostname}. Open it on that computer as http://127.0.0.1:${location.port}/, or ` +
-          `through a tunnel: ssh -L ${location.port}:127.0.0.1:${location.port} ${location.hostname}`,
-    );
+const broken = (film) =>
+  `${film.missing || `${film.result.name} is damaged.`} This browser plays it to ${film.video.currentTime.toFixed(1)} s; ` +
+  "what was seen is kept. “emotion annotate” passes over damaged frames.";
+
+const textOf = (moments) => {
+  const [most] = shares(moments);
+  return `${plural(moments.length, "frame")}, ${most ? `mostly ${most[0]}` : "no face was found"}`;
+};
+
+async function missingOf(file) {
+  const stated = await statedBytes(file);
+  if (stated <= file.size) return "";
+  return `${file.name} is cut off: it has ${file.size.toLocaleString("en")} of the ${stated.toLocaleString("en")} bytes that it states.`;
+}
+
+// Returns the film, ready to play; null where another action has come. Throws where it can't be played.
+async function load(result, signal) {
+  const video = $("video");
+  const name = result.name;
+  const source = URL.createObjectURL(result.file);
+  const listening = new AbortController();
+  const film = { video, result, released: false, frame: null, session: "", base: 0, onAnswer: () => {} };
+  film.over = new Promise((resolve) => (film.end = resolve));
+  const release = () => {
+    film.released = true;
+    film.end("");
+    listening.abort();
+    video.pause();
+    if (video.src === source) {
+      video.removeAttribute("src");
+      video.load();
+    }
+    URL.revokeObjectURL(source);
+    if (current === film) current = null;
+  };
+  hold(release);
+  current = film;
+  film.missing = await missingOf(result.file).catch(() => "");
+  if (signal.aborted) {
+    release();
+    return null;
   }
-  say("Allow this page to use the camera; the browser asks.");
+  video.srcObject = null;
+  video.muted = $("sound").getAttribute("aria-pressed") !== "true";
+  video.src = source;
   try {
-    return await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } } });
-  } catch (error) {
-    const reasons = {
-      NotAllowedError: "this page was not allowed to use it",
-      NotFoundError: "there is none",
-      NotReadableError: "another program uses it, or it does not answer",
-    };
-    throw new Error(`The camera cannot be used: ${reasons[error.name] ?? error.message}.`);
+    await loaded(video, signal);
+  } catch {
+    release();
+    if (signal.aborted) return null;
+    const why = film.missing || `${name} is no film that this browser can play.`;
+    throw new Error(`${why} “emotion annotate” reads more kinds.`);
   }
+  if (!video.videoWidth) {
+    release();
+    throw new Error(`${name} has no pictures that this browser can play, only sound.`);
+  }
+  film.length = video.duration; // as the file states it; a browser corrects it once it has come to the end
+  const on = (event, action) => video.addEventListener(event, action, { signal: listening.signal });
+  on("seeked", () => (film.session = ""));
+  on("ended", () => film.end(film.missing || silentEnd(film)));
+  on("error", () => film.end(broken(film)));
+  for (const event of ["play", "pause", "ended", "timeupdate", "volumechange", "durationchange"]) on(event, () => showControls(film));
+  const note = (now, { mediaTime }) => {
+    if (film.released) return;
+    film.lastSeen = mediaTime;
+    video.requestVideoFrameCallback(note);
+  };
+  video.requestVideoFrameCallback?.(note);
+  showParts("play-row");
+  showControls(film);
+  showPicture(video, video.videoWidth, video.videoHeight, null, name);
+  return film;
 }
 
-function loaded(video, signal) {
+// Browsers pass over damage in some kinds of film, and say nothing.
+function silentEnd({ length, lastSeen, result }) {
+  if (!Number.isFinite(length) || lastSeen === undefined) return "";
+  if (length - lastSeen <= Math.max(GAP_SECONDS, GAP * length)) return "";
+  return (
+    `${result.name} has its last picture at ${lastSeen.toFixed(1)} of the ${length.toFixed(1)} s that it states: ` +
+    "it may be damaged there. “emotion annotate” tells."
+  );
+}
+
+export function loaded(video, signal) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject();
     const options = { once: true, signal };
@@ -127,119 +180,105 @@ function loaded(video, signal) {
   });
 }
 
-// What is drawn before the browser has composed a frame is black.
-const firstFrame = (video) =>
-  Promise.race([new Promise((resolve) => video.requestVideoFrameCallback?.(resolve)), wait(500)]);
+function showControls({ video, length }) {
+  const isKnown = Number.isFinite(length);
+  $("play").textContent = video.ended ? "Play again" : video.paused ? "Play" : "Pause";
+  $("clock").textContent = isKnown ? `${time(video.currentTime)} / ${time(length)}` : time(video.currentTime);
+  $("seek").disabled = !isKnown;
+  $("seek").max = isKnown ? length : 1;
+  $("seek").value = video.currentTime;
+  $("seek").setAttribute("aria-valuetext", $("clock").textContent);
+  $("sound").setAttribute("aria-pressed", String(!video.muted));
+}
 
-async function follow(name, video, signal, release, clock, stream = null) {
-  const history = [];
-  const frame = document.createElement("canvas");
-  const listening = new AbortController();
-  let session = newSession();
-  let last = null;
-  let frames = 0;
-  let over = false;
-  let problem = "";
-  const end = (why = "") => {
-    over = true;
-    problem ||= why;
-  };
-  const on = (target, event, action) => target.addEventListener(event, action, { signal: listening.signal });
-  on(signal, "abort", () => {
-    end();
-    video.pause();
-    release();
+export function startFilmControls() {
+  $("play").addEventListener("click", () => {
+    if (!current) return;
+    if (current.video.paused) current.video.play().catch((error) => showError(error.message));
+    else current.video.pause();
   });
-  on(video, "seeked", () => (session = newSession()));
-  on(video, "ended", () => end());
-  on(video, "error", () => end(broken()));
-  stream?.getTracks().forEach((track) => on(track, "ended", () => end("The camera is gone: it was unplugged, or taken away.")));
-  const broken = () =>
-    `${name} is damaged at ${clock().toFixed(1)} s, and this browser plays it no further; what was seen is kept. ` +
-    "“emotion annotate” passes over damaged frames.";
+  $("seek").addEventListener("input", () => seek(Number($("seek").value)));
+  $("sound").addEventListener("click", () => current && (current.video.muted = !current.video.muted));
+}
 
-  $("play-row").hidden = false;
-  $("timeline-box").hidden = true;
-  $("play").textContent = "Pause";
-  showPicture(video, video.videoWidth, video.videoHeight, null, name);
-  say(`${name} is running; the faces are listed as they are found.`);
-  let said = { text: "", at: -ANNOUNCE_MS };
+// What is drawn before the browser has composed a frame is black.
+export const nextFrame = (video, ms) =>
+  Promise.race([new Promise((resolve) => video.requestVideoFrameCallback?.(resolve)), wait(ms)]);
+
+// Copies what the video shows, at most `longest` pixels long.
+export function copyFrame(video, longest, isMirrored = false) {
+  const factor = Math.min(1, longest / Math.max(video.videoWidth, video.videoHeight));
+  const frame = document.createElement("canvas");
+  frame.width = Math.max(1, Math.round(video.videoWidth * factor));
+  frame.height = Math.max(1, Math.round(video.videoHeight * factor));
+  const context = frame.getContext("2d");
+  if (isMirrored) context.setTransform(-1, 0, 0, 1, frame.width, 0);
+  context.drawImage(video, 0, 0, frame.width, frame.height);
+  return frame;
+}
+
+export const asBlob = (canvas) => new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.9));
+
+// Marks what the film shows until it is released, whether it plays or is sought through. `onFirst` is called after
+// the first frame.
+async function watch(film, onFirst = () => {}) {
+  const { video, result } = film;
+  let shown = -1;
   let moved = { time: -1, at: performance.now() };
-  video.play().catch(() => signal.aborted || over || end(broken()));
-  await firstFrame(video);
-  while (!over) {
-    if (video.currentTime !== moved.time || video.paused) moved = { time: video.currentTime, at: performance.now() };
-    else if (performance.now() - moved.at > STALLED_MS) end(stream ? "The camera sends no more pictures." : broken());
-    if ((video.paused && frames) || over) {
-      await wait(50);
+  let isFirst = true;
+  await nextFrame(video, 500);
+  while (!film.released) {
+    const seconds = video.currentTime;
+    if (video.paused || seconds !== moved.time) moved = { time: seconds, at: performance.now() };
+    else if (performance.now() - moved.at > STALLED_MS) film.end(broken(film));
+    if (video.seeking || video.readyState < 2 || seconds === shown) {
+      await nextFrame(video, 40);
       continue;
     }
-    const seconds = clock();
-    const factor = Math.min(1, MAX_FRAME_PX / Math.max(video.videoWidth, video.videoHeight));
-    frame.width = Math.max(1, Math.round(video.videoWidth * factor));
-    frame.height = Math.max(1, Math.round(video.videoHeight * factor));
-    frame.getContext("2d").drawImage(video, 0, 0, frame.width, frame.height);
-    const blob = await new Promise((resolve) => frame.toBlob(resolve, "image/jpeg", 0.9));
-    let answer;
-    try {
-      answer = await findFaces(blob, signal, session, seconds);
-    } catch (error) {
-      if (!signal.aborted) end(error.message);
-      break;
+    shown = seconds;
+    const frame = copyFrame(video, MAX_FRAME_PX);
+    let answer = known(result.moments, seconds);
+    if (!answer) {
+      try {
+        answer = await ask(film, frame, seconds);
+      } catch (error) {
+        if (film.released) return;
+        video.pause();
+        film.end(error.message);
+        showError(error.message);
+        continue;
+      }
     }
-    if (signal.aborted) break;
-    frames += 1;
-    last = { blob, answer };
-    if (answer.faces.length) history.push({ seconds, label: dominantOf(answer.faces) });
+    if (film.released) return;
+    film.frame = frame;
     // The frame that was asked about, not the one the film has come to since: the marks must fit.
-    showPicture(frame, frame.width, frame.height, answer, name);
-    showTimeline(history);
-    $("clock").textContent = `${seconds.toFixed(1)} s`;
-    const text = verdict(answer.faces);
-    if (text !== said.text && performance.now() - said.at > ANNOUNCE_MS) {
-      said = { text, at: performance.now() };
-      say(`${name}: ${text}`);
-    }
+    showPicture(frame, frame.width, frame.height, answer, result.name);
+    markPlace(seconds);
+    showTimeline(result.moments, !video.paused);
+    film.onAnswer(answer);
+    if (isFirst) onFirst();
+    isFirst = false;
   }
-  listening.abort();
-  const text = history.length
-    ? `${plural(frames, "frame")}, mostly ${shares(history)[0][0]}`
-    : `${plural(frames, "frame")}, no face was found`;
-  if (!signal.aborted) {
-    video.pause();
-    release();
-  }
-  // Another action has the stage by now, and its own words.
-  if (signal.reason !== "superseded") {
-    $("play-row").hidden = true;
-    say(`${name}: ${text}`);
-  }
-  if (last) await keep(name, text, last, history);
-  // `kept`: the stage shows what was seen before it broke.
-  if (problem && !signal.aborted) throw Object.assign(new Error(problem), { kept: last !== null });
 }
 
-async function keep(name, text, { blob, answer }, history) {
-  const show = async () => {
-    const signal = take();
-    const picture = await createImageBitmap(blob);
-    if (signal.aborted) return;
-    showPicture(picture, picture.width, picture.height, answer, name);
-    picture.close();
-    $("play-row").hidden = true;
-    showTimeline(history);
-    say(`${name}: ${text}`);
-    $("stage").focus();
-    leave(signal);
-  };
-  const picture = await createImageBitmap(blob);
-  await remember(name, text, show, picture);
-  picture.close();
+async function ask(film, frame, seconds) {
+  const { moments } = film.result;
+  if (!film.session) {
+    film.session = newName();
+    // The faces after a leap are numbered from where those before have come to.
+    film.base = Math.max(0, ...moments.flatMap(({ answer }) => answer.faces.map((face) => face.track)));
+  }
+  const answer = await findFaces(await asBlob(frame), undefined, film.session, seconds);
+  for (const face of answer.faces) face.track += film.base;
+  const place = moments.findLastIndex((moment) => moment.seconds <= seconds);
+  moments.splice(place + 1, 0, { seconds, answer });
+  return answer;
 }
 
-function dominantOf(faces) {
-  const sums = {};
-  for (const face of faces)
-    for (const [name, value] of Object.entries(face.probabilities)) sums[name] = (sums[name] ?? 0) + value;
-  return Object.entries(sums).sort((a, b) => b[1] - a[1])[0][0];
+function known(moments, seconds) {
+  const index = moments.findLastIndex((moment) => moment.seconds <= seconds);
+  const [before, after] = [moments[index], moments[index + 1]];
+  if (before?.seconds === seconds) return before.answer;
+  if (!before || !after || after.seconds - before.seconds > REUSE_SECONDS) return null;
+  return (seconds - before.seconds < after.seconds - seconds ? before : after).answer;
 }

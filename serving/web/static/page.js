@@ -1,12 +1,14 @@
-// The page's events. All work on faces is done where source.js asks.
+// The page's events. Who answers about faces, ask.js alone knows.
 
 import { askModel } from "./ask.js";
-import { percent } from "./draw.js";
-import { startCamera } from "./film.js";
-import { clearOrUndo } from "./history.js";
-import { showFiles } from "./pictures.js";
+import { isCameraOn, startCamera, startCameraControls } from "./camera.js";
+import { percent, setUnsureLimit, unsureLimit } from "./draw.js";
+import { seek, startFilmControls } from "./film.js";
+import { clearOrUndo, startHistory } from "./history.js";
+import { openResult, showFiles } from "./pictures.js";
 import { where } from "./source.js";
-import { say, showError, stop, clearErrors } from "./stage.js";
+import { clearErrors, redraw, showError, startStage, stop } from "./stage.js";
+import { startTakeaway } from "./takeaway.js";
 import { startTimeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
@@ -20,6 +22,7 @@ async function showModel() {
     if (model.macro_f1 !== null) parts.push(`macro F1 ${model.macro_f1.toFixed(3)}`);
     if (model.pictures) parts.push(`on ${model.pictures.toLocaleString("en")} pictures`);
     $("model").textContent = parts.join(", ");
+    showUnsure();
     $("card").hidden = !model.card;
     $("no-card").hidden = model.card;
     if (model.accuracy !== null) {
@@ -51,15 +54,27 @@ function receive(data, how) {
 
 onChoice("picture");
 onChoice("film");
-$("camera").addEventListener("click", () => ($("camera").dataset.state === "on" ? cancel() : startCamera()));
+$("camera").addEventListener("click", () => (isCameraOn() ? cancel() : startCamera()));
 for (const id of ["cancel", "end"]) $(id).addEventListener("click", cancel);
-$("play").addEventListener("click", () => {
-  const video = $("video");
-  if (video.paused) video.play();
-  else video.pause();
-  $("play").textContent = video.paused ? "Go on" : "Pause";
-});
 $("clear").addEventListener("click", clearOrUndo);
+for (const button of document.querySelectorAll("[data-example]")) {
+  button.addEventListener("click", async () => {
+    const { example } = button.dataset;
+    const response = await fetch(`./${example}`);
+    showFiles([new File([await response.blob()], example, { type: "image/jpeg" })]);
+  });
+}
+
+function showUnsure() {
+  $("unsure").value = Math.round(100 * unsureLimit());
+  $("unsure-text").textContent = percent(unsureLimit());
+}
+
+$("unsure").addEventListener("input", () => {
+  setUnsureLimit(Number($("unsure").value) / 100);
+  showUnsure();
+  redraw();
+});
 
 function cancel() {
   stop("cancelled");
@@ -82,6 +97,14 @@ document.addEventListener("drop", (event) => {
   receive(event.dataTransfer, "dropped");
 });
 
-startTimeline();
+startStage();
+startTimeline(seek);
+startFilmControls();
+startCameraControls(() => {
+  cancel();
+  startCamera();
+});
+startTakeaway();
 $("where").textContent = where() || $("where").textContent;
 showModel();
+startHistory(openResult);

@@ -1,11 +1,13 @@
 // What was chosen, dropped or pasted: pictures first, then films, each in its turn.
 
-import { MAX_UPLOAD_BYTES, asJpeg, findFaces } from "./ask.js";
+import { MAX_UPLOAD_BYTES, asJpeg, askModel, findFaces, newName } from "./ask.js";
 import { plural, verdict } from "./draw.js";
-import { showFilm } from "./film.js";
-import { remember } from "./history.js";
+import { openFilm, showFilm } from "./film.js";
+import { address, remember } from "./history.js";
 import { kindOf } from "./kind.js";
-import { leave, progress, say, showError, showNothing, showPicture, take } from "./stage.js";
+import { leave, progress, say, showError, showNothing, showParts, showPicture, showStart, take } from "./stage.js";
+import { offer } from "./takeaway.js";
+import { showTimeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -56,7 +58,7 @@ export async function showFiles(files) {
   }
   if (files.length > 1) close(signal, counts, done, files.length);
   else if (signal.reason === "cancelled" && $("view").hidden) {
-    showNothing("No picture yet.");
+    showStart();
     say("Cancelled.");
   }
   leave(signal);
@@ -80,43 +82,51 @@ async function showOne(file, signal, mine) {
   const answer = await findFaces(file, signal);
   const bitmap = await decode(file, signal);
   const text = verdict(answer.faces);
+  const result = { id: newName(), kind: "picture", name: file.name, text, file, answer };
   try {
     signal.throwIfAborted();
     if (!mine.pinned) {
+      address(result.id, signal);
+      showParts();
       showPicture(bitmap, bitmap.width, bitmap.height, answer, file.name);
-      hideFilm();
+      offer(result);
       say(`${file.name}: ${text}`);
     }
-    await remember(file.name, text, () => reopen(file, answer, text), bitmap);
+    await remember(result, bitmap);
   } finally {
     bitmap.close();
   }
   return answer.faces;
 }
 
-async function reopen(file, answer, text) {
+// Shows an earlier result again; pictures that are under way go on behind it.
+export async function openResult(result) {
   const turn = ++reopened;
+  if (result.kind === "film" && !result.isStill && !batch) {
+    openFilm(result);
+    return;
+  }
   if (batch) batch.pinned = true;
   const signal = batch ? null : take();
+  const { moments, name, text } = result;
   let bitmap;
   try {
-    bitmap = await decode(file, signal);
+    await askModel(signal);
+    bitmap = await decode(result.still ?? result.file, signal);
   } catch (error) {
-    if (!signal?.aborted) showError(`${file.name} cannot be shown again: ${error.message}`);
+    if (!signal?.aborted) showError(`${name} cannot be shown again: ${error.message}`);
     return;
   }
   if (turn === reopened && !signal?.aborted) {
-    showPicture(bitmap, bitmap.width, bitmap.height, answer, file.name);
-    hideFilm();
-    say(`${file.name}: ${text}`);
+    showParts();
+    showPicture(bitmap, bitmap.width, bitmap.height, result.answer ?? moments.at(-1).answer, name);
+    if (moments) showTimeline(moments);
+    offer(result);
+    say(`${name}: ${text}`);
     $("stage").focus();
   }
   bitmap.close();
   if (signal) leave(signal);
-}
-
-function hideFilm() {
-  for (const id of ["play-row", "timeline-box"]) $(id).hidden = true;
 }
 
 async function decode(file, signal) {

@@ -1,5 +1,7 @@
 // Where the answers come from: the page's own server. The page without a server has another file of this name.
 
+export const hasServer = true;
+
 export async function call(path, options) {
   try {
     return await fetch(path, options);
@@ -14,5 +16,5 @@ export function where() {
   const name = location.hostname;
   if (name === "localhost" || name === "[::1]" || name.startsWith("127.")) return "";
   const heard = location.protocol === "https:" ? "" : " The connection is not encrypted: who is on the network can read along.";
-  return `Pictures and frames go to the server at ${location.host}, which keeps nothing.${heard}`;
+  return `Pictures and frames go to the server at ${location.host}, which holds results in memory while it runs.${heard}`;
 }
