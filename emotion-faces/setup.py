@@ -1,5 +1,9 @@
-"""Packaging of `emotion-faces`: the folder `serving/` of the repository, with the best trained model as ONNX."""
+"""Packaging of `emotion-faces`: the folder `serving/` of the repository, with the best trained model as ONNX.
 
+A release (the variable RELEASE is set) also brings what runs the model in a browser, from npm's registry.
+"""
+
+import os
 import pathlib
 import sys
 
@@ -10,6 +14,7 @@ from setuptools.command.sdist import sdist
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 MODELS = pathlib.Path("emotion_faces", "shipped_models")
+BROWSER_RUNTIME = pathlib.Path("emotion_faces", "web", "onnxruntime-web.zip")
 
 # The same as in the repository's own setup.py; a test holds them to each other.
 VERSION = "0.1.0"
@@ -41,23 +46,35 @@ def write_model(folder: pathlib.Path) -> None:
     write_onnx_folder(folder / best.name, best)
 
 
+def fetch_browser_runtime(path: pathlib.Path) -> None:
+    """Fetches what runs the model in a browser, for a release; what is installed otherwise does when asked."""
+    if path.is_file() or not os.environ.get("RELEASE"):
+        return
+    sys.path.insert(0, str(REPOSITORY / "src"))
+    from emotion_faces.web.onnxruntime_web import fetch
+
+    fetch(path)
+
+
 class BuildWithModel(build_py):
-    """Adds the model to what is installed."""
+    """Adds the model, and in a release the browser's runtime, to what is installed."""
 
     def run(self) -> None:
         """Copies the package and writes the model; one installed for development makes it when asked."""
         super().run()
         if not self.editable_mode:
             write_model(pathlib.Path(self.build_lib) / MODELS)
+            fetch_browser_runtime(pathlib.Path(self.build_lib) / BROWSER_RUNTIME)
 
 
 class SourceWithModel(sdist):
-    """Adds the model to the source distribution, which is apart from the weights."""
+    """Adds the same to the source distribution, which is apart from the weights."""
 
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         """Copies the files and writes the model."""
         super().make_release_tree(base_dir, files)
         write_model(pathlib.Path(base_dir, "src") / MODELS)
+        fetch_browser_runtime(pathlib.Path(base_dir, "src") / BROWSER_RUNTIME)
 
 
 setuptools.setup(
@@ -89,7 +106,8 @@ setuptools.setup(
     package_data={
         "emotion_faces": [
             *("py.typed", "messages.binpb", "faces/*.onnx"),
-            *("deploy/*", "deploy/*/*", "overlays/*/*", "web/static/*", "shipped_models/*/*/*/*"),
+            *("web/static/*", "web/in_browser/*", "web/onnxruntime-web.zip"),
+            *("deploy/*", "deploy/*/*", "overlays/*/*", "shipped_models/*/*/*/*"),
         ],
     },
     install_requires=[

@@ -22,6 +22,9 @@ WHEELS = {
         "emotion_faces/messages.binpb",
         "emotion_faces/shipped_models/*/*/assets.extra/MODEL_CARD.md",
         "emotion_faces/shipped_models/*/*/assets.extra/model.onnx",
+        "emotion_faces/web/in_browser/NOTICE.txt",
+        "emotion_faces/web/in_browser/worker.js",
+        "emotion_faces/web/onnxruntime-web.zip",
         "emotion_faces/web/static/index.html",
     ),
 }
@@ -49,6 +52,8 @@ SOURCES = {
         "src/emotion_faces/cli.py",
         "src/emotion_faces/faces/centerface.onnx",
         "src/emotion_faces/shipped_models/*/*/assets.extra/model.onnx",
+        "src/emotion_faces/web/in_browser/NOTICE.txt",
+        "src/emotion_faces/web/onnxruntime-web.zip",
     ),
 }
 

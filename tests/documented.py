@@ -57,6 +57,10 @@ RUN_BY: dict[str, tuple[str, ...]] = {
         "emotion web",
         "emotion web --model-dir push/emotion",
     ),
+    "tests/serving/test_static_page.py::test_it_works_with_its_server_gone_and_sends_nothing": (
+        "emotion web --static page --model deep",
+        "python -m http.server --bind 127.0.0.1 --directory page",
+    ),
     "tests/serving/test_predict.py::test_predicts_each_image_or_says_why_not": (
         "python -m emotion_faces.model_server --port=8500 --rest_api_port=8501 --model_name=emotion "
         "--model_base_path=/path/to/pushed/emotion",
@@ -208,6 +212,8 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--seed 2",
         "python -m benchmarks.data.drift FOLDER",
         "python -m benchmarks.data.validate FOLDER --times 10 --scratch DIR",
+        "python -m benchmarks.faces.browser_page --pictures FOLDER --faces FER2013/images/validation "
+        "--photograph PICTURE",
         "python -m benchmarks.scale.data_path --data DIR",
         "python -m benchmarks.scale.growth FOLDER WORK --times 1 3 10",
         "python -m benchmarks.training.killed_training --data FER2013_2000 --work DIR",

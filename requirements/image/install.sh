@@ -8,3 +8,4 @@ python3 -m venv /opt/venv
 # What no program imports: tests, headers, and the names of functions that only a debugger reads.
 find /opt/venv -depth -type d \( -name tests -o -path '*/tornado/test' -o -path '*/tensorflow/include' \) -exec rm -rf {} +
 find /opt/venv/lib -path '*/tensorflow/*' -name '*.so*' -type f -exec strip --strip-unneeded {} +
+/opt/venv/bin/pip uninstall --yes --quiet pip

@@ -15,8 +15,8 @@ MAX_GAP_SECS = 1.0
 SMOOTHING_SECS = 0.5
 """Time constant: after this long without change, 63 % of what went before is forgotten."""
 
-_MIN_IOU = 0.2
-_MAX_SHIFT = 0.75
+MIN_IOU = 0.2
+MAX_SHIFT = 0.75
 """How far the centre of a fast face may move, in widths of its box, between analysed frames."""
 
 
@@ -91,9 +91,9 @@ def _likeness(a: FaceBox, b: FaceBox) -> float:
     height = min(a.top + a.height, b.top + b.height) - max(a.top, b.top)
     shared = max(width, 0.0) * max(height, 0.0)
     iou = shared / (a.width * a.height + b.width * b.height - shared)
-    if iou >= _MIN_IOU:
+    if iou >= MIN_IOU:
         return 1 + iou
     shift = math.hypot(
         a.left + a.width / 2 - b.left - b.width / 2, a.top + a.height / 2 - b.top - b.height / 2
     )
-    return max(0.0, 1 - shift / (_MAX_SHIFT * max(a.width, b.width)))
+    return max(0.0, 1 - shift / (MAX_SHIFT * max(a.width, b.width)))

@@ -19,11 +19,12 @@ DEFAULT_MIN_SCORE = 0.5
 DEFAULT_MIN_FACE_PX = 16
 DEFAULT_LONGEST_SIDE_PX = 640
 
-_WEIGHTS = pathlib.Path(__file__).with_name("centerface.onnx")
-_MAX_IOU = 0.3  # of two boxes that stand for two faces; as in CenterFace's own code
+WEIGHTS = pathlib.Path(__file__).with_name("centerface.onnx")
+MAX_IOU = 0.3  # of two boxes that stand for two faces; as in CenterFace's own code
 _STRIDE_PX = 4
 _MULTIPLE_PX = 32
-_OUTPUTS = ("537", "538", "539", "540")
+INPUT = "input.1"
+OUTPUTS = ("537", "538", "539", "540")
 """Names, in the ONNX file, of the heatmap, the log size, the offset and the landmarks."""
 
 Point = tuple[float, float]
@@ -85,7 +86,7 @@ class CenterFace:
         self._min_score = min_score
         self._min_face_px = min_face_px
         self._longest_side_px = longest_side_px
-        self._model_path = model_path or _WEIGHTS
+        self._model_path = model_path or WEIGHTS
         self._shape: tuple[int, int] | None = None
         self._net: cv2.dnn.Net | None = None
 
@@ -112,7 +113,7 @@ class CenterFace:
             self._shape = shape
         assert self._net is not None
         self._net.setInput(cv2.dnn.blobFromImage(image))
-        heatmap, log_size, offset, points = self._net.forward(_OUTPUTS)
+        heatmap, log_size, offset, points = self._net.forward(OUTPUTS)
         return [heatmap[0, 0], log_size[0], offset[0], points[0]]
 
 
@@ -154,7 +155,7 @@ def suppress_overlaps(
     """Keeps, of boxes [n, 4] that overlap by more than an IoU of 0.3, the likeliest, with its landmarks."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     rectangles = np.hstack([boxes[:, :2], sizes])
-    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, _MAX_IOU)
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, MAX_IOU)
     found = []
     for i in kept:
         left, top, width, height = rectangles[i].tolist()

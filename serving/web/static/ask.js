@@ -1,4 +1,6 @@
-// Questions to the page's own server. Whoever answers otherwise writes a module with the same names.
+// Questions about pictures and films, to whatever answers them: source.js knows.
+
+import { call, hasServer } from "./source.js";
 
 export const MAX_UPLOAD_BYTES = 32 * 1024 * 1024;
 
@@ -7,15 +9,6 @@ let model = null;
 // A name for a film, a camera or a result; not crypto.randomUUID(), which there is over HTTPS and on this
 // computer only.
 export const newName = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");
-
-async function call(path, options) {
-  try {
-    return await fetch(path, options);
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new Error("The page’s own server does not answer. Is “emotion web” still running?");
-  }
-}
 
 async function ask(path, options) {
   const response = await call(path, options);
@@ -32,7 +25,7 @@ async function ask(path, options) {
 
 // What the server says of its model: asked until it has answered once.
 export async function askModel(signal) {
-  model ??= await ask("/api/model", { signal });
+  model ??= await ask("api/model", { signal });
   return model;
 }
 
@@ -50,35 +43,37 @@ const upload = (blob, signal) => ({
 export async function findFaces(blob, signal, session = "", seconds = 0) {
   await askModel(signal);
   const query = session ? `?session=${session}&seconds=${seconds.toFixed(3)}` : "";
-  return ask(`/api/faces${query}`, upload(blob, signal));
+  return ask(`api/faces${query}`, upload(blob, signal));
 }
 
 // The picture as a JPEG, for formats that this browser does not show.
 export async function asJpeg(blob, signal) {
-  const response = await call("/api/picture", upload(blob, signal));
+  const response = await call("api/picture", upload(blob, signal));
   if (!response.ok) throw new Error((await response.json()).error);
   return response.blob();
 }
 
 const json = (value) => new Blob([JSON.stringify(value)], { type: "application/json" });
 
-// What only a server does; null where there is none.
-export const server = {
+// What only a server does: `server`, which is null where there is none.
+const onlyServer = {
   // The marked copy of a picture, as `emotion annotate` writes it.
   async markPicture(blob, below, isJpeg) {
-    const response = await call(`/api/marked?unsure_below=${below}&kind=${isJpeg ? "jpeg" : "png"}`, upload(blob));
+    const response = await call(`api/marked?unsure_below=${below}&kind=${isJpeg ? "jpeg" : "png"}`, upload(blob));
     if (!response.ok) throw new Error((await response.json()).error);
     return response.blob();
   },
 
   // Has a film marked as `emotion annotate` does it, frame by frame; `filmState` tells how far it is.
   markFilm: (job, file, below, signal) =>
-    ask(`/api/films/${job}?unsure_below=${below}&name=${encodeURIComponent(file.name)}`, upload(file, signal)),
-  filmState: (job, signal) => ask(`/api/films/${job}`, { signal }),
-  filmAddress: (job, name) => `/api/films/${job}/${name}`,
-  dropFilm: (job) => ask(`/api/films/${job}`, { method: "DELETE" }),
+    ask(`api/films/${job}?unsure_below=${below}&name=${encodeURIComponent(file.name)}`, upload(file, signal)),
+  filmState: (job, signal) => ask(`api/films/${job}`, { signal }),
+  filmAddress: (job, name) => `api/films/${job}/${name}`,
+  dropFilm: (job) => ask(`api/films/${job}`, { method: "DELETE" }),
 
   // Keeps a result while the server runs, so that its address works after a reload too.
-  keep: (name, result) => ask(`/api/results/${name}`, upload(json(result))),
-  kept: (name) => ask(`/api/results/${encodeURIComponent(name)}`, {}),
+  keep: (name, result) => ask(`api/results/${name}`, upload(json(result))),
+  kept: (name) => ask(`api/results/${encodeURIComponent(name)}`, {}),
 };
+
+export const server = hasServer ? onlyServer : null;

@@ -6,6 +6,7 @@ import { percent, setUnsureLimit, unsureLimit } from "./draw.js";
 import { seek, startFilmControls } from "./film.js";
 import { clearOrUndo, startHistory } from "./history.js";
 import { openResult, showFiles } from "./pictures.js";
+import { where } from "./source.js";
 import { clearErrors, redraw, showError, startStage, stop } from "./stage.js";
 import { startTakeaway } from "./takeaway.js";
 import { startTimeline } from "./timeline.js";
@@ -31,14 +32,6 @@ async function showModel() {
     $("model").textContent = "Model: not reachable";
     showError(error.message);
   }
-}
-
-// Where the page came from another computer, what is said of "this computer" would be untrue.
-function showWhere() {
-  const name = location.hostname;
-  if (name === "localhost" || name === "[::1]" || name.startsWith("127.")) return;
-  const heard = location.protocol === "https:" ? "" : " The connection is not encrypted: who is on the network can read along.";
-  $("where").textContent = `Pictures and frames go to the server at ${location.host}, which holds results in memory while it runs.${heard}`;
 }
 
 function onChoice(id) {
@@ -112,6 +105,6 @@ startCameraControls(() => {
   startCamera();
 });
 startTakeaway();
-showWhere();
+$("where").textContent = where() || $("where").textContent;
 showModel();
 startHistory(openResult);
