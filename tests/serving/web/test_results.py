@@ -12,8 +12,11 @@ import re
 import cv2
 import pytest
 
+from emotion_faces import model_folder
 from emotion_faces.annotate.run import annotate
 from emotion_faces.web import kept
+from emotion_pipeline.shipped.models import find_shipped
+from emotion_pipeline.shipped.onnx_folder import write_onnx_folder
 from tests.serving.web.conftest import CHROMIUM, expect, page_server
 
 pytestmark = [
@@ -22,6 +25,14 @@ pytestmark = [
 ]
 LONG = 120_000
 """Milliseconds for a film to be looked at, frame by frame, on a machine that has other work."""
+
+
+@pytest.fixture(scope="module")
+def version_dir(tmp_path_factory):
+    """A model that needs no TensorFlow, which the page and the command load in a second."""
+    folder = tmp_path_factory.mktemp("model") / "deep"
+    write_onnx_folder(folder, find_shipped("deep"))
+    return model_folder.newest_version(folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +69,7 @@ def test_marked_picture_and_tables_are_the_commands_own(page, files, by_command)
         assert name == f"astronaut.faces.{kind}"
         path = by_command / f"astronaut.jpg.{kind}" / f"faces.{kind}"
         asked = str(by_command / "in" / "astronaut.jpg")
-        assert table.decode() == path.read_text(newline="").replace(asked, "astronaut.jpg")
+        assert table.decode() == path.read_bytes().decode().replace(asked, "astronaut.jpg")
 
 
 def test_a_marked_film_and_its_tables_are_the_commands_own(page, files, by_command):
@@ -73,7 +84,7 @@ def test_a_marked_film_and_its_tables_are_the_commands_own(page, files, by_comma
         assert name == f"tall.faces.{kind}"
         path = by_command / f"tall.webm.{kind}" / f"faces.{kind}"
         asked = str(by_command / "in" / "tall.webm")
-        assert table.decode() == path.read_text(newline="").replace(asked, "tall.webm")
+        assert table.decode() == path.read_bytes().decode().replace(asked, "tall.webm")
 
 
 def test_numbers_are_written_as_python_writes_them(page):
