@@ -29,6 +29,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -244,7 +245,9 @@ def _run_and_leave(
             sys.meta_path.insert(0, _Finder(mutant))
         status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
         if names_to is not None:
-            names_to.write_text("\n".join(sys.modules))
+            # A module without a file stands in for a library that is not to be imported.
+            loaded = [name for name, one in [*sys.modules.items()] if hasattr(one, "__file__")]
+            names_to.write_text("\n".join(loaded))
     finally:
         os._exit(status)
 
@@ -315,6 +318,8 @@ def main() -> None:
             try:
                 judge(name, options.sample, options.jobs)
                 status = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 os._exit(status)
