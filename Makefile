@@ -3,7 +3,7 @@
 ROOT ?= runs/sample
 PYTHON = .venv/bin/python
 
-.PHONY: setup run check test lint lock dist clean
+.PHONY: setup run check test coverage mutants lint lock dist clean
 
 setup:
 	@sh requirements/setup_env.sh
@@ -20,6 +20,18 @@ check: lint
 test: setup
 	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	  --durations 10 $(PYTEST_ARGS)
+
+# Which branches the tests take, in every process that they start: a table, and pages of the sources.
+coverage: setup
+	rm -rf .cache/coverage && mkdir -p .cache/coverage
+	status=0; $(PYTHON) -m coverage run -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder $(PYTEST_ARGS) || status=$$?; \
+	  $(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report && \
+	  $(PYTHON) -m coverage html --quiet && exit $$status
+
+# Which small mistakes in the code that decides the tests would miss: make mutants SUBJECTS="balance bar"
+mutants: setup
+	$(PYTHON) -m benchmarks.quality.mutants $(SUBJECTS)
 
 lint: setup
 	.venv/bin/ruff check .

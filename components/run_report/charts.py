@@ -1,11 +1,12 @@
 """The charts of the page."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.run_report.calibration import ReliabilityBin
@@ -13,6 +14,9 @@ from emotion_pipeline.components.run_report.intervals import Interval
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
 from emotion_pipeline.components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg
 from emotion_pipeline.components.run_report.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL, TEST_SPLIT: INK}
 _STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--", TEST_SPLIT: ":"}
@@ -36,7 +40,7 @@ def class_counts_chart(
     with chart("class-counts", _AXIS_IN + _ROW_IN * len(labels)) as (figure, axes):
         _grouped_bars(axes, labels, groups)
         axes.set_xlabel("images")
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        _ticks(axes, 5, integer=True)
         figure.legend(loc="outside upper left", ncols=3)
         return to_svg(figure, "Bars: images of each class; the table beside has the numbers")
 
@@ -66,7 +70,7 @@ def _histograms(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False)
         axes.set(xlabel=visible(name).replace("_", " "), ylabel="density of images")
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        _ticks(axes, 6)
         figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure, f"Histogram of {name}, {' against '.join(splits)}")
 
@@ -80,7 +84,7 @@ def _shares(name: str, splits: Mapping[str, SplitStatistics]) -> Markup:
     ]
     with chart(f"feature-{name}", _AXIS_IN + 0.9 * _ROW_IN * len(values)) as (figure, axes):
         _grouped_bars(axes, values, groups)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.xaxis.set_major_formatter("{x:.0%}")
         axes.set_xlabel("share of the images")
         figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure, f"Bars: share of each value of {name}, {' against '.join(splits)}")
@@ -101,7 +105,7 @@ def learning_curve(
         axes.axvline(best_epoch + 1, color=INK, linestyle=":", linewidth=1, label="best epoch")
         axes.set_xlabel("epoch")
         axes.set_ylabel(metric)
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        _ticks(axes, 8, integer=True)
         figure.legend(loc="outside upper left", ncols=3)
         return to_svg(
             figure,
@@ -179,7 +183,7 @@ def runs_curves(runs: Sequence[tuple[int, Sequence[float]]]) -> Markup:
             axes.annotate(told, (epoch, accuracy), va="center", fontsize=_SMALL_PT)
         axes.set(xlabel="epoch", ylabel="validation accuracy")
         axes.margins(x=0.16, y=0.12)
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        _ticks(axes, 8, integer=True)
         return to_svg(figure, "Validation accuracy over the epochs of each run")
 
 
@@ -226,3 +230,9 @@ def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
+
+
+def _ticks(axes: Axes, at_most: int, integer: bool = False) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(at_most, integer=integer))

@@ -1,16 +1,20 @@
 """Turns Matplotlib's figures into SVG that stands in a page and takes its colours from it."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import matplotlib
 from markupsafe import Markup, escape
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from emotion_pipeline.components.run_report.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#010201"
 LINE = "#010301"
@@ -62,6 +66,10 @@ def chart(name: str, height_in: float = HEIGHT_IN) -> Iterator[tuple[Figure, Axe
       name: Sets the ids of this chart apart from those of others on the page.
       height_in: Height in inches; the width is 4.8.
     """
+    # Here, since every run imports this module and draws in its last seconds, if at all.
+    import matplotlib
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         yield figure, figure.add_subplot()

@@ -15,7 +15,7 @@ from emotion_faces.commands.terminal import USAGE_STATUS as USAGE_STATUS
 from emotion_faces.commands.terminal import add_verbose as add_verbose
 from emotion_faces.commands.terminal import path_argument as path_argument
 from emotion_faces.commands.terminal import spell_otherwise as spell_otherwise
-from emotion_pipeline.lazy_packages import make_lazy
+from emotion_pipeline.lazy_packages import defer_init, make_lazy
 
 
 @contextlib.contextmanager
@@ -32,6 +32,8 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
     # Whatever the user's shell says: the layers, and TensorFlow Transform, are Keras 2.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     make_lazy("tfx.components")
+    for package in ("nltk", "nltk.stem"):
+        defer_init(package)
     progress = logging.getLogger("emotion")
     progress.setLevel(logging.INFO)
     logging.basicConfig(level=logging.INFO)

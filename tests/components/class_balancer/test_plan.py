@@ -1,6 +1,7 @@
 import pytest
 
 from emotion_pipeline.components.class_balancer.plan import (
+    METHODS,
     ClassPlan,
     image_key,
     plan_class,
@@ -26,6 +27,7 @@ def test_counts_add_up_to_the_target(count, target):
 
 def test_the_largest_class_gets_no_copies():
     plan = plan_class([b"a", b"b"], count=2, target=2)
+    assert plan == ClassPlan(2, 0, 2) == ClassPlan(2, 0, 2, last_extra_key=b"")
     assert [plan.copies_of(key) for key in (b"a", b"b")] == [0, 0]
 
 
@@ -55,3 +57,27 @@ def test_shifts_depend_on_key_and_seed_alone():
     assert shifts(b"a", 1) == shifts(b"a", 1)
     assert shifts(b"a", 1) != shifts(b"b", 1)
     assert shifts(b"a", 1) != shifts(b"a", 2)
+
+
+@pytest.mark.parametrize(
+    ("max_shift_px", "key", "shifts"),
+    [
+        (1, b"a", [(-1, 0), (1, -1), (0, -1)]),
+        (1, b"b", [(1, -1), (-1, 1), (-1, -1)]),
+        (2, b"a", [(-2, 2), (1, 0), (-2, -1)]),
+        (2, b"c", [(2, 2), (-2, 0), (0, 2)]),
+        (4, b"a", [(-2, -3), (-3, -3), (-4, -3)]),
+        (4, b"b", [(-3, -3), (1, -2), (-4, 0)]),
+    ],
+)
+def test_a_data_set_that_is_balanced_again_gets_the_same_shifts(max_shift_px, key, shifts):
+    assert [shift_of_copy(key, index, max_shift_px, seed=1) for index in (1, 2, 3)] == shifts
+
+
+def test_the_key_is_the_contents_hash_and_then_the_path():
+    digest = "6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d"
+    assert image_key(b"image", b"path") == bytes.fromhex(digest) + b"path"
+
+
+def test_the_methods_are_those_of_the_setting():
+    assert METHODS == ("translate", "none")

@@ -3,7 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from emotion_pipeline.components.model_evaluator.comparison import compare, score, upper_bound
+from emotion_pipeline.components.model_evaluator.comparison import (
+    Comparison,
+    compare,
+    score,
+    upper_bound,
+)
 
 
 def outcomes(both: int, gained: int, lost: int, neither: int):
@@ -29,6 +34,55 @@ def test_a_model_that_is_the_same_passes():
     assert (one.difference, one.gained, one.lost, one.passed) == (0.0, 0, 0, True)
     assert one.baseline_accuracy == 0.6
     assert one.upper_bound > 0
+
+
+def test_all_that_a_comparison_tells():
+    one = compare(*outcomes(both=50, gained=4, lost=10, neither=36), confidence=0.9, max_drop=0.02)
+    assert one == Comparison(
+        images=100,
+        gained=4,
+        lost=10,
+        baseline_accuracy=0.6,
+        difference=-0.06,
+        confidence=0.9,
+        upper_bound=upper_bound(4, 10, 100, 0.9),
+        max_drop=0.02,
+        passed=True,
+    )
+    # The bound is where the score reaches the quantile of what is left of the confidence.
+    assert score(4, 10, 100, one.upper_bound) == pytest.approx(-1.2815515655446004, abs=1e-9)
+
+
+def test_a_bound_at_the_allowed_drop_passes():
+    outcome = outcomes(both=500, gained=5, lost=40, neither=455)
+    bound = compare(*outcome, confidence=0.95, max_drop=0.0).upper_bound
+    assert bound < 0
+    assert compare(*outcome, confidence=0.95, max_drop=-bound).passed
+    assert not compare(*outcome, confidence=0.95, max_drop=-bound - 1e-9).passed
+
+
+def test_the_score_where_nothing_varies():
+    assert score(0, 0, 10, 0.0) == 0.0
+    assert score(10, 0, 10, 1.0) == 0.0
+    assert score(3, 1, 10, 1.0) == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "images"), [(0, 0, 20), (20, 0, 20), (0, 20, 20), (3, 9, 40), (9, 3, 40)]
+)
+def test_the_score_is_the_likelihoods(gained, lost, images):
+    """The share lost is the one, of those with the difference, under which the outcome is likeliest."""
+    for difference in (-0.3, 0.05, 0.4):
+        shares = np.linspace(max(0.0, -difference), (1 - difference) / 2, 200_001)[1:-1]
+        likelihood = (
+            gained * np.log(shares + difference)
+            + lost * np.log(shares)
+            + (images - gained - lost) * np.log(1 - 2 * shares - difference)
+        )
+        lost_share = shares[np.argmax(likelihood)]
+        variance = images * (2 * lost_share + difference * (1 - difference))
+        expected = (gained - lost - images * difference) / math.sqrt(variance)
+        assert score(gained, lost, images, difference) == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_same_figures_tell_more_where_fewer_pictures_differ():

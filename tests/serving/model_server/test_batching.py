@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 
@@ -16,9 +17,11 @@ class Model:
         self.go.set()
         self.started = threading.Event()
         self.sizes = []
+        self.deadlines = []
 
     def __call__(self, arrays, deadline):
         self.sizes.append(len(arrays[0]))
+        self.deadlines.append(deadline)
         self.started.set()
         assert self.go.wait(10)
         if (arrays[0] < 0).any():
@@ -26,8 +29,29 @@ class Model:
         return [arrays[0] + 1]
 
 
-def in_threads(calls):
-    """Runs calls at the same time; their results or errors, in order."""
+def until(holds):
+    """Waits for a state that another thread brings about."""
+    give_up_at = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up_at, "never came to be"
+        time.sleep(0.001)
+
+
+def queued(batcher):
+    with batcher._lock:
+        return sum(len(queue.tasks) for queue in batcher._queues.values())
+
+
+def is_idle(batcher: batching.Batcher) -> bool:
+    """Whether nothing is left of what ran: no queue, no place taken, no row that counts as waiting."""
+    return (batcher._queues, batcher._running, batcher._waiting_rows) == ({}, 0, 0)
+
+
+def in_threads(calls, batcher=None):
+    """Runs calls at the same time; their threads, and their results or errors in order.
+
+    With a batcher whose places are taken each waits in its queue, or has ended, before the next comes.
+    """
     results = [None] * len(calls)
 
     def run(index, call):
@@ -38,8 +62,10 @@ def in_threads(calls):
 
     threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
     for thread in threads:
+        before = queued(batcher) if batcher else 0
         thread.start()
-        time.sleep(0.02)  # so that they queue in this order
+        if batcher:
+            until(lambda t=thread, n=before: queued(batcher) > n or not t.is_alive())
     return threads, results
 
 
@@ -52,7 +78,7 @@ def hold_first(batcher, model, calls):
     model.go.clear()
     first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
     assert model.started.wait(10)
-    threads, results = in_threads(calls)
+    threads, results = in_threads(calls, batcher)
     model.go.set()
     for thread in first + threads:
         thread.join(10)
@@ -78,13 +104,17 @@ def test_runs_of_one_key_take_turns_and_hold_up_no_other():
     options = batching.BatchingOptions(num_batch_threads=2, runs_per_key=1)
     batcher, slow, quick = batching.Batcher(options), Model(), Model()
     slow.go.clear()
-    threads, results = in_threads([lambda v=v: batcher.run("k", slow, rows(v)) for v in (1, 2, 3)])
+    threads, results = in_threads([lambda: batcher.run("k", slow, rows(1))])
+    assert slow.started.wait(10)
+    more, more_results = in_threads(
+        [lambda v=v: batcher.run("k", slow, rows(v)) for v in (2, 3)], batcher
+    )
     assert batcher.run("other", quick, rows(7))[0].tolist() == [8.0]
     assert slow.sizes == [1]
     slow.go.set()
-    for thread in threads:
+    for thread in threads + more:
         thread.join(10)
-    assert [result[0].tolist() for result in results] == [[2.0], [3.0], [4.0]]
+    assert [result[0].tolist() for result in results + more_results] == [[2.0], [3.0], [4.0]]
     assert slow.sizes == [1, 2]
 
 
@@ -145,16 +175,15 @@ def test_deadline_while_queued():
 
 def test_waits_for_a_full_batch_and_no_longer():
     options = batching.BatchingOptions(
-        max_batch_size=2, num_batch_threads=1, batch_timeout_secs=5.0
+        max_batch_size=2, num_batch_threads=1, batch_timeout_secs=3600.0
     )
     batcher, model = batching.Batcher(options), Model()
-    started = time.monotonic()
     threads, results = in_threads([lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)])
     for thread in threads:
-        thread.join(10)
-    assert time.monotonic() - started < 4
+        thread.join(60)
     assert model.sizes == [2]
     assert [result[0].tolist() for result in results] == [[2.0], [3.0]]
+    assert is_idle(batcher)
 
 
 def test_many_at_once_each_get_their_own():
@@ -175,3 +204,197 @@ def test_many_at_once_each_get_their_own():
     assert not any(thread.is_alive() for thread in threads)
     assert wrong == []
     assert sum(model.sizes) == 16 * 50
+
+
+def test_the_defaults_are_those_of_the_reference():
+    cores = os.cpu_count() or 1
+    assert batching.BatchingOptions() == batching.BatchingOptions(
+        max_batch_size=128,
+        batch_timeout_secs=0.0,
+        num_batch_threads=max(2, cores),
+        runs_per_key=max(1, cores // 2),
+        max_enqueued_rows=None,
+        allowed_batch_sizes=(),
+        split_large_batches=True,
+        share=True,
+    )
+
+
+def test_a_batch_of_the_largest_size_is_not_too_large():
+    options = batching.BatchingOptions(max_batch_size=4, split_large_batches=False)
+    batcher, model = batching.Batcher(options), Model()
+    (output,) = batcher.run("k", model, rows(1, 2, 3, 4))
+    assert output.tolist() == [2.0, 3.0, 4.0, 5.0]
+    assert is_idle(batcher)
+
+
+def test_what_waits_fills_a_run_to_the_last_row_and_the_next_takes_the_rest():
+    options = batching.BatchingOptions(max_batch_size=3, num_batch_threads=1)
+    batcher, model = batching.Batcher(options), Model()
+    calls = [lambda v=v: batcher.run("k", model, rows(*v)) for v in ((1,), (2, 3), (4,), (5,))]
+    results = hold_first(batcher, model, calls)
+    assert [result[0].tolist() for result in results] == [[2.0], [3.0, 4.0], [5.0], [6.0]]
+    assert model.sizes == [1, 3, 2]
+    assert is_idle(batcher)
+
+
+def test_who_came_first_is_not_overtaken_by_what_would_fit():
+    options = batching.BatchingOptions(max_batch_size=3, num_batch_threads=1)
+    batcher, model = batching.Batcher(options), Model()
+    calls = [lambda v=v: batcher.run("k", model, rows(*v)) for v in ((1, 1), (2, 2), (3,))]
+    hold_first(batcher, model, calls)
+    assert model.sizes == [1, 2, 3]
+
+
+def test_the_place_goes_to_the_key_that_waited_longest():
+    options = batching.BatchingOptions(num_batch_threads=1)
+    batcher, model = batching.Batcher(options), Model()
+    order = []
+
+    def noting(name):
+        def run(arrays, deadline):
+            order.append(name)
+            return arrays
+
+        return run
+
+    calls = [lambda k=k: batcher.run(k, noting(k), rows(1)) for k in ("b", "a", "c")]
+    hold_first(batcher, model, calls)
+    assert order == ["b", "a", "c"]
+    assert is_idle(batcher)
+
+
+def test_rows_that_ran_no_longer_wait():
+    options = batching.BatchingOptions(num_batch_threads=1, max_enqueued_rows=2)
+    batcher, model = batching.Batcher(options), Model()
+    for _ in range(3):
+        calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)]
+        results = hold_first(batcher, model, calls)
+        assert [result[0].tolist() for result in results] == [[2.0], [3.0]]
+        model.started.clear()
+    assert is_idle(batcher)
+
+
+def test_a_run_has_until_its_latest_deadline_and_no_deadline_where_one_has_none():
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    near, far = time.monotonic() + 1000, time.monotonic() + 2000
+    hold_first(
+        batcher, model, [lambda d=d: batcher.run("k", model, rows(1), d) for d in (near, far, near)]
+    )
+    hold_first(
+        batcher, model, [lambda d=d: batcher.run("k", model, rows(1), d) for d in (near, None)]
+    )
+    assert model.deadlines == [None, far, None, None]
+
+
+def test_a_deadline_that_passes_in_the_queue_is_told_and_frees_its_rows():
+    options = batching.BatchingOptions(num_batch_threads=1, max_enqueued_rows=1)
+    batcher, model = batching.Batcher(options), Model()
+    model.go.clear()
+    first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
+    assert model.started.wait(10)
+    for _ in range(2):
+        with pytest.raises(status.StatusError, match="timeout exceeded while waiting") as raised:
+            batcher.run("k", model, rows(1), time.monotonic() - 1)
+        assert raised.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    model.go.set()
+    first[0].join(10)
+    assert model.sizes == [1]
+    assert is_idle(batcher)
+
+
+def test_a_shared_run_that_took_too_long_is_not_run_again():
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    sizes = []
+
+    def late(arrays, deadline):
+        sizes.append(len(arrays[0]))
+        raise status.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
+
+    results = hold_first(batcher, model, [lambda: batcher.run("j", late, rows(1))] * 3)
+    assert [result.message for result in results] == ["too late"] * 3
+    assert sizes == [3]
+    assert is_idle(batcher)
+
+
+def test_any_error_of_a_run_reaches_its_caller():
+    def broken(arrays, deadline):
+        raise ZeroDivisionError("by zero")
+
+    batcher = batching.Batcher(batching.BatchingOptions())
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        batcher.run("k", broken, rows(1))
+    assert is_idle(batcher)
+
+
+def test_padding_repeats_the_first_row_in_each_input():
+    options = batching.BatchingOptions(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
+    seen = []
+
+    def run(arrays, deadline):
+        seen.append([array.tolist() for array in arrays])
+        return list(arrays)
+
+    batcher = batching.Batcher(options)
+    inputs = [np.array([1, 2, 3]), np.array([[7, 8], [9, 10], [11, 12]])]
+    first, second = batcher.run("k", run, inputs)
+    assert seen == [[[1, 2, 3, 1], [[7, 8], [9, 10], [11, 12], [7, 8]]]]
+    assert (first.tolist(), second.tolist()) == ([1, 2, 3], [[7, 8], [9, 10], [11, 12]])
+    batcher.run("k", run, [np.array([1, 2])])
+    assert seen[1] == [[1, 2]]
+
+
+def test_what_has_no_rows_runs_alone_and_is_not_padded():
+    options = batching.BatchingOptions(
+        max_batch_size=2, allowed_batch_sizes=(2,), num_batch_threads=1
+    )
+    batcher, model = batching.Batcher(options), Model()
+    calls = [lambda: batcher.run_alone(model, [np.float32([1, 2, 3])], None)] * 2
+    results = hold_first(batcher, model, calls)
+    assert [result[0].tolist() for result in results] == [[2.0, 3.0, 4.0]] * 2
+    assert model.sizes == [2, 3, 3]
+
+
+def test_where_nothing_is_shared_nothing_is_split():
+    options = batching.BatchingOptions(max_batch_size=2, share=False, num_batch_threads=1)
+    batcher, model = batching.Batcher(options), Model()
+    deadline = time.monotonic() + 1000
+    batcher.run("k", model, rows(1, 2, 3), deadline)
+    hold_first(batcher, model, [lambda: batcher.run("k", model, rows(1))] * 2)
+    assert model.sizes == [3, 1, 1, 1]
+    assert model.deadlines == [deadline, None, None, None]
+
+
+def test_a_part_of_a_long_request_keeps_its_deadline():
+    batcher, model = batching.Batcher(batching.BatchingOptions(max_batch_size=2)), Model()
+    deadline = time.monotonic() + 1000
+    outputs = batcher.run("k", model, rows(1, 2, 3), deadline)
+    assert [output.tolist() for output in outputs] == [[2.0, 3.0, 4.0]]
+    assert model.deadlines == [deadline, deadline]
+
+
+def test_places_bound_the_runs_of_all_keys():
+    options = batching.BatchingOptions(num_batch_threads=2, runs_per_key=2)
+    batcher, model = batching.Batcher(options), Model()
+    model.go.clear()
+    threads, _ = in_threads([lambda k=k: batcher.run(k, model, rows(1)) for k in ("a", "a", "b")])
+    until(lambda: len(model.sizes) == 2 and queued(batcher) == 1)
+    assert batcher._running == 2
+    model.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert model.sizes == [1, 1, 1]
+    assert is_idle(batcher)
+
+
+def test_a_run_that_waits_to_fill_starts_by_itself_in_the_end():
+    options = batching.BatchingOptions(
+        max_batch_size=3, num_batch_threads=2, runs_per_key=2, batch_timeout_secs=0.2
+    )
+    batcher, model = batching.Batcher(options), Model()
+    threads, results = in_threads([lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)])
+    for thread in threads:
+        thread.join(10)
+    assert [result[0].tolist() for result in results] == [[2.0], [3.0]]
+    assert sum(model.sizes) == 2
+    assert is_idle(batcher)
