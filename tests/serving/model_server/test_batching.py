@@ -398,3 +398,11 @@ def test_a_run_that_waits_to_fill_starts_by_itself_in_the_end():
     assert [result[0].tolist() for result in results] == [[2.0], [3.0]]
     assert sum(model.sizes) == 2
     assert is_idle(batcher)
+
+
+def test_the_last_part_of_a_long_request_is_padded_for_the_rows_that_it_has():
+    options = batching.BatchingOptions(max_batch_size=8, allowed_batch_sizes=(2, 8))
+    model = Model()
+    (output,) = batching.Batcher(options).run("k", model, [np.arange(9, dtype=np.float32)])
+    assert output.tolist() == [float(value + 1) for value in range(9)]
+    assert model.sizes == [8, 2]
