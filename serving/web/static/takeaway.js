@@ -6,6 +6,7 @@ import { element, nameOf, percent, unsureLimit } from "./draw.js";
 const KEPT_ADDRESS_MS = 60_000; // for the browser to save from it
 const ASK_MS = 1000; // between two questions how far a film is
 const PLACE = ["file", "frame", "seconds", "left", "top", "width", "height", "track"];
+const QUALITY = ["size_px", "sharpness", "roll", "yaw"];
 const $ = (id) => document.getElementById(id);
 
 let shown = null; // the result on the stage
@@ -38,12 +39,21 @@ function whole(value) {
 // A float as Python writes it.
 export function asPython(value, digits) {
   const rounded = Number(value.toFixed(digits));
-  if (Number.isInteger(rounded)) return `${rounded}.0`;
+  if (Number.isInteger(rounded)) return `${Object.is(rounded, -0) ? "-0" : rounded}.0`;
   if (Math.abs(rounded) >= 1e-4) return String(rounded);
   return rounded.toExponential().replace(/e-(\d)$/, "e-0$1");
 }
 
-const columns = () => [...PLACE, ...labelNames(), "label"];
+const columns = () => [...PLACE, ...QUALITY, ...labelNames(), "label"];
+
+// What is not known of a face, as all of it in the page without a server, is null, which a CSV has as nothing.
+function qualityOf({ quality = {} }) {
+  return QUALITY.map((name) => {
+    const value = quality[name] ?? null;
+    if (value === null) return "null";
+    return name === "yaw" ? asPython(value, 2) : String(value);
+  });
+}
 
 // The rows as the command's table has them, each value as text; names and labels are left as they are.
 function rows({ name, answer, moments }) {
@@ -55,6 +65,7 @@ function rows({ name, answer, moments }) {
       asPython(seconds, 3),
       ...["left", "top", "width", "height"].map((side) => String(whole(face[side]))),
       String(face.track),
+      ...qualityOf(face),
       ...labelNames().map((label) => asPython(face.probabilities[label], 6)),
       face.probabilities[face.label] < unsureLimit() ? "unsure" : face.label,
     ]),
@@ -63,7 +74,10 @@ function rows({ name, answer, moments }) {
 
 export function asCsv(result) {
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return [columns(), ...rows(result)].map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
+  const line = (row) => `${row.map(quoted).join(",")}\r\n`;
+  const isQuality = (index) => index >= PLACE.length && index < PLACE.length + QUALITY.length;
+  const known = (row) => row.map((value, index) => (isQuality(index) && value === "null" ? "" : value));
+  return [line(columns()), ...rows(result).map((row) => line(known(row)))].join("");
 }
 
 export function asJson(result) {
