@@ -56,7 +56,7 @@ SECRET_TEXTS = re.compile(
 )
 SECRET_HISTORY = re.compile(r"(?i)(password|token|secret|_key|://[^/\s:]+:[^@\s]+@)\S*=?\S+")
 # The keys of the library's self-tests, which are published in its source.
-KNOWN_KEYS = re.compile(r"/libgnutls\.so\.[\d.]+$")
+KNOWN_KEYS = re.compile(r"/libgnutls[-\w]*\.so\.[\d.]+$")
 LARGEST_TEXT_BYTES = 4 << 20
 
 

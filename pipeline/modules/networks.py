@@ -43,6 +43,13 @@ def variables_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
     }
 
 
+def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
+    """Gives a network the weights and statistics of another of the same layers, and nothing else of it."""
+    values = {name: variable.numpy() for name, variable in variables_by_name(source).items()}
+    for name, variable in variables_by_name(target).items():
+        variable.assign(values[name])
+
+
 def _number(layer: str) -> int:
     counted = _COUNTED.search(layer)
     return int(counted[1]) if counted else 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.modules.networks import build_network, copy_weights
 from emotion_pipeline.modules.pushed_models import (
     ASSETS_EXTRA_DIR,
     KIND_FILE,
@@ -49,7 +50,11 @@ def start_from(
             f"{WARM_START}: {model_dir} is a {found} network; this run trains a {network_name} one "
             "(train.network)"
         )
-    read_weights(network, model_dir)
+    # By way of another network: what is read from a checkpoint is kept for what joins the network later, and a
+    # model that was pushed with its optimizer would give the training that one's step, and so its learning rate.
+    source = build_network(network_name, num_classes=len(class_names))
+    read_weights(source, model_dir)
+    copy_weights(source, network)
 
 
 def read_weights(network: tf.keras.Model, model_dir: str) -> None:

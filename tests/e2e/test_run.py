@@ -96,6 +96,10 @@ def test_run_pushes_and_serves(finished, drawn, serve):
     assert measured["train"]["accuracy"] == summary["metrics"]["train_accuracy"]
     push_dir = pathlib.Path(summary["push_dir"])
     assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
+    # The weights alone, in each version that is copied and loaded.
+    index = (push_dir / str(summary["pushed_version"]) / "variables/variables.index").read_bytes()
+    assert b"kernel" in index
+    assert b"optimizer" not in index
     page = report_text(root, outcome)
     assert f"Blessed, and pushed as version {summary['pushed_version']}" in page
     # The page counts from the answers, and comes to what Evaluator measured.

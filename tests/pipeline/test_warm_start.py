@@ -35,6 +35,27 @@ def test_begins_with_weights_and_statistics_of_the_newest_version(pushed):
     np.testing.assert_array_equal(fresh(PIXELS), network(PIXELS))
 
 
+def test_takes_nothing_of_the_optimizer_that_the_model_was_pushed_with(tmp_path):
+    """Its step would be where the schedule of the learning rate begins."""
+    trained = build_network("specified", num_classes=2)
+    trained.compile(tf.keras.optimizers.Adam(), "categorical_crossentropy")
+    trained.fit(PIXELS, np.eye(2, dtype=np.float32)[[0, 1, 1]], verbose=0)
+    save(ServedModel(trained, NAMES), str(tmp_path / "1"))
+    kind = {"network": "specified", "normalize": "none", "flip": False}
+    write_extras(str(tmp_path / "1"), NAMES, {}, kind, np.zeros((1, 48, 48, 1), np.uint8))
+    names = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables"))]
+    assert any("optimizer" in name for name in names)
+
+    fresh = build_network("specified", num_classes=2, seed=6)
+    start_from(fresh, str(tmp_path), "specified", NAMES)
+    optimizer = tf.keras.optimizers.Adam()
+    fresh.compile(optimizer, "categorical_crossentropy")
+    optimizer.build(fresh.trainable_variables)
+    assert int(optimizer.iterations) == 0
+    assert not any(variable.numpy().any() for variable in optimizer.variables[2:])
+    np.testing.assert_array_equal(fresh(PIXELS), trained(PIXELS))
+
+
 def test_refuses_another_network_and_another_order(pushed):
     folder, _ = pushed
     fresh = build_network("deep", num_classes=2)

@@ -146,7 +146,8 @@ export function startTimeline(pick) {
     const { begin, length } = span();
     const share = (event.clientX - bounds.left - NAMES_PX) / (bounds.width - NAMES_PX);
     const seconds = begin + Math.min(1, Math.max(0, share)) * length;
-    return points.findLast((point) => point.seconds <= seconds) ?? points[0];
+    const away = (point) => Math.abs(point.seconds - seconds);
+    return points.reduce((nearest, point) => (away(point) < away(nearest) ? point : nearest));
   };
   $("timeline").addEventListener("pointermove", (event) => {
     if (!points.length) return;
