@@ -75,15 +75,15 @@ def test_a_class_that_fell_wholly_to_eval_gives_up_the_nearest_to_the_fraction(n
 
 
 def test_a_share_that_is_off_by_no_more_than_the_tolerance_is_left(near_copies):
-    # 11 and 13 of 50: 0.22 and 0.26 where 0.24 was asked for; 14 are too many, and 10 too few.
-    for drawn, left in ((11, 11), (13, 13), (14, 12), (10, 12)):
+    # 12 and 13 of 50: 0.24 and 0.26 where 0.25 was asked for; 14 are too many, and 11 too few.
+    for drawn, left in ((12, 12), (13, 13), (14, 13), (11, 12)):
         values = [0.001 * (number + 1) for number in range(drawn)]
         values += [0.5 + 0.001 * number for number in range(50 - drawn)]
-        assert len(in_eval(table(*of_class("happy", *values)), 0.24)) == left
+        assert len(in_eval(table(*of_class("happy", *values)), 0.25)) == left
 
 
 def test_a_class_of_one_group_is_learnt(near_copies, caplog):
-    rows = table(*of_class("happy", 0.1, 0.1, 0.1), *of_class("sad", 0.1, 0.6, 0.7, 0.8))
+    rows = table(*of_class("happy", 0.1, 0.1, 0.1), *of_class("sad", 0.2, 0.6, 0.7, 0.8))
     with caplog.at_level("INFO", logger="emotion"):
         assert in_eval(rows, 0.25) == ["sad/0.png"]
     assert [record.message.strip() for record in caplog.records] == [
@@ -168,7 +168,7 @@ def test_what_an_expression_names_is_on_one_side(near_copies):
 
 def test_an_expression_that_matches_nothing_is_refused(near_copies):
     rows = table(*of_class("happy", 0.1))
-    with pytest.raises(UserError, match=r"--group-by x\d: matches no path, the first is 'happy/0"):
+    with pytest.raises(UserError, match=r"--group-by x\\d: matches no path, the first is 'happy/0"):
         draw.draw_splits(rows, 0.2, lambda path: None, group_by=r"x\d")
     with pytest.raises(UserError, match="--group-by x: there is no picture to match"):
         draw.draw_splits(rows[:0], 0.2, lambda path: None, group_by="x")
