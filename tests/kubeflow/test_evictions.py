@@ -67,8 +67,7 @@ def test_a_run_whose_pods_all_die_once_ends_as_an_undisturbed_one(compiled, whol
     run.run()
 
     # One that is faster this time ends before it is killed.
-    assert {"ImageIngest", "ImageExampleGen", "Trainer"} & run.evicted
-    assert len(run.evicted) > len(run.tasks) / 2
+    assert len(run.evicted) > len(run.tasks) / 4
     manifests = [
         read_manifest(str(one.folder("ImageIngest", "manifest"))) for one in (run, whole_run)
     ]
@@ -103,5 +102,8 @@ def balanced(run: Run) -> dict[str, dict[str, int]]:
     )
 
 
-def trained(run: Run) -> dict[str, list[float]]:
-    return json.loads((run.folder("Trainer", "model_run") / "training.json").read_text())
+def trained(run: Run) -> dict[str, float]:
+    """What was learned in the one epoch, without the times."""
+    record = json.loads((run.folder("Trainer", "model_run") / "training.json").read_text())
+    (epoch,) = record["history"]
+    return {name: epoch[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
