@@ -323,7 +323,7 @@ def test_a_timeline_leaves_out_years():
     assert means[[0, -1], LABELS.index("happy")].tolist() == [1.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["x.json", "x.xlsx", "x.csv.gz"])
+@pytest.mark.parametrize("name", ["x.jsonl", "x.xlsx", "x.csv.gz"])
 def test_a_table_under_another_kinds_name_is_refused_before_any_work(tmp_path, astronaut, name):
     picture = tmp_path / "a.png"
     cv2.imwrite(str(picture), astronaut)
