@@ -17,15 +17,15 @@ check: lint
 
 # Most of the suite's time is processes that start and wait, so several tests run at once. A file's tests
 # stay together, for its fixtures' sake, and the files keep their order, since the long ones come early.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
-	  --durations 10 $(PYTEST_ARGS)
+	$(PYTHON) -m pytest $(PARALLEL) --durations 10 $(PYTEST_ARGS)
 
 # Which branches the tests take, in every process that they start: a table, and pages of the sources.
 coverage: setup
 	rm -rf .cache/coverage && mkdir -p .cache/coverage
-	status=0; $(PYTHON) -m coverage run -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
-	  --no-loadscope-reorder $(PYTEST_ARGS) || status=$$?; \
+	status=0; $(PYTHON) -m coverage run -m pytest $(PARALLEL) $(PYTEST_ARGS) || status=$$?; \
 	  $(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report && \
 	  $(PYTHON) -m coverage html --quiet && exit $$status
 

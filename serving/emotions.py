@@ -77,6 +77,7 @@ class Emotions:
         if model is not None or server is None:
             folder = _find_folder(model)
         self._detector = CenterFace(min_face_px=min_face_px)
+        self._any_turn = AnyTurn(self._detector)
         self._unsure_below = unsure_below
         self._exit = contextlib.ExitStack()
         self._model = self._exit.enter_context(
@@ -113,7 +114,7 @@ class Emotions:
     def batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
         """The faces in each of many pictures, in order; many faces are asked about at once."""
         shots = (Shot(_pixels(picture)) for picture in pictures)
-        for shot in find_emotions(shots, AnyTurn(self._detector), self._model):
+        for shot in find_emotions(shots, self._any_turn, self._model):
             yield mark_unsure(shot.faces, self._unsure_below)
 
     def explain(
@@ -130,7 +131,7 @@ class Emotions:
           UserError: the picture can't be read, there is no such class, or the server does not answer.
         """
         pixels = _pixels(picture)
-        return list(explain_picture(pixels, AnyTurn(self._detector), self._model, emotion, whole))
+        return list(explain_picture(pixels, self._any_turn, self._model, emotion, whole))
 
     def film(
         self, path: str | os.PathLike[str], every: int = 1, smooth: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import math
@@ -133,8 +134,9 @@ def predict_files(
     Raises:
       UserError: a path does not exist, or the server does not answer.
     """
-    with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
-        fetched = _fetch(paths, policy, pathlib.Path(folder)) if policy else {}
+    urls = dict.fromkeys(p for p in paths if policy and isinstance(p, str) and is_url(p))
+    with contextlib.ExitStack() as stack:
+        fetched = _fetch(urls, policy, stack) if policy and urls else {}
         images = collect_images([fetched.get(str(path), pathlib.Path(path)) for path in paths])
         answers: list[dict[str, Any]] = []
         for start in range(0, len(images), _CHUNK_FILES):
@@ -144,11 +146,11 @@ def predict_files(
 
 
 def _fetch(
-    paths: Sequence[str | pathlib.Path], policy: UrlPolicy, folder: pathlib.Path
+    urls: Iterable[str], policy: UrlPolicy, stack: contextlib.ExitStack
 ) -> dict[str, pathlib.Path]:
-    """Fetches the URLs among the paths; returns where each is."""
+    """Fetches URLs into a folder that the stack removes; returns where each is."""
     policy = dataclasses.replace(policy, max_bytes=MAX_PICTURE_BYTES)
-    urls = dict.fromkeys(path for path in paths if isinstance(path, str) and is_url(path))
+    folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-")))
     fetched = {url: folder / str(number) for number, url in enumerate(urls)}
     for url, place in fetched.items():
         fetch(url, place, policy)

@@ -35,8 +35,8 @@ from collections.abc import Iterable, Iterator
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 MIRROR = "http://deb.debian.org/debian"
-# The public bases of the Dockerfile, and what stands in their place: Debian's release, and its packages.
-STACKS = {"py310": "python:3.10.16-slim-bookworm", "py311-py313": "python:3.13.7-slim-trixie"}
+# The public bases, and what stands in their place: Debian's release, and its packages.
+OTHER_BASES = {"py311-py313": "python:3.13.7-slim-trixie"}  # than the Dockerfile's own
 SUITES = {"py310": "bookworm", "py311-py313": "trixie"}
 PACKAGES = {
     # What CPython's own extension modules link to.
@@ -66,7 +66,7 @@ def main() -> int:
     )
     parser.add_argument("--docker", default="docker", help="the client's command")
     parser.add_argument("--image", choices=("pipeline", "page", "server"), default="pipeline")
-    parser.add_argument("--stack", choices=sorted(STACKS), default="py310")
+    parser.add_argument("--stack", choices=sorted(SUITES), default="py310")
     parser.add_argument("--tag", help="by default as in the Dockerfile")
     parser.add_argument("--make-base", action="store_true")
     parser.add_argument("--build-ca", type=pathlib.Path, metavar="FILE")
@@ -128,7 +128,9 @@ def engine(docker: list[str]) -> Iterator[list[str]]:
 
 def build(docker: list[str], args: argparse.Namespace) -> None:
     start = time.monotonic()
-    given = [f"STACK={args.stack}", f"BASE={STACKS[args.stack]}"]
+    given = [f"STACK={args.stack}"]
+    if args.stack in OTHER_BASES:
+        given.append(f"BASE={OTHER_BASES[args.stack]}")
     if args.make_base:
         base, build_base = make_base(docker, args.stack, args.build_ca)
         given = [f"STACK={args.stack}", f"BASE={base}", f"BUILD_BASE={build_base}"]

@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from emotion_pipeline.configs import TrainConfig
-from emotion_pipeline.modules.onnx_file import arrays_by_name, write_onnx
+from emotion_pipeline.modules.networks import arrays_by_name
+from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.signatures import ServedModel, save
 

@@ -1,8 +1,9 @@
 """The networks by the names that the setting `train.network` gives them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.modules.deep_network import build_deep_model
@@ -43,11 +44,20 @@ def variables_by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
     }
 
 
-def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
-    """Gives a network the weights and statistics of another of the same layers, and nothing else of it."""
-    values = {name: variable.numpy() for name, variable in variables_by_name(source).items()}
-    for name, variable in variables_by_name(target).items():
-        variable.assign(values[name])
+def arrays_by_name(network: tf.keras.Model) -> dict[str, np.ndarray]:
+    """Returns a network's arrays by layer and variable, as `variables_by_name` names them."""
+    return {name: variable.numpy() for name, variable in variables_by_name(network).items()}
+
+
+def assign_arrays(network: tf.keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    """Gives a network the weights and statistics of another of the same layers.
+
+    Args:
+      network: Whose variables are assigned.
+      arrays: As `arrays_by_name` has them, one for each.
+    """
+    for name, variable in variables_by_name(network).items():
+        variable.assign(arrays[name])
 
 
 def _number(layer: str) -> int:

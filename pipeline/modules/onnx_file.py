@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from emotion_pipeline.modules.networks import variables_by_name
 from emotion_pipeline.onnx_model.model import MODEL_FILE, make_onnx
 
 
@@ -21,14 +20,9 @@ def write_onnx(
 
     Args:
       folder: `assets.extra` of the SavedModel, here or in an object store.
-      arrays: Of the network, as `arrays_by_name` has them.
+      arrays: Of the network, as `networks.arrays_by_name` has them.
       class_names: Of the outputs, in their order.
       kind: Which `network` it is, and what comes before it: `normalize`, `flip`.
     """
     with tf.io.gfile.GFile(os.path.join(folder, MODEL_FILE), "wb") as file:
         file.write(make_onnx(arrays, class_names, **kind))
-
-
-def arrays_by_name(network: tf.keras.Model) -> dict[str, np.ndarray]:
-    """Returns a network's arrays by layer and variable, as `variables_by_name` names them."""
-    return {name: variable.numpy() for name, variable in variables_by_name(network).items()}

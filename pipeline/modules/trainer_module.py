@@ -17,7 +17,7 @@ from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
-from emotion_pipeline.modules.networks import build_network, copy_weights
+from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.pushed_models import learned_from
 from emotion_pipeline.modules.teachers import Teachers
@@ -96,7 +96,7 @@ def run_fn(fn_args: FnArgs) -> None:
     write_training(fn_args.model_run_dir, summary)
     # Of the weights alone: the model that was trained has its optimizer, three times as much again.
     served = build_network(config.network, num_classes=len(class_names), dtype_policy=policy)
-    copy_weights(model, served)
+    assign_arrays(served, arrays_by_name(model))
     export(
         served,
         class_names,

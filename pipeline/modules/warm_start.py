@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.modules.networks import build_network, copy_weights
+from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
 from emotion_pipeline.modules.pushed_models import (
     ASSETS_EXTRA_DIR,
     KIND_FILE,
@@ -52,9 +53,14 @@ def start_from(
         )
     # By way of another network: what is read from a checkpoint is kept for what joins the network later, and a
     # model that was pushed with its optimizer would give the training that one's step, and so its learning rate.
-    source = build_network(network_name, num_classes=len(class_names))
-    read_weights(source, model_dir)
-    copy_weights(source, network)
+    assign_arrays(network, read_arrays(model_dir, network_name, len(class_names)))
+
+
+def read_arrays(model_dir: str, network_name: str, num_classes: int) -> dict[str, np.ndarray]:
+    """Returns the arrays of a SavedModel's network, as `arrays_by_name` has them."""
+    network = build_network(network_name, num_classes=num_classes)
+    read_weights(network, model_dir)
+    return arrays_by_name(network)
 
 
 def read_weights(network: tf.keras.Model, model_dir: str) -> None:

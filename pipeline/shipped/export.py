@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.modules.export import ASSETS_EXTRA_DIR, write_extras
-from emotion_pipeline.modules.networks import build_network, variables_by_name
+from emotion_pipeline.modules.networks import assign_arrays, build_network, variables_by_name
 from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.signatures import ServedModel, save
@@ -33,8 +33,7 @@ def load_network(model: ShippedModel) -> tf.keras.Model:
         raise ValueError(
             f"{model.weights_file}: holds {sorted(weights)}, the network has {sorted(variables)}"
         )
-    for name, variable in variables.items():
-        variable.assign(weights[name])
+    assign_arrays(network, weights)
     return network
 
 

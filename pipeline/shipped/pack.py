@@ -5,19 +5,10 @@ import json
 import pathlib
 
 from emotion_faces.local_server import newest_version
-from emotion_pipeline.modules import warm_start
-from emotion_pipeline.modules.networks import build_network
-from emotion_pipeline.modules.onnx_file import arrays_by_name
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
+from emotion_pipeline.modules.warm_start import read_arrays
 from emotion_pipeline.shipped.models import Facts
 from emotion_pipeline.shipped.weights import pack
-
-
-def read_weights(version_dir: pathlib.Path, network_name: str, num_classes: int):
-    """Returns the arrays of a pushed SavedModel's network by the names of `variables_by_name`."""
-    network = build_network(network_name, num_classes=num_classes)
-    warm_start.read_weights(network, str(version_dir))
-    return arrays_by_name(network)
 
 
 def main() -> None:
@@ -40,7 +31,7 @@ def main() -> None:
         altered = json.loads(options.altered.read_text(encoding="utf-8"))
         metrics["by_alteration"] = altered[str(options.root)]
     options.out.mkdir(parents=True, exist_ok=True)
-    weights = pack(read_weights(version_dir, kind["network"], len(labels)))
+    weights = pack(read_arrays(str(version_dir), kind["network"], len(labels)))
     (options.out / "weights.npz").write_bytes(weights)
     Facts(
         version=options.version,

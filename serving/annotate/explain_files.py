@@ -13,8 +13,9 @@ import numpy as np
 
 from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw_why import draw_why
-from emotion_faces.annotate.faces import Classifier
+from emotion_faces.annotate.faces import Classifier, Shot
 from emotion_faces.annotate.image import read_picture
+from emotion_faces.annotate.run import write_picture
 from emotion_faces.annotate.table import quality_fields
 from emotion_faces.errors import UserError
 from emotion_faces.explain import Explanation, explain_picture
@@ -82,7 +83,7 @@ def explain_files(
                 f"{printable(file.path)}: no face is found in it; if it is one cropped face, say --whole",
             )
             continue
-        _save(file.target, draw_why(found))
+        write_picture(file.target, Shot(draw_why(found)))
         done.faces += [_fields(file, one) for one in found]
     return done
 
@@ -104,14 +105,6 @@ def _explain(
         print(f"{name}: no face is found in it, so the whole is taken as one", file=sys.stderr)
         found = list(explain_picture(image, detector, classifier, emotion, whole=True))
     return found
-
-
-def _save(path: pathlib.Path, image: np.ndarray) -> None:
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:
-        Image.fromarray(image).save(file, "PNG")
 
 
 def _fields(file: inputs.InputFile, explanation: Explanation) -> dict[str, Any]:

@@ -86,8 +86,10 @@ def find_emotions(
     for chunk in chunks(shots):
         boxes = [as_read(detector(shot.image)) if shot.analysed else [] for shot in chunk]
         crops = [crop_faces(shot.image, b) for shot, b in zip(chunk, boxes, strict=True) if b]
-        pixels = np.concatenate(crops or [crop_faces(chunk[0].image, [])])
-        asked = iter(zip(pixels, classifier.predict_pixels(pixels) if crops else [], strict=True))
+        asked: Iterator[tuple[np.ndarray, Prediction]] = iter(())
+        if crops:
+            pixels = np.concatenate(crops)
+            asked = zip(pixels, classifier.predict_pixels(pixels), strict=True)
         for shot, found in zip(chunk, boxes, strict=True):
             shot.faces = [_answered(box, *next(asked), i) for i, box in enumerate(found, 1)]
         yield from chunk

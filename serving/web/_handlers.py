@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import dataclasses
+import functools
 import ipaddress
 import json
 import math
@@ -73,6 +74,7 @@ class Served:
     host: str
 
 
+@functools.cache
 def static_paths() -> dict[str, pathlib.Path]:
     """The page's own files by their addresses."""
     files = [path for path in sorted(_STATIC_DIR.iterdir()) if path.suffix in _KINDS]
@@ -122,6 +124,14 @@ class Handler(tornado.web.RequestHandler):
             self._refuse(400, "unsure_below must be a probability, 0 to 1")
             return None
         return below
+
+    def _stated_length(self) -> int | None:
+        """Reads how long the body is said to be; None after it refused one that does not say."""
+        stated = self.request.headers.get("Content-Length", "")
+        if not stated.isascii() or not stated.isdigit():
+            self._refuse(411, "an upload must state its length: Content-Length is missing")
+            return None
+        return int(stated)
 
     def _refuse(self, code: int, text: str) -> None:
         self.set_status(code)
@@ -185,16 +195,15 @@ class UploadHandler(Handler):
         super().prepare()
         if self._finished:
             return
-        stated = self.request.headers.get("Content-Length", "")
-        if not stated.isascii() or not stated.isdigit():
-            self._refuse(411, "an upload must state its length: Content-Length is missing")
+        length = self._stated_length()
+        if length is None:
             return
         try:
-            self._served.gate.enter(int(stated))
+            self._served.gate.enter(length)
         except FullError as error:
             self._refuse(503, str(error))
         else:
-            self._admitted = int(stated)
+            self._admitted = length
 
     def data_received(self, chunk: bytes) -> None:
         if self._admitted is not None:
@@ -297,10 +306,10 @@ class FilmHandler(Handler):
         below = self._unsure_below()
         if below is None:
             return
-        stated = self.request.headers.get("Content-Length", "")
-        if not stated.isascii() or not stated.isdigit():
-            self._refuse(411, "an upload must state its length: Content-Length is missing")
-        elif int(stated) > MAX_FILM_BYTES:
+        length = self._stated_length()
+        if length is None:
+            return
+        if length > MAX_FILM_BYTES:
             self._refuse(413, f"the film is larger than {MAX_FILM_BYTES // 1024**3} GiB")
         else:
             self._begin(below)

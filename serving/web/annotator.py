@@ -47,6 +47,7 @@ class Annotator:
     ):
         self._classifier = classifier
         self._detector = detector
+        self._any_turn = AnyTurn(detector)
         self._about = about
         self._unsure_below = unsure_below
         self._trackers: collections.OrderedDict[str, Tracker] = collections.OrderedDict()
@@ -85,7 +86,7 @@ class Annotator:
         """
         image = decode_picture(data)
         # A film's frames come upright, and too fast to be searched four times.
-        detector = self._detector if session else AnyTurn(self._detector)
+        detector = self._detector if session else self._any_turn
         [shot] = find_emotions([Shot(image)], detector, self._classifier)
         faces = self._tracker(session).update(shot.faces, seconds) if session else shot.faces
         height, width = image.shape[:2]
@@ -98,7 +99,7 @@ class Annotator:
           UserError: the picture can't be read, or the model server does not answer.
         """
         image = decode_picture(data)
-        [shot] = find_emotions([Shot(image)], AnyTurn(self._detector), self._classifier)
+        [shot] = find_emotions([Shot(image)], self._any_turn, self._classifier)
         draw_faces(shot.image, mark_unsure(shot.faces, unsure_below))
         return encode_picture(shot.image, is_jpeg)
 

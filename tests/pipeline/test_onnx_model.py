@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from emotion_pipeline.components.constants import LABELS
-from emotion_pipeline.modules.networks import build_network, variables_by_name
+from emotion_pipeline.modules.networks import arrays_by_name, build_network, variables_by_name
 from emotion_pipeline.modules.normalize import normalize
-from emotion_pipeline.modules.onnx_file import arrays_by_name, write_onnx
+from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.signatures import ServedModel
 from emotion_pipeline.onnx_model.graph import OPSET, Graph
 from emotion_pipeline.onnx_model.light import add_normalize

@@ -8,15 +8,14 @@ import tensorflow as tf
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.modules.model import build_model
-from emotion_pipeline.modules.networks import build_network
+from emotion_pipeline.modules.networks import arrays_by_name, build_network
 from emotion_pipeline.modules.normalize import equalize
-from emotion_pipeline.modules.onnx_file import arrays_by_name
+from emotion_pipeline.modules.warm_start import read_arrays
 from emotion_pipeline.shipped.export import (
     export_model,
     load_network,
 )
 from emotion_pipeline.shipped.models import Facts, ShippedModel, find_shipped, shipped_models
-from emotion_pipeline.shipped.pack import read_weights
 from emotion_pipeline.shipped.weights import pack, unpack
 
 
@@ -80,7 +79,7 @@ def test_the_saved_model_answers_as_the_network_does(untrained, tmp_path):
     np.testing.assert_allclose(served["probabilities"], expected, atol=2e-2)
 
     # What was served can be packed again, and is the same to the bit.
-    repacked = read_weights(version_dir, model.facts.network, len(LABELS))
+    repacked = read_arrays(str(version_dir), model.facts.network, len(LABELS))
     for name, value in unpack(model.weights_file).items():
         np.testing.assert_array_equal(repacked[name], value)
 

@@ -19,6 +19,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.fixture(scope="module")
+def astronaut():
+    """A photograph, uint8 RGB [512, 512, 3], with one face."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
+    return data.astronaut()
+
+
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory):
     """Folders `emotion` and `half_plus_two`, each with version 1."""

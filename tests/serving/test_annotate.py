@@ -45,12 +45,6 @@ def emotion(left, happy=1.0, size=40.0):
 
 
 @pytest.fixture(scope="module")
-def astronaut():
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    return data.astronaut()
-
-
-@pytest.fixture(scope="module")
 def face_film(tmp_path_factory, astronaut):
     """Two seconds of a face that moves to the right, at 10 frames a second, with sound."""
     path = tmp_path_factory.mktemp("film") / "face.mp4"

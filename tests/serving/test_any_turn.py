@@ -68,12 +68,10 @@ def test_a_picture_without_faces_has_none():
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_the_astronaut_is_as_happy_on_her_head(turn):
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    image = data.astronaut()
+def test_the_astronaut_is_as_happy_on_her_head(turn, astronaut):
     with Emotions() as emotions:
-        [upright] = emotions.faces(image)
-        [found] = emotions.faces(np.ascontiguousarray(np.rot90(image, -turn)))
+        [upright] = emotions.faces(astronaut)
+        [found] = emotions.faces(np.ascontiguousarray(np.rot90(astronaut, -turn)))
     assert found.label == upright.label == "happy"
     assert found.probabilities["happy"] == pytest.approx(upright.probabilities["happy"], abs=0.1)
     assert abs(upright.quality.roll) < 15

@@ -15,12 +15,6 @@ LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 @pytest.fixture(scope="module")
-def astronaut():
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    return data.astronaut()
-
-
-@pytest.fixture(scope="module")
 def emotions():
     with Emotions() as emotions:
         yield emotions

@@ -40,10 +40,9 @@ def face_with_a_bright_corner():
 
 
 @pytest.fixture
-def photograph(tmp_path):
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
+def photograph(tmp_path, astronaut):
     path = tmp_path / "astronaut.png"
-    Image.fromarray(data.astronaut()).save(path)
+    Image.fromarray(astronaut).save(path)
     return path
 
 

@@ -16,12 +16,6 @@ from emotion_faces.faces.detector import FaceBox
 from tests.hostile_pictures import jpeg_of_scans
 
 
-@pytest.fixture(scope="module")
-def astronaut():
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    return data.astronaut()
-
-
 def encoded(image, kind="PNG", **options):
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, kind, **options)

@@ -12,9 +12,8 @@ NOTEBOOK = pathlib.Path(__file__).parents[2] / "examples" / "emotions.ipynb"
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_answers_what_it_shows(tmp_path):
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    Image.fromarray(data.astronaut()).save(tmp_path / "photo.jpg", quality=95)
+def test_the_notebook_runs_and_answers_what_it_shows(tmp_path, astronaut):
+    Image.fromarray(astronaut).save(tmp_path / "photo.jpg", quality=95)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     shown = outputs_of(notebook)
     nbclient.NotebookClient(

@@ -37,9 +37,8 @@ def test_a_region_is_four_whole_numbers(text):
         Region.parse(text)
 
 
-def test_only_the_region_is_looked_at(tmp_path, capsys):
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    image = data.astronaut()
+def test_only_the_region_is_looked_at(tmp_path, capsys, astronaut):
+    image = astronaut
     Image.fromarray(np.concatenate([image, image], axis=1)).save(tmp_path / "two.png")
     Image.fromarray(image[:40, :40]).save(tmp_path / "small.png")
     status = main(

@@ -53,13 +53,6 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def astronaut():
-    """uint8 RGB [512, 512, 3], with one face."""
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    return data.astronaut()
-
-
-@pytest.fixture(scope="module")
 def emotions():
     return Emotions(MODEL)
 

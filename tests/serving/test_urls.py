@@ -267,11 +267,10 @@ def test_predict_and_annotate_take_pictures(site, tmp_path, capsys):
 
 
 @pytest.fixture
-def stream(site, tmp_path):
+def stream(site, tmp_path, astronaut):
     """`/live.ts` on the site: a film of two seconds, over and over; `rounds` says how often at the most."""
     path = tmp_path / "film.ts"
-    data = pytest.importorskip("skimage.data", reason="scikit-image has the test photograph")
-    write_film(path, [np.ascontiguousarray(data.astronaut()[::2, ::2])] * 20)
+    write_film(path, [np.ascontiguousarray(astronaut[::2, ::2])] * 20)
     film = path.read_bytes()
     site.rounds = 10**9
 
