@@ -180,6 +180,7 @@ def create_pipeline(
             "labels": list(config.labels),
             "train": to_dict(config.train),
             "seed": config.seed,
+            "group_by": config.group_by,
             "checkpoints_dir": f"{config.root}/checkpoints",
             # Part of the keys alone, as the source's is.
             "learned_from": learned_from(to_dict(config.train), config.labels)

@@ -24,6 +24,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 from emotion_pipeline.components.model_evaluator.comparison import Comparison
 from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
 from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.records.calibration_record import NOT_ASKED, Calibration
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
@@ -89,7 +90,8 @@ class RunSummary:
       judgement: The split that judged, and the comparison with the served model: see
         `emotion_pipeline.components.model_evaluator`.
       failed_checks: What the model does not reach, in words.
-      training: Epochs, best epoch, epochs at which a training that was cut off went on, precision.
+      training: Epochs, best epoch, epochs at which a training that was cut off went on, precision, and
+        the temperature of the answers with the calibration error on eval without and with it.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
       push_dir: Folder of the version folders.
@@ -196,7 +198,10 @@ def summarize(
             for check in (read_checks(evaluation.uri) if evaluation else [])
             if not check.passed
         ],
-        training={key: training[key] for key in ("epochs", "best_epoch", "resumed_at", "precision")}
+        training={
+            key: training[key]
+            for key in ("epochs", "best_epoch", "resumed_at", "precision", "calibration")
+        }
         if training
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
@@ -280,6 +285,7 @@ def format_summary(summary: RunSummary) -> str:
             f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
+            *_calibration_lines(summary.training),
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
             "to compare with: " + describe_naive(naive(confusion, list(per_label))),
         ]
@@ -292,6 +298,12 @@ def format_summary(summary: RunSummary) -> str:
         lines.append(f"the report failed, which changes nothing else: {summary.report_error}")
     lines.append(f"{format_secs(summary.seconds)} in all")
     return "\n".join(lines)
+
+
+def _calibration_lines(training: dict[str, Any]) -> list[str]:
+    """Returns what is to be told of the temperature; nothing where none was asked for."""
+    calibration = Calibration(**training["calibration"])
+    return [] if calibration.note == NOT_ASKED else [calibration.describe()]
 
 
 def _votes_accuracy_lines(split: str, votes: dict[str, dict[str, Any]]) -> list[str]:

@@ -26,6 +26,7 @@ def export_untrained(fn_args) -> None:
     import tensorflow_transform as tft
 
     from emotion_pipeline.components.records.training_record import write_training
+    from emotion_pipeline.configs import TrainConfig
     from emotion_pipeline.modules.export import export
     from emotion_pipeline.modules.model import build_model
     from emotion_pipeline.modules.precision import choose_policy
@@ -38,12 +39,12 @@ def export_untrained(fn_args) -> None:
         labels,
         tft.TFTransformOutput(fn_args.transform_graph_path),
         fn_args.serving_model_dir,
-        flip=False,
+        TrainConfig(),
         metrics={},
         sample_pixels=np.zeros((1, 48, 48, 1), np.uint8),
     )
     # For the run's summary: nothing was trained, and nothing measured on train.
-    told = {"epochs": 0, "best_epoch": 0, "resumed_at": [], "precision": policy}
+    told = {"epochs": 0, "best_epoch": 0, "resumed_at": [], "precision": policy, "calibration": {}}
     write_training(fn_args.model_run_dir, {**told, "train": {"accuracy": float("nan")}})
 
 

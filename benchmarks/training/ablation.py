@@ -127,11 +127,10 @@ def train_and_measure(
     from emotion_pipeline.modules.precision import choose_policy
     from emotion_pipeline.modules.trainer_module import count_confusion, measure, predict
     from emotion_pipeline.modules.training import train
-    from emotion_pipeline.modules.training_data import Split
 
     config = _config({**train_settings, "epochs": epochs})
     chosen = np.sort(np.random.default_rng(seed).permutation(len(train_split))[:images])
-    part = Split(*(column[chosen] for column in vars(train_split).values()))
+    part = train_split.select(chosen)
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(seed)
     model = build_network(

@@ -1,4 +1,4 @@
-"""Draws train and eval where the data has no splits of its own; what belongs together stays together."""
+"""Draws a share of the pictures, such as eval where the data has no splits; what belongs together stays together."""
 
 import hashlib
 import re
@@ -28,23 +28,54 @@ train it cannot be learnt."""
 def draw_splits(
     table: pd.DataFrame, eval_fraction: float, load: LoadPixels, group_by: str = ""
 ) -> pd.Series:
-    """Returns the split of each row of a manifest, drawn by groups.
-
-    Copies, near copies (as `image_findings` finds them) and pictures with one match of `group_by` are
-    a group, which lies wholly in one split. The split comes from a hash of the group's pixels, so that
-    a picture keeps its split when others are added. Where a class then has a share in eval that is
-    off by more than `TOLERANCE`, groups change sides until none brings the classes nearer.
+    """Returns the split of each row of a manifest, drawn by groups, as `draw_share` draws eval.
 
     Args:
       table: The manifest's table; its column `split` is not read.
       eval_fraction: The share of each class's pictures that goes to eval, in (0, 1).
       load: Reads the pixels of a path, for near copies.
-      group_by: A regular expression that is searched in each path, relative to the data set's root.
-        What its groups match, or all that it matches where it has none, names what the picture is
-        of: a person, a film. Empty for none; a picture without a match stands for itself.
+      group_by: As `draw_share` has it.
 
     Raises:
       UserError: `group_by` matches no picture.
+    """
+    kept = kept_rows(table)
+    if group_by and not any(_match(group_by, path) is not None for path in kept["path"]):
+        raise UserError(
+            f"--group-by {group_by}: matches no path, the first is {kept['path'].iloc[0]!r}. "
+            "Give an expression that matches what names a person or a film in the paths"
+            if len(kept)
+            else f"--group-by {group_by}: there is no picture to match"
+        )
+    in_eval = draw_share(table, eval_fraction, load, group_by)
+    splits = in_eval.map({True: EVAL_SPLIT, False: TRAIN_SPLIT})
+    _tell(kept["label"], splits[kept.index], eval_fraction)
+    return splits.where(table["label"] != "", "")
+
+
+def draw_share(
+    table: pd.DataFrame,
+    fraction: float,
+    load: LoadPixels,
+    group_by: str = "",
+    seed: int | None = None,
+) -> pd.Series:
+    """Returns for each row of a manifest whether it is in a share that is drawn by groups, `[N]` bool.
+
+    Copies, near copies (as `image_findings` finds them) and pictures with one match of `group_by` are
+    a group, which lies wholly in the share or out of it. Which comes from a hash of the group's pixels,
+    so that a picture keeps its side when others are added. Where a class then has a share that is
+    off by more than `TOLERANCE`, groups change sides until none brings the classes nearer.
+
+    Args:
+      table: The manifest's table; its column `split` is not read.
+      fraction: The share of each class's pictures, in (0, 1).
+      load: Reads the pixels of a path, for near copies.
+      group_by: A regular expression that is searched in each path, relative to the data set's root.
+        What its groups match, or all that it matches where it has none, names what the picture is
+        of: a person, a film. Empty for none; a picture without a match stands for itself.
+      seed: Goes into the hash. None draws the splits of a source; a share of one of these needs a
+        seed, or it would be none of it or all.
     """
     keys = _picture_keys(table)
     kept = kept_rows(table)
@@ -56,23 +87,14 @@ def draw_splits(
         for path, key in zip(kept["path"], keys[kept.index], strict=True):
             if (name := _match(group_by, path)) is not None:
                 groups.join(name, key)
-        if not any(_match(group_by, path) is not None for path in kept["path"]):
-            raise UserError(
-                f"--group-by {group_by}: matches no path, the first is {kept['path'].iloc[0]!r}. "
-                "Give an expression that matches what names a person or a film in the paths"
-                if len(kept)
-                else f"--group-by {group_by}: there is no picture to match"
-            )
     roots = keys.map(groups.root)
     # The smallest member names a group: it is the same whatever the order of the files.
     names = keys.groupby(roots).min()
+    if seed is not None:
+        names = names.map(lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
     values = names.map(lambda key: int(key[:13], 16) / 16**13)
-    in_eval = _balance(
-        roots[kept.index], kept["label"], values, values < eval_fraction, eval_fraction
-    )
-    splits = roots.map(in_eval).map({True: EVAL_SPLIT, False: TRAIN_SPLIT})
-    _tell(kept["label"], splits[kept.index], eval_fraction)
-    return splits.where(table["label"] != "", "")
+    inside = _balance(roots[kept.index], kept["label"], values, values < fraction, fraction)
+    return roots.map(inside)
 
 
 def _picture_keys(table: pd.DataFrame) -> pd.Series:

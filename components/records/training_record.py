@@ -15,8 +15,9 @@ def write_training(model_run_uri: str, training: Mapping[str, Any]) -> None:
 
     Args:
       model_run_uri: The artifact's folder.
-      training: `epochs`, `best_epoch`, `resumed_at`, `precision`, `history`, and `train` and `eval`
-        with the measures of the best epoch's weights as they are served, without dropout and copies.
+      training: `epochs`, `best_epoch`, `resumed_at`, `precision`, `history`, `train` and `eval` with
+        the measures of the best epoch's weights as they are served, without dropout and copies, and
+        `calibration`, a `Calibration` as a dict with the errors on eval.
     """
     fileio.makedirs(model_run_uri)
     with fileio.open(os.path.join(model_run_uri, _FILE), "w") as file:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
+from emotion_pipeline.components.calibration import ReliabilityBin
 from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
-from emotion_pipeline.components.run_report.calibration import ReliabilityBin
 from emotion_pipeline.components.run_report.intervals import Interval
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
 from emotion_pipeline.components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg

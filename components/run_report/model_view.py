@@ -5,13 +5,16 @@ import dataclasses
 import numpy as np
 from markupsafe import Markup
 
-from emotion_pipeline.components.image_ingest.manifest import Manifest
-from emotion_pipeline.components.predictions import Predictions
-from emotion_pipeline.components.run_report.calibration import (
+from emotion_pipeline.components.calibration import (
     ReliabilityBin,
+    calibration_error,
     expected_calibration_error,
     reliability,
+    tempered,
 )
+from emotion_pipeline.components.image_ingest.manifest import Manifest
+from emotion_pipeline.components.predictions import Predictions
+from emotion_pipeline.components.records.calibration_record import Calibration
 from emotion_pipeline.components.run_report.charts import (
     learning_curve,
     recall_chart,
@@ -99,6 +102,7 @@ class ModelView:
     train_accuracy: float
     gap: float
     calibration_error: float
+    calibration: Calibration
     mean_confidence: float
     bins: list[ReliabilityBin]
     reliability_chart: Markup
@@ -147,6 +151,7 @@ def make_model_view(
     bins = reliability(predictions.confidences, predictions.correct)
     accuracy = float(predictions.correct.mean())
     without_a_look = naive(confusion.tolist(), names)
+    error = expected_calibration_error(bins)
     train_accuracy = float(content.training["train"]["accuracy"])
     return ModelView(
         images=len(predictions.labels),
@@ -160,7 +165,8 @@ def make_model_view(
         collapse=collapse(confusion.tolist(), names, accuracy_interval),
         train_accuracy=train_accuracy,
         gap=train_accuracy - accuracy,
-        calibration_error=expected_calibration_error(bins),
+        calibration_error=error,
+        calibration=_calibration(content, error),
         mean_confidence=float(np.mean(predictions.confidences)),
         bins=[one for one in bins if one.count],
         reliability_chart=reliability_diagram(bins),
@@ -181,6 +187,15 @@ def make_model_view(
         split=content.split,
         judgement=content.judgement,
     )
+
+
+def _calibration(content: ModelContent, error: float) -> Calibration:
+    """Returns what the training says of the temperature, with the errors on these pictures."""
+    told = Calibration(**content.training["calibration"])
+    predictions = content.predictions
+    without = tempered(predictions.probabilities, 1 / told.temperature)
+    before = calibration_error(without, predictions.labels)
+    return dataclasses.replace(told, error_before=before, error=error)
 
 
 def _top2(predictions: Predictions) -> float:

@@ -25,8 +25,9 @@ def export(
     transform_output: tft.TFTransformOutput,
     model_dir: str,
     config: TrainConfig,
-    metrics: dict[str, float],
+    metrics: dict[str, Any],
     sample_pixels: np.ndarray,
+    temperature: float = 1.0,
 ) -> None:
     """Writes the SavedModel, and beside it the same as ONNX, its class names, its metrics and its warm-up requests.
 
@@ -38,14 +39,21 @@ def export(
       config: How it was trained, which says what is done to a picture before the network.
       metrics: Figures on the eval split, for whoever serves the model.
       sample_pixels: `[1, 48, 48, 1]` uint8, the image of the warm-up requests.
+      temperature: Of the answers.
     """
     kind = {
         "network": config.network,
         "normalize": config.normalize,
         "flip": config.flip_at_serving,
+        "temperature": temperature,
     }
     model = ServedModel(
-        network, class_names, transform_output, config.flip_at_serving, config.normalize
+        network,
+        class_names,
+        transform_output,
+        config.flip_at_serving,
+        config.normalize,
+        temperature,
     )
     save(model, model_dir)
     write_extras(model_dir, class_names, metrics, kind, sample_pixels)
@@ -57,7 +65,7 @@ def export(
 def write_extras(
     model_dir: str,
     class_names: list[str],
-    metrics: dict[str, float],
+    metrics: dict[str, Any],
     kind: dict[str, Any],
     sample_pixels: np.ndarray,
 ) -> None:
@@ -67,7 +75,7 @@ def write_extras(
       model_dir: Folder of the SavedModel.
       class_names: Of the outputs, in their order.
       metrics: Figures on the eval split.
-      kind: Which `network` it is, and what comes before it: `normalize`, `flip`.
+      kind: Which `network` it is, and what comes before and after it: `normalize`, `flip`, `temperature`.
       sample_pixels: `[1, 48, 48, 1]` uint8, the image of the warm-up requests.
     """
     extra_dir = os.path.join(model_dir, ASSETS_EXTRA_DIR)

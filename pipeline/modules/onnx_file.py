@@ -22,7 +22,7 @@ def write_onnx(
       folder: `assets.extra` of the SavedModel, here or in an object store.
       arrays: Of the network, as `networks.arrays_by_name` has them.
       class_names: Of the outputs, in their order.
-      kind: Which `network` it is, and what comes before it: `normalize`, `flip`.
+      kind: Which `network` it is, and what comes before and after it: `normalize`, `flip`, `temperature`.
     """
     with tf.io.gfile.GFile(os.path.join(folder, MODEL_FILE), "wb") as file:
         file.write(make_onnx(arrays, class_names, **kind))

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from emotion_pipeline.components.calibration import LEAST_PROBABILITY
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
 from emotion_pipeline.modules.normalize import normalize
@@ -51,6 +52,7 @@ class ServedModel(tf.Module):
         transform_output: tft.TFTransformOutput | None = None,
         flip: bool = False,
         normalize_method: str = "none",
+        temperature: float = 1.0,
     ):
         """Wraps a network.
 
@@ -60,6 +62,7 @@ class ServedModel(tf.Module):
           transform_output: The transform graph; None leaves out the two signatures for TFMA.
           flip: Whether an answer is the mean over the image and its mirror image.
           normalize_method: What is done to the light of each picture, as `normalize` has it.
+          temperature: The logarithms of the answer, the mean of both if need be, are divided by it.
 
         Raises:
           ValueError: The network has another number of outputs than there are names.
@@ -75,6 +78,7 @@ class ServedModel(tf.Module):
         self._class_names = tf.constant(class_names, name="class_names")
         self._flip = flip
         self._normalize_method = normalize_method
+        self._temperature = temperature
         self._transform_output = transform_output
         # Tracked, so that the transform graph's tables are saved with the model.
         self._transform_layer = (
@@ -82,6 +86,15 @@ class ServedModel(tf.Module):
         )
 
     def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
+        answers = self._untempered(pixels)
+        if self._temperature == 1.0:
+            return answers
+        # As components/calibration.py has it in NumPy.
+        return tf.nn.softmax(
+            tf.math.log(tf.maximum(answers, LEAST_PROBABILITY)) / self._temperature
+        )
+
+    def _untempered(self, pixels: tf.Tensor) -> tf.Tensor:
         pixels = normalize(pixels, self._normalize_method)
         if not self._flip:
             return self._infer(pixels)

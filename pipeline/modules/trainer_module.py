@@ -10,11 +10,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.locks import alone_with
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.records.training_record import write_training
 from emotion_pipeline.components.scores import macro_f1
 from emotion_pipeline.configs import TrainConfig
+from emotion_pipeline.modules.calibration import calibrate, hold_out
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
 from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
@@ -34,11 +36,12 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: TFX's arguments. `custom_config` holds `labels` (class names in index order), `train`
-        (a TrainConfig as a dict), `seed` and `checkpoints_dir`.
+        (a TrainConfig as a dict), `seed`, `group_by` and `checkpoints_dir`.
 
     The folder of the model run gets TensorBoard's logs and `training.json`: history, best epoch,
     precision, and accuracy, loss and macro F1 of the finished model on both splits as it is served:
-    without dropout, over mirror images where the served answer is; for train without the copies.
+    without dropout, over mirror images where the served answer is, and with its temperature; for train
+    without the copies and without what was kept out of it.
     """
     custom = fn_args.custom_config
     config = with_overrides(TrainConfig(), custom["train"])
@@ -53,6 +56,9 @@ def run_fn(fn_args: FnArgs) -> None:
     report(
         f"{len(train_split)} train and {len(eval_split)} eval images in memory after "
         f"{time.monotonic() - start:.1f} s"
+    )
+    train_split, held_out, note = hold_out(
+        train_split, config.calibration_share, seed, custom["group_by"]
     )
     policy, reason = choose_policy(config.precision)
     report(f"computing in {policy}: {reason}")
@@ -84,13 +90,24 @@ def run_fn(fn_args: FnArgs) -> None:
             log_dir=fn_args.model_run_dir,
             teachers=Teachers(config.teachers, class_names) if config.teachers else None,
         )
-    train_metrics = measure(model, train_split.originals(), config)
-    eval_metrics = measure(model, eval_split, config)
+    originals = train_split.originals()
+    answers = predict(model, eval_split.pixels, config)
+    calibration = calibrate(
+        (predict(model, held_out.pixels, config), held_out.labels),
+        (answers, eval_split.labels),
+        note,
+    )
+    temperature = calibration.temperature
+    train_metrics = measure(
+        tempered(predict(model, originals.pixels, config), temperature), originals.labels
+    )
+    eval_metrics = measure(tempered(answers, temperature), eval_split.labels)
     summary = {
         "precision": policy,
         "epochs": len(state.history),
         "train": train_metrics,
         "eval": eval_metrics,
+        "calibration": dataclasses.asdict(calibration),
         **dataclasses.asdict(state),
     }
     write_training(fn_args.model_run_dir, summary)
@@ -103,20 +120,20 @@ def run_fn(fn_args: FnArgs) -> None:
         transform_output,
         fn_args.serving_model_dir,
         config,
-        metrics=eval_metrics,
+        metrics={**eval_metrics, "calibration": dataclasses.asdict(calibration)},
         sample_pixels=eval_split.pixels[:1],
+        temperature=temperature,
     )
 
 
-def measure(model: tf.keras.Model, split: Split, config: TrainConfig) -> dict[str, float]:
-    """Returns accuracy, loss and macro F1 on a split of the model as it is served."""
-    probabilities = predict(model, split.pixels, config)
-    confusion = count_confusion(split.labels, probabilities)
-    of_label = probabilities[np.arange(len(split)), split.labels]
+def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns accuracy, loss and macro F1 of `[N, C]` probabilities, of which `[N]` labels are right."""
+    confusion = count_confusion(labels, probabilities)
+    of_label = probabilities[np.arange(len(labels)), labels]
     total_loss = -float(np.log(np.clip(of_label, 1e-7, 1.0)).sum(dtype=np.float64))
     return {
-        "accuracy": float(np.trace(confusion) / len(split)),
-        "loss": total_loss / len(split),
+        "accuracy": float(np.trace(confusion) / len(labels)),
+        "loss": total_loss / len(labels),
         "macro_f1": macro_f1({(i, j): float(n) for (i, j), n in np.ndenumerate(confusion)}),
     }
 
@@ -124,9 +141,11 @@ def measure(model: tf.keras.Model, split: Split, config: TrainConfig) -> dict[st
 def predict(model: tf.keras.Model, pixels: np.ndarray, config: TrainConfig) -> np.ndarray:
     """Returns the `[N, C]` float32 probabilities of `[N, 48, 48, 1]` uint8 pixels, in inference mode.
 
-    They are what the served model answers: of normalised pictures, and over an image and its mirror
-    image, where the config says so.
+    They are what the served model answers but for its temperature: of normalised pictures, and over an
+    image and its mirror image, where the config says so.
     """
+    if not len(pixels):
+        return np.zeros((0, model.output_shape[-1]), np.float32)
 
     def answer(batch: np.ndarray) -> np.ndarray:
         return model(network_input(batch, config), training=False).numpy()

@@ -37,24 +37,31 @@ class Split:
       is_copy: `[N]` bool, true for the translated copies.
       votes: `[N, C + 1]` float32: people's votes for each class and, last, for none of them; a row of
         zeros for a picture without votes. `[N, 0]` where no picture has any.
+      paths: `[N]` bytes, of the pictures, relative to the data set's root; a copy has its picture's.
     """
 
     pixels: np.ndarray
     labels: np.ndarray
     is_copy: np.ndarray
     votes: np.ndarray = dataclasses.field(default=None)  # type: ignore[arg-type]
+    paths: np.ndarray = dataclasses.field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self):
-        """Makes the votes those of no picture where none are given."""
+        """Makes the votes those of no picture, and the paths empty, where none are given."""
         if self.votes is None:
             object.__setattr__(self, "votes", np.zeros((len(self.labels), 0), np.float32))
+        if self.paths is None:
+            object.__setattr__(self, "paths", np.full(len(self.labels), b"", object))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def originals(self) -> "Split":
         """Returns the split without the translated copies."""
-        keep = ~self.is_copy
+        return self.select(~self.is_copy)
+
+    def select(self, keep: np.ndarray) -> "Split":
+        """Returns the pictures of a `[N]` bool mask, or of indices."""
         return Split(*(column[keep] for column in vars(self).values()))
 
     def fingerprint(self) -> str:
@@ -117,7 +124,7 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
             f"{unknown[0].decode()!r}"
         )
     order = np.lexsort((copies, paths))
-    return Split(pixels[order], labels[order], copies[order] > 0, votes[order])
+    return Split(pixels[order], labels[order], copies[order] > 0, votes[order], paths[order])
 
 
 def _join_votes(by_class: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
+from emotion_pipeline.components.calibration import LEAST_PROBABILITY
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.onnx_model.graph import Graph
 from emotion_pipeline.onnx_model.light import add_normalize
@@ -21,11 +22,12 @@ def make_onnx(
     network: str,
     normalize: str,
     flip: bool,
+    temperature: float = 1.0,
 ) -> bytes:
     """Returns a file that answers as the SavedModel's signature `pixels` does.
 
     Its input `pixels` is `[N, 48, 48, 1]` float32 in [0, 1], its output `probabilities` `[N, C]` float32. The
-    light's normalisation and the mean over mirror images are in the graph; the metadata say so.
+    light's normalisation, the mean over mirror images and the temperature are in the graph; the metadata say so.
 
     Args:
       weights: Arrays by `layer/variable`, as `emotion_pipeline.shipped.weights.pack` takes them.
@@ -33,6 +35,7 @@ def make_onnx(
       network: `specified` or `deep`.
       normalize: What is done to the light of each picture: `none`, `equalize` or `standardize`.
       flip: Whether an answer is the mean over the image and its mirror image.
+      temperature: The logarithms of the answer are divided by it.
 
     Raises:
       KeyError: There is no such network or method, or a layer's weights are missing.
@@ -50,12 +53,16 @@ def make_onnx(
         halves = graph.constant([2, -1, len(class_names)], np.int64)
         x = graph.add("Reshape", x, halves)
         x = graph.add("ReduceMean", x, graph.constant([0], np.int64), keepdims=0)
+    if temperature != 1.0:
+        logits = graph.add("Log", graph.add("Max", x, graph.constant(LEAST_PROBABILITY)))
+        x = graph.add("Softmax", graph.add("Div", logits, graph.constant(temperature)), axis=-1)
     metadata = {
         "labels": json.dumps(list(class_names)),
         "network": network,
         "normalize": normalize,
         "flip": json.dumps(flip),
-        "in_graph": "normalize, flip",
+        "temperature": json.dumps(temperature),
+        "in_graph": "normalize, flip, temperature",
     }
     describe = onnx.helper.make_tensor_value_info
     shape: list[str | int | None] = ["N", IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1]

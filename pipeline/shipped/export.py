@@ -55,16 +55,16 @@ def export_model(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Path:
             facts.labels,
             flip=facts.flip,
             normalize_method=facts.normalize,
+            temperature=facts.calibration.temperature,
         )
         save(served, model_dir)
-        kind = {"network": facts.network, "normalize": facts.normalize, "flip": facts.flip}
         sample = np.zeros((1, 48, 48, 1), np.uint8)
-        write_extras(model_dir, facts.labels, facts.metrics, kind, sample)
+        write_extras(model_dir, facts.labels, facts.metrics, facts.kind, sample)
         write_onnx(
             os.path.join(model_dir, ASSETS_EXTRA_DIR),
             unpack(model.weights_file),
             facts.labels,
-            kind,
+            facts.kind,
         )
         if model.card_file.is_file():
             shutil.copy(model.card_file, os.path.join(model_dir, ASSETS_EXTRA_DIR))

@@ -6,6 +6,7 @@ import pathlib
 from typing import Any
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.records.calibration_record import Calibration
 
 _FOLDER = pathlib.Path(__file__).parent
 _FACTS_FILE = "facts.json"
@@ -23,6 +24,7 @@ class Facts:
       flip: Whether an answer is the mean over the image and its mirror image.
       metrics: Figures of the served model on the eval split.
       provenance: Data, recipe, command, commit, seed and date of the training.
+      calibration: The temperature of its answers, and where it is from.
     """
 
     version: int
@@ -32,6 +34,17 @@ class Facts:
     flip: bool
     metrics: dict[str, Any]
     provenance: dict[str, Any]
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """Which network it is, and what comes before and after it, as it travels beside the model."""
+        return {
+            "network": self.network,
+            "normalize": self.normalize,
+            "flip": self.flip,
+            "temperature": self.calibration.temperature,
+        }
 
     def write(self, folder: pathlib.Path) -> None:
         """Writes `facts.json` into a model's folder."""
@@ -64,7 +77,8 @@ class ShippedModel:
     @property
     def facts(self) -> Facts:
         """What is known of it."""
-        return Facts(**json.loads((self.folder / _FACTS_FILE).read_text(encoding="utf-8")))
+        content = json.loads((self.folder / _FACTS_FILE).read_text(encoding="utf-8"))
+        return Facts(**{**content, "calibration": Calibration(**content.get("calibration", {}))})
 
 
 def shipped_models(folder: pathlib.Path = _FOLDER) -> list[ShippedModel]:

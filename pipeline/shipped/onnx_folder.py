@@ -3,7 +3,6 @@
 import json
 import pathlib
 import shutil
-from typing import Any
 
 from emotion_pipeline.onnx_model.model import MODEL_FILE, make_onnx
 from emotion_pipeline.shipped.models import ShippedModel
@@ -17,19 +16,14 @@ def write_onnx_folder(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Pa
       The version folder.
     """
     facts = model.facts
-    kind: dict[str, Any] = {
-        "network": facts.network,
-        "normalize": facts.normalize,
-        "flip": facts.flip,
-    }
     version_dir = base_dir / str(facts.version)
     extra = version_dir / "assets.extra"
     extra.mkdir(parents=True)
-    file = make_onnx(unpack(model.weights_file), facts.labels, **kind)
+    file = make_onnx(unpack(model.weights_file), facts.labels, **facts.kind)
     (extra / MODEL_FILE).write_bytes(file)
     (extra / "labels.txt").write_text("".join(f"{name}\n" for name in facts.labels), "utf-8")
     (extra / "metrics.json").write_text(json.dumps(facts.metrics, indent=1), "utf-8")
-    (extra / "network.json").write_text(json.dumps(kind, indent=1), "utf-8")
+    (extra / "network.json").write_text(json.dumps(facts.kind, indent=1), "utf-8")
     if model.card_file.is_file():
         shutil.copy(model.card_file, extra)
     return version_dir

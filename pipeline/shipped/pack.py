@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from emotion_faces.local_server import newest_version
+from emotion_pipeline.components.records.calibration_record import Calibration
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.warm_start import read_arrays
 from emotion_pipeline.shipped.models import Facts
@@ -26,7 +27,8 @@ def main() -> None:
     extra = version_dir / ASSETS_EXTRA_DIR
     labels = (extra / LABELS_FILE).read_text(encoding="utf-8").splitlines()
     kind = json.loads((extra / KIND_FILE).read_text(encoding="utf-8"))
-    metrics = json.loads((options.root / "summary.json").read_text(encoding="utf-8"))["metrics"]
+    summary = json.loads((options.root / "summary.json").read_text(encoding="utf-8"))
+    metrics = summary["metrics"]
     if options.altered:
         altered = json.loads(options.altered.read_text(encoding="utf-8"))
         metrics["by_alteration"] = altered[str(options.root)]
@@ -36,9 +38,12 @@ def main() -> None:
     Facts(
         version=options.version,
         labels=labels,
+        network=kind["network"],
+        normalize=kind["normalize"],
+        flip=kind["flip"],
         metrics=metrics,
         provenance=json.loads(options.provenance),
-        **kind,
+        calibration=Calibration(**summary["training"].get("calibration", {})),
     ).write(options.out)
     print(f"{options.out}: {len(weights)} bytes of weights")
 

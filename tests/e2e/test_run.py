@@ -19,6 +19,7 @@ SPLITS = ("train", "eval")
 LEARNING = (
     *("--recipe", "fast", "--seed", 5),
     *("--set", "train.batch_size=16", "--set", "train.flip_at_serving=true"),
+    *("--set", "train.calibration_share=0.05"),
 )
 """Trains drawn faces long enough to be blessed by the default thresholds."""
 
@@ -94,6 +95,11 @@ def test_run_pushes_and_serves(finished, drawn, serve):
     measured = json.loads(training.read_text())
     assert measured["eval"]["accuracy"] == pytest.approx(summary["metrics"]["accuracy"], abs=1e-4)
     assert measured["train"]["accuracy"] == summary["metrics"]["train_accuracy"]
+    # So few pictures fit no temperature, and all were trained on.
+    calibration = summary["training"]["calibration"]
+    assert (calibration["temperature"], calibration["pictures"]) == (1.0, 0)
+    assert calibration["error"] == calibration["error_before"]
+    assert "the answers have no temperature: train.calibration_share=0.05 is 1" in outcome.output
     push_dir = pathlib.Path(summary["push_dir"])
     assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
     # The weights alone, in each version that is copied and loaded.

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from emotion_pipeline.components import fingerprint, imports, versions
-from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.configs import PipelineConfig, TrainConfig
 from emotion_pipeline.pipeline import create_pipeline
 
 # What TFX finds by a name in a property and not by an import of the executor's.
@@ -130,6 +130,11 @@ def test_the_evaluator_knows_every_metric_that_its_configuration_names(config, c
         path.write_text(source + "\n# edited\n")
         assert changed(before, properties(one)) == users
         path.write_text(source)
+
+
+def test_another_share_for_the_temperature_trains_again_and_makes_no_data_anew(config):
+    other = dataclasses.replace(config, train=TrainConfig(calibration_share=0.1))
+    assert changed(properties(config), properties(other)) == {"Trainer", "RunReport"}
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.css"])

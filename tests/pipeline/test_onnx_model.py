@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 
+from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.modules.networks import arrays_by_name, build_network, variables_by_name
 from emotion_pipeline.modules.normalize import normalize
@@ -46,9 +47,11 @@ def test_a_shipped_model_answers_as_its_saved_model_on_a_thousand_pictures(model
     network = build_network(facts.network, num_classes=len(facts.labels))
     for name, variable in variables_by_name(network).items():
         variable.assign(weights[name])
-    served = ServedModel(network, facts.labels, None, facts.flip, facts.normalize)
+    # Also where the model as it ships has none.
+    temperature = 1.4
+    served = ServedModel(network, facts.labels, None, facts.flip, facts.normalize, temperature)
     answer = served.signatures()["pixels"]
-    file = make_onnx(weights, facts.labels, facts.network, facts.normalize, facts.flip)
+    file = make_onnx(weights, facts.labels, **{**facts.kind, "temperature": temperature})
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     for batch in np.split(pictures(1000), 10):
         expected = answer(pixels=tf.constant(batch))["probabilities"].numpy()
@@ -61,11 +64,11 @@ def test_a_shipped_model_answers_as_its_saved_model_on_a_thousand_pictures(model
 def test_the_file_of_any_network_of_the_process(name, tmp_path):
     build_network(name)  # so that Keras numbers the layers of the next one on
     network = build_network(name, num_classes=3)
-    kind = {"network": name, "normalize": "none", "flip": False}
+    kind = {"network": name, "normalize": "none", "flip": False, "temperature": 0.5}
     write_onnx(str(tmp_path), arrays_by_name(network), ["a", "b", "c"], kind)
     batch = pictures(4)
     found = run((tmp_path / "model.onnx").read_bytes(), pixels=batch)
-    np.testing.assert_allclose(found, network(batch), atol=1e-3)
+    np.testing.assert_allclose(found, tempered(network(batch).numpy(), 0.5), atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["none", "equalize", "standardize"])
@@ -81,15 +84,16 @@ def test_the_light_is_normalised_as_in_training(method):
 
 def test_the_file_says_what_it_is():
     weights = arrays_by_name(build_network("deep"))
-    file = make_onnx(weights, LABELS, "deep", "equalize", True)
+    file = make_onnx(weights, LABELS, "deep", "equalize", True, 1.25)
     model = onnx.load_from_string(file)
     told = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(told["labels"]) == list(LABELS)
     assert told["network"] == "deep"
-    assert (told["normalize"], told["flip"], told["in_graph"]) == (
+    assert (told["normalize"], told["flip"], told["temperature"], told["in_graph"]) == (
         "equalize",
         "true",
-        "normalize, flip",
+        "1.25",
+        "normalize, flip, temperature",
     )
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
     kernels = [array for array in model.graph.initializer if array.name.endswith("/kernel")]

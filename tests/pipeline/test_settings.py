@@ -166,6 +166,10 @@ def test_refuses_a_bad_assignment(text, message):
         ({"train": {"learning_rate": "fast"}}, r"^train\.learning_rate: expected float, got 'fast"),
         ({"train": {"learning_rate": 0}}, r"^train\.learning_rate: must be above 0, and finite"),
         ({"train": {"zoom": 12}}, r"^train\.zoom: must be in \[0, 1\), got 12.0"),
+        (
+            {"train": {"calibration_share": 0.5}},
+            r"^train\.calibration_share: must be in \[0, 0\.5\), got 0\.5",
+        ),
         ({"train": {"brightness": -0.1}}, r"^train\.brightness: must be in \[0, 1\), got -0.1"),
         (
             {"train": {"early_stopping_patience": -1}},

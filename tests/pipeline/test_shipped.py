@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.records.calibration_record import Calibration
 from emotion_pipeline.modules.model import build_model
 from emotion_pipeline.modules.networks import arrays_by_name, build_network
 from emotion_pipeline.modules.normalize import equalize
@@ -28,7 +30,17 @@ def facts(network="specified", accuracy=0.5):
         flip=True,
         metrics={"accuracy": accuracy},
         provenance={},
+        calibration=Calibration(1.5, 900, "pictures", 0.2, 0.1),
     )
+
+
+def test_facts_come_back_as_they_were_written(tmp_path):
+    facts().write(tmp_path)
+    assert ShippedModel("x", tmp_path).facts == facts()
+    content = json.loads((tmp_path / "facts.json").read_text())
+    del content["calibration"]
+    (tmp_path / "facts.json").write_text(json.dumps(content))
+    assert ShippedModel("x", tmp_path).facts.kind["temperature"] == 1.0
 
 
 @pytest.fixture(scope="module", params=["specified", "deep"])
@@ -70,12 +82,13 @@ def test_the_saved_model_answers_as_the_network_does(untrained, tmp_path):
         "network": model.facts.network,
         "normalize": "equalize",
         "flip": True,
+        "temperature": 1.5,
     }
     assert os.listdir(tmp_path) == ["20260102"]
     pixels = np.random.default_rng(0).random((3, 48, 48, 1), np.float32)
     served = tf.saved_model.load(str(version_dir)).signatures["pixels"](pixels=tf.constant(pixels))
     seen = equalize(tf.constant(pixels)).numpy()
-    expected = (network(seen).numpy() + network(seen[:, :, ::-1]).numpy()) / 2
+    expected = tempered((network(seen).numpy() + network(seen[:, :, ::-1]).numpy()) / 2, 1.5)
     np.testing.assert_allclose(served["probabilities"], expected, atol=2e-2)
 
     # What was served can be packed again, and is the same to the bit.

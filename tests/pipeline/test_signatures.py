@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.signatures import ServedModel, save
@@ -70,6 +71,22 @@ def test_takes_colour_and_any_size(served, network):
     np.testing.assert_allclose(answer["probabilities"], np.repeat(expected, 5, axis=0), atol=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [0.25, 1.7, 4.0])
+def test_every_signature_has_the_temperature_and_the_same_first_class(network, temperature):
+    images = [noise(seed) for seed in range(50)]
+    plain = network(pixels_of(images)).numpy()
+    signatures = ServedModel(network, list(LABELS), temperature=temperature).signatures()
+    examples = [example("", "", encode(one, ".png")) for one in images]
+    answers = [
+        signatures["pixels"](tf.constant(pixels_of(images)))["probabilities"].numpy(),
+        signatures["classify"](tf.constant(examples))["scores"].numpy(),
+    ]
+    for found in answers:
+        np.testing.assert_allclose(found, tempered(plain, temperature), atol=1e-5)
+        assert found.argmax(axis=1).tolist() == plain.argmax(axis=1).tolist()
+    assert np.abs(answers[0] - plain).max() > 0.01
+
+
 def test_classify_carries_its_method_name(served):
     message = saved_model_pb2.SavedModel()
     with open(f"{served[1]}/saved_model.pb", "rb") as file:
@@ -89,13 +106,20 @@ def test_flip_answers_the_mean_over_both_ways_round(network):
 
 
 @pytest.mark.parametrize("normalize", ["none", "equalize", "standardize"])
-@pytest.mark.parametrize("flip", [False, True])
-def test_the_trainer_measures_what_is_served(network, flip, normalize):
+@pytest.mark.parametrize(("flip", "temperature"), [(False, 1.0), (True, 1.0), (True, 1.7)])
+def test_the_trainer_measures_what_is_served(network, flip, normalize, temperature):
     pixels = np.stack([noise(seed) for seed in range(300)])[..., None] // 2
-    served = ServedModel(network, list(LABELS), flip=flip, normalize_method=normalize)
+    served = ServedModel(
+        network,
+        list(LABELS),
+        flip=flip,
+        normalize_method=normalize,
+        temperature=temperature,
+    )
     answer = served.signatures()["pixels"](tf.constant(pixels / np.float32(255)))
     config = TrainConfig(normalize=normalize, flip_at_serving=flip)
-    np.testing.assert_allclose(predict(network, pixels, config), answer["probabilities"], atol=1e-5)
+    expected = tempered(predict(network, pixels, config), temperature)
+    np.testing.assert_allclose(expected, answer["probabilities"], atol=1e-5)
 
 
 def test_neither_brightness_nor_contrast_nor_gamma_matters_to_a_model_that_equalizes(network):

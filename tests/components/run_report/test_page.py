@@ -143,6 +143,9 @@ def test_the_figures_are_those_of_the_predictions(page):
     # It always says 0.9.
     assert "The expected calibration error is 0.067" in page.text
     assert "too sure of itself" in page.text
+    # Without its temperature of 0.5 it would say 0.6796: of 0.9, 0.05 and 0.05 the square roots.
+    assert "temperature is 0.500, fitted on 1,400 train pictures that were kept out" in page.text
+    assert "calibration error 0.1537 without it, 0.0667 with it" in page.text
     assert re.search(r"angry 40 1\.000 0\.750", page.text)
     assert "at most 0 below the blessed model's 0.8000 -0.0500 failed" in page.text
     assert "always answering angry would be right in 0.333, chance in 0.333" in page.text
@@ -220,6 +223,7 @@ def test_the_card_says_what_the_model_is_for_and_how_good(tmp_path):
     assert text.startswith("# Model card: A page\n\nNot blessed\n\n- Started: 30 Nov")
     assert "## What it must not be used for" in text
     assert re.search(r"^\| a\\\|b \| 40 \|", text, re.MULTILINE)
+    assert "\nThe answers' temperature is 0.500, fitted on 1,400 train pictures" in text
     assert "- `train.epochs`: 2 (8)" in text
     with pytest.raises(ValueError, match=r"content\.model: is None"):
         write_card(dataclasses.replace(content, model=None), tmp_path / "none.md")
