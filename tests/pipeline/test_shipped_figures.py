@@ -28,6 +28,14 @@ def test_the_card_states_the_figures_of_the_facts(model):
     assert str(facts.provenance["commit"]) in card
 
 
+def test_the_card_states_the_temperature_of_the_facts(model):
+    calibration = model.facts.calibration
+    card = model.card_file.read_text(encoding="utf-8")
+    assert f"| temperature | {calibration.temperature:.3f} |" in card
+    errors = f"{calibration.error_before:.4f}, {calibration.error:.4f}"
+    assert f"| calibration error, without and with it | {errors} |" in card
+
+
 def test_its_weights_are_small(model):
     assert model.weights_file.stat().st_size <= _MOST_BYTES[model.name]
 
