@@ -1,27 +1,21 @@
 """ONNX Runtime for browsers, which the page without a server runs: three files of the npm package onnxruntime-web.
 
-A release has them beside this module. One that is installed from the repository fetches the package once, by npm where
-that is installed, so that its settings hold; what is kept of it lies in the user's cache. Whatever they come from, they
-are the files of one version, known by their digests.
+A release has them beside this module. One that is installed from the repository fetches the package once, by npm; what
+is kept of it lies in the user's cache. Whatever they come from, they are the files of one version, known by their
+digests.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
-import tarfile
-import tempfile
-import urllib.request
 import zipfile
 
 from emotion_faces.cache import cache_dir
 from emotion_faces.errors import UserError
+from emotion_faces.web.npm import fetch_files
 
 VERSION = "1.23.2"
 """Of onnxruntime-web; MIT licence, Copyright (c) Microsoft Corporation."""
@@ -47,9 +41,6 @@ FILES = {
 
 BUNDLED = pathlib.Path(__file__).with_name("onnxruntime-web.zip")
 
-_REGISTRY = "https://registry.npmjs.org"
-_FETCH_TIMEOUT_SECS = 300
-_MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 _MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
@@ -78,18 +69,12 @@ def fetch(target: pathlib.Path) -> dict[str, bytes]:
     Raises:
       UserError: the package cannot be fetched, or is another one.
     """
-    archive = _package()
-    found = "sha512-" + base64.b64encode(hashlib.sha512(archive).digest()).decode()
-    if found != INTEGRITY:
-        raise UserError(
-            f"what the npm registry gave as onnxruntime-web {VERSION} is another file: {found} in place of {INTEGRITY}"
-        )
-    files = {}
-    with tarfile.open(fileobj=io.BytesIO(archive)) as package:
-        for name, (inside, _) in FILES.items():
-            member = package.extractfile(f"package/dist/{inside}")
-            assert member is not None, inside  # the archive is the one that was looked into
-            files[name] = member.read(_MAX_FILE_BYTES)
+    paths = [f"dist/{inside}" for inside, _ in FILES.values()]
+    try:
+        bodies = fetch_files("onnxruntime-web", VERSION, INTEGRITY, paths)
+    except UserError as error:
+        raise UserError(f"{error}; a release of emotion-faces has it") from None
+    files = dict(zip(FILES, bodies, strict=True))
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_LZMA) as packed:
         for name, data in files.items():
@@ -113,39 +98,3 @@ def _read(path: pathlib.Path) -> dict[str, bytes] | None:
     except Exception:
         return None
     return files
-
-
-def _package() -> bytes:
-    npm = shutil.which("npm")
-    try:
-        return _by_npm(npm) if npm else _by_http()
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.strip().splitlines()[-1:] or [f"npm's exit status {error.returncode}"]
-        told = reason[0]
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        told = str(error)
-    raise UserError(
-        f"onnxruntime-web {VERSION} cannot be fetched from the npm registry ({told}); try again with a network, or "
-        "install a release of emotion-faces, which has it"
-    )
-
-
-def _by_npm(npm: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
-        subprocess.run(
-            [npm, "pack", "--silent", "--ignore-scripts", f"onnxruntime-web@{VERSION}"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_TIMEOUT_SECS,
-            check=True,
-        )
-        with (pathlib.Path(folder) / f"onnxruntime-web-{VERSION}.tgz").open("rb") as file:
-            return file.read(_MAX_ARCHIVE_BYTES)
-
-
-def _by_http() -> bytes:
-    address = f"{_REGISTRY}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
-    with urllib.request.urlopen(address, timeout=_FETCH_TIMEOUT_SECS) as answer:
-        data: bytes = answer.read(_MAX_ARCHIVE_BYTES)
-    return data

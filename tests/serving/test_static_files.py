@@ -198,3 +198,9 @@ def test_a_registry_that_gives_nothing_is_told_in_one_line(package):
     given.unlink()
     with pytest.raises(UserError, match=r"cannot be fetched from the npm registry \(.*given.tgz"):
         onnxruntime_web.runtime_files(none)
+
+
+def test_without_npm_it_is_told_what_is_missing_and_what_has_the_runtime(package, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match="npm, which is not on PATH: install npm; a release of"):
+        onnxruntime_web.runtime_files(package[2])
