@@ -28,7 +28,8 @@ from emotion_faces.gray_square import gray_square
 COVER_PX = 12
 """Side of a cover, of the face's 48 pixels; `benchmarks/faces/occlusion.py` compares sides."""
 
-_STEP_PX = 4  # from one cover to the next
+STEP_PX = 4
+"""From one cover to the next."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +156,7 @@ def make_covers(cover_px: int = COVER_PX) -> np.ndarray:
     Returns:
       bool [N, 48, 48], True where a copy is covered.
     """
-    starts = np.arange(_STEP_PX - cover_px, FACE_SIZE_PX, _STEP_PX)
+    starts = np.arange(STEP_PX - cover_px, FACE_SIZE_PX, STEP_PX)
     places = np.arange(FACE_SIZE_PX)
     lines = (places >= starts[:, None]) & (places < starts[:, None] + cover_px)
     covers = lines[:, None, :, None] & lines[None, :, None, :]

@@ -84,7 +84,8 @@ def explain_files(
             )
             continue
         write_picture(file.target, Shot(draw_why(found)))
-        done.faces += [_fields(file, one) for one in found]
+        names = {"path": printable(file.path)}, {"picture": printable(file.target)}
+        done.faces += [names[0] | explanation_fields(one) | names[1] for one in found]
     return done
 
 
@@ -107,10 +108,10 @@ def _explain(
     return found
 
 
-def _fields(file: inputs.InputFile, explanation: Explanation) -> dict[str, Any]:
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """An explanation as JSON has it: the face's answer and quality, and `falls` to four decimals."""
     face = explanation.face
     return {
-        "path": printable(file.path),
         "face": face.track,
         "label": face.label,
         "emotion": explanation.emotion,
@@ -119,7 +120,6 @@ def _fields(file: inputs.InputFile, explanation: Explanation) -> dict[str, Any]:
         **quality_fields(face),
         "largest_fall": explanation.largest_fall,
         "falls": [[round(float(value), 4) for value in row] for row in explanation.falls],
-        "picture": printable(file.target),
     }
 
 

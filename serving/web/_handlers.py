@@ -217,6 +217,13 @@ class UploadHandler(Handler):
         if not self._taken:
             self._leave()
 
+    def _number(self, name: str, default: str = "") -> float:
+        """Reads a number of the query; NaN where it is none."""
+        try:
+            return float(self.get_query_argument(name, default))
+        except ValueError:
+            return math.nan
+
     async def _answer_upload(self, function: Callable[..., Any], *arguments: Any) -> None:
         data, self._pieces, self._taken = b"".join(self._pieces), [], True
         try:
@@ -238,16 +245,23 @@ class PictureHandler(UploadHandler):
 class FacesHandler(UploadHandler):
     async def post(self) -> None:
         session = self.get_query_argument("session", "")
-        try:
-            seconds = float(self.get_query_argument("seconds", "0"))
-        except ValueError:
-            seconds = math.nan
+        seconds = self._number("seconds", "0")
         if session and not NAME.fullmatch(session):
             self._refuse(400, "session must be 1 to 64 letters, digits and hyphens")
         elif not 0 <= seconds < 1e9:
             self._refuse(400, "seconds must be a number from 0 up")
         else:
             await self._answer_upload(self._worker.annotator.faces, session, seconds)
+
+
+class ExplainHandler(UploadHandler):
+    async def post(self) -> None:
+        x, y = self._number("x"), self._number("y")
+        if 0 <= x <= 1 and 0 <= y <= 1:
+            emotion = self.get_query_argument("emotion", "") or None
+            await self._answer_upload(self._worker.annotator.explain, x, y, emotion)
+        else:
+            self._refuse(400, "x and y must say where the face is: numbers from 0 to 1")
 
 
 class MarkedHandler(UploadHandler):

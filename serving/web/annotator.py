@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 
 from emotion_faces.annotate.draw import colour_of, draw_faces
+from emotion_faces.annotate.explain_files import explanation_fields
 from emotion_faces.annotate.faces import (
     Classifier,
     FaceEmotion,
@@ -19,6 +20,8 @@ from emotion_faces.annotate.faces import (
 from emotion_faces.annotate.run import encode_picture
 from emotion_faces.annotate.table import quality_fields
 from emotion_faces.annotate.track import Tracker
+from emotion_faces.errors import UserError
+from emotion_faces.explain import explain_face
 from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.faces.pictures import decode_picture
@@ -103,6 +106,31 @@ class Annotator:
         draw_faces(shot.image, mark_unsure(shot.faces, unsure_below))
         return encode_picture(shot.image, is_jpeg)
 
+    def explain(self, data: bytes, x: float, y: float, emotion: str | None) -> dict[str, Any]:
+        """Why a face of a picture is answered as it is, as `emotion explain` has it.
+
+        Args:
+          data: the picture.
+          x, y: a place in the face, in [0, 1] of the picture's width and height.
+          emotion: the class to explain; None for the likeliest.
+
+        Returns:
+          What `emotion explain --json` says of a face, and `pixels`: [48][48] levels of gray, as the model sees it.
+
+        Raises:
+          UserError: the picture can't be read or has no face there, the model has no such class, or the model
+            server does not answer.
+        """
+        image = decode_picture(data)
+        [shot] = find_emotions([Shot(image)], self._any_turn, self._classifier)
+        height, width = image.shape[:2]
+        found = [face for face in shot.faces if _holds(face, x * width, y * height)]
+        if not found:
+            raise UserError("no face is found at that place of the picture")
+        face = min(found, key=lambda face: face.box.width * face.box.height)
+        explanation = explain_face(image, face, self._classifier, emotion)
+        return explanation_fields(explanation) | {"pixels": explanation.pixels.tolist()}
+
     def picture(self, data: bytes) -> bytes:
         """The picture as a JPEG that every browser shows, upright, at most 1,600 pixels long.
 
@@ -122,6 +150,11 @@ class Annotator:
         if len(self._trackers) > _MAX_SESSIONS:
             self._trackers.popitem(last=False)
         return tracker
+
+
+def _holds(face: FaceEmotion, x: float, y: float) -> bool:
+    left, top = face.box.left, face.box.top
+    return left <= x <= left + face.box.width and top <= y <= top + face.box.height
 
 
 def _face_fields(face: FaceEmotion) -> dict[str, Any]:

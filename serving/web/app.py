@@ -46,6 +46,7 @@ def make_application(
             (r"/api/model", _handlers.ModelHandler, settings),
             (r"/api/card", _handlers.CardHandler, settings),
             (r"/api/faces", _handlers.FacesHandler, settings),
+            (r"/api/explain", _handlers.ExplainHandler, settings),
             (r"/api/picture", _handlers.PictureHandler, settings),
             (r"/api/marked", _handlers.MarkedHandler, settings),
             (rf"/api/results/(?P<name>{name})", _handlers.ResultHandler, settings),

@@ -9,7 +9,7 @@ import os
 import pathlib
 from typing import Any
 
-from emotion_faces import local_server
+from emotion_faces import explain, local_server
 from emotion_faces.annotate import track
 from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
@@ -144,6 +144,7 @@ def _rules(min_face_px: int) -> dict[str, Any]:
             "min_face_px": min_face_px,
         },
         "crop": {"face_size_px": crop.FACE_SIZE_PX, "side_per_box": crop.SIDE_PER_BOX},
+        "explain": {"cover_px": explain.COVER_PX, "step_px": explain.STEP_PX},
         "track": {
             "max_gap_secs": track.MAX_GAP_SECS,
             "smoothing_secs": track.SMOOTHING_SECS,

@@ -1,9 +1,11 @@
 // Where the faces are, and what of them the network is shown: CenterFace's answers made boxes, boxes made crops.
 
 import { resizeSquare, roundHalfEven } from "./resize.js";
+import { turnOf, turnPixels } from "./turns.js";
 
 const CELL_PX = 4; // of the detector's maps, in pixels of its input
 const MULTIPLE_PX = 32; // of the sides that it takes
+const LANDMARKS = 5; // the eyes, the tip of the nose and the mouth's corners
 const GRAY = [9798, 19235, 3735]; // of 32768: OpenCV's weights of red, green and blue
 
 const roundUp = (length) => Math.max(MULTIPLE_PX, Math.ceil(length / MULTIPLE_PX) * MULTIPLE_PX);
@@ -14,9 +16,10 @@ export function searchedSize(width, height, longest) {
   return [roundUp(width * factor), roundUp(height * factor)];
 }
 
-// Boxes {left, top, width, height, score} in pixels of a picture, the likeliest first. The maps are float32, row by
-// row: heatmap [rows, columns]; logSize and offset [2, rows, columns], of height and width, of y and x.
-export function findBoxes({ heatmap, logSize, offset }, searched, picture, limits) {
+// Boxes {left, top, width, height, score, landmarks} in pixels of a picture, the likeliest first; landmarks are [x, y].
+// The maps are float32, row by row: heatmap [rows, columns]; logSize and offset [2, rows, columns], of height and width,
+// of y and x; points [10, rows, columns], y and x of each landmark in heights and widths of the box, from its corner.
+export function findBoxes({ heatmap, logSize, offset, points }, searched, picture, limits) {
   const columns = searched[0] / CELL_PX;
   const cells = heatmap.length;
   const [across, down] = [picture.width / searched[0], picture.height / searched[1]];
@@ -32,7 +35,11 @@ export function findBoxes({ heatmap, logSize, offset }, searched, picture, limit
     const top = inside((y - high / 2) * down, picture.height);
     const width = inside((x + wide / 2) * across, picture.width) - left;
     const height = inside((y + high / 2) * down, picture.height) - top;
-    found.push({ left, top, width, height, score });
+    const landmarks = Array.from({ length: LANDMARKS }, (_, index) => [
+      (x - wide / 2 + points[(2 * index + 1) * cells + cell] * wide) * across,
+      (y - high / 2 + points[2 * index * cells + cell] * high) * down,
+    ]);
+    found.push({ left, top, width, height, score, landmarks });
   });
   const kept = [];
   for (const box of found.sort((a, b) => b.score - a.score))
@@ -48,12 +55,14 @@ export function sharedPart(a, b) {
   return shared && shared / (a.width * a.height + b.width * b.height - shared);
 }
 
-// A box's square as the network takes it: float32 [size * size] in [0, 1]. Past the edge, the edge's pixels go on.
+// A box's square as the network takes it: float32 [size * size] in [0, 1], upright by its landmarks. Past the edge, the
+// edge's pixels go on.
 export function cropFace(source, box, { side_per_box: sidePerBox, face_size_px: size }) {
   const side = Math.max(1, roundHalfEven(sidePerBox * Math.sqrt(box.width * box.height)));
   const left = roundHalfEven(box.left + (box.width - side) / 2);
   const top = roundHalfEven(box.top + (box.height - side) / 2);
-  return Float32Array.from(resizeSquare(graySquare(source, left, top, side), side, size), (level) => level / 255);
+  const gray = turnPixels(graySquare(source, left, top, side), side, side, turnOf(box.landmarks));
+  return Float32Array.from(resizeSquare(gray, side, size), (level) => level / 255);
 }
 
 function graySquare(source, left, top, side) {

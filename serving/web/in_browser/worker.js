@@ -1,10 +1,13 @@
 // Answers the page's questions as its server would, in this browser: the detector and the network by ONNX Runtime.
 
 import { cropFace, findBoxes, numberAsRead, searchedSize } from "./boxes.js";
+import { coveredCopies, meanFalls } from "./occlusion.js";
 import * as ort from "./ort.js";
 import { Refusal, openPicture } from "./picture.js";
+import { qualityOf } from "./quality.js";
 import { resizeLinear } from "./resize.js";
 import { Tracker } from "./tracker.js";
+import { searchAnyTurn } from "./turns.js";
 
 const MAX_THREADS = 4;
 const MAX_BATCH = 32; // faces that the network is shown at a time
@@ -34,6 +37,10 @@ async function answer(path, blob) {
     if (pathname === "/api/model") return { status: 200, body: (await loading).facts };
     if (pathname === "/api/faces") {
       return { status: 200, body: await faces(blob, searchParams.get("session"), Number(searchParams.get("seconds"))) };
+    }
+    if (pathname === "/api/explain") {
+      const [x, y] = ["x", "y"].map((name) => Number(searchParams.get(name)));
+      return { status: 200, body: await explain(blob, x, y, searchParams.get("emotion")) };
     }
     if (pathname === "/api/picture") throw new Refusal("the picture is of a kind that this browser does not show");
     return { status: 404, body: { error: "there is no such page" } };
@@ -74,16 +81,48 @@ async function load() {
 
 async function faces(blob, session, seconds) {
   const loaded = await loading;
+  const { width, height, found } = await lookAt(blob, loaded, Boolean(session));
+  const numbered = session ? trackerOf(session, loaded.rules.track).update(found, seconds) : found;
+  return { width, height, faces: numbered.map((face) => fieldsOf(face, loaded.facts)) };
+}
+
+// The picture's faces, numbered, each with `pixels`, what the network is shown of it, and its answer.
+async function lookAt(blob, loaded, isLive = false) {
   const picture = await openPicture(blob, loaded.rules.picture);
-  let found;
+  const { width, height } = picture;
   try {
     const { longest_side_px: still, live_longest_side_px: live } = loaded.rules.detector;
-    found = await judge(picture, await detect(picture, session ? live : still, loaded), loaded);
+    const search = (turned) => detect(turned, isLive ? live : still, loaded);
+    // A film's frames come upright, and too fast to be searched four times.
+    const boxes = await (isLive ? search(picture) : searchAnyTurn(picture, search));
+    return { width, height, found: numberAsRead(await judge(picture, boxes, loaded)) };
   } finally {
     picture.close();
   }
-  const numbered = session ? trackerOf(session, loaded.rules.track).update(found, seconds) : numberAsRead(found);
-  return { width: picture.width, height: picture.height, faces: numbered.map((face) => fieldsOf(face, loaded.facts)) };
+}
+
+async function explain(blob, x, y, emotion) {
+  const loaded = await loading;
+  const { width, height, found } = await lookAt(blob, loaded);
+  const [px, py] = [x * width, y * height];
+  const [face] = found
+    .filter(({ left, top, width: wide, height: high }) => px >= left && px <= left + wide && py >= top && py <= top + high)
+    .sort((a, b) => a.width * a.height - b.width * b.height);
+  if (!face) throw new Refusal("no face is found at that place of the picture");
+  const size = loaded.rules.crop.face_size_px;
+  const which = loaded.facts.labels.findIndex(({ name }) => name === emotion);
+  const { covers, copies } = coveredCopies(face.pixels, size, loaded.rules.explain);
+  const answers = await ask(copies, covers.length + 1, loaded);
+  const falls = meanFalls(covers, answers.map((answer) => answer[which]), size, loaded.rules.explain);
+  const levels = Array.from(face.pixels, (value) => Math.round(255 * value));
+  return {
+    face: face.track,
+    emotion,
+    probability: face.probabilities[which],
+    largest_fall: Math.max(...falls.flat()),
+    falls,
+    pixels: falls.map((_, row) => levels.slice(row * size, (row + 1) * size)),
+  };
 }
 
 async function detect(picture, longest, { detector, rules }) {
@@ -91,24 +130,35 @@ async function detect(picture, longest, { detector, rules }) {
   const searched = searchedSize(picture.width, picture.height, longest);
   const pixels = new ort.Tensor("float32", resizeLinear(picture, ...searched), [1, 3, searched[1], searched[0]]);
   const maps = await detector.run({ [input]: pixels }, outputs);
-  const [heatmap, logSize, offset] = outputs.map((name) => maps[name].data);
-  const boxes = findBoxes({ heatmap, logSize, offset }, searched, picture, rules.detector);
-  return boxes.sort((a, b) => a.left - b.left || a.top - b.top);
+  const [heatmap, logSize, offset, points] = outputs.map((name) => maps[name].data);
+  return findBoxes({ heatmap, logSize, offset, points }, searched, picture, rules.detector);
 }
 
-async function judge(picture, boxes, { network, rules, facts }) {
+async function judge(picture, boxes, loaded) {
+  const size = loaded.rules.crop.face_size_px;
+  const crops = boxes.map((box) => cropFace(picture, box, loaded.rules.crop));
+  const pixels = new Float32Array(boxes.length * size ** 2);
+  crops.forEach((crop, index) => pixels.set(crop, index * size ** 2));
+  const answers = await ask(pixels, boxes.length, loaded);
+  return boxes.map((box, index) => ({
+    ...box,
+    pixels: crops[index],
+    probabilities: answers[index],
+    quality: qualityOf(box, crops[index], size),
+  }));
+}
+
+// The network's probabilities for `count` faces, float32 [count, size, size].
+async function ask(pixels, count, { network, rules, facts }) {
   const size = rules.crop.face_size_px;
   const found = [];
-  for (let start = 0; start < boxes.length; start += MAX_BATCH) {
-    const batch = boxes.slice(start, start + MAX_BATCH);
-    const pixels = new Float32Array(batch.length * size * size);
-    batch.forEach((box, index) => pixels.set(cropFace(picture, box, rules.crop), index * size * size));
-    const answers = await network.run({ pixels: new ort.Tensor("float32", pixels, [batch.length, size, size, 1]) });
-    const count = facts.labels.length;
-    batch.forEach((box, index) => {
-      const probabilities = [...answers.probabilities.data.subarray(index * count, (index + 1) * count)];
-      found.push({ ...box, probabilities });
-    });
+  for (let start = 0; start < count; start += MAX_BATCH) {
+    const end = Math.min(start + MAX_BATCH, count);
+    const part = pixels.subarray(start * size ** 2, end * size ** 2);
+    const { probabilities } = await network.run({ pixels: new ort.Tensor("float32", part, [end - start, size, size, 1]) });
+    const classes = facts.labels.length;
+    for (let index = 0; index < end - start; index++)
+      found.push([...probabilities.data.subarray(index * classes, (index + 1) * classes)]);
   }
   return found;
 }
@@ -121,12 +171,13 @@ function trackerOf(session, rules) {
   return tracker;
 }
 
-function fieldsOf({ left, top, width, height, track, probabilities }, { labels, version }) {
+function fieldsOf({ left, top, width, height, track, probabilities, quality }, { labels, version }) {
   const best = probabilities.indexOf(Math.max(...probabilities));
   return {
     ...{ left, top, width, height, track },
     label: labels[best].name,
     probabilities: Object.fromEntries(labels.map(({ name }, index) => [name, probabilities[index]])),
     model_version: version,
+    quality,
   };
 }

@@ -46,6 +46,12 @@ export async function findFaces(blob, signal, session = "", seconds = 0) {
   return ask(`api/faces${query}`, upload(blob, signal));
 }
 
+// Why a face is answered as it is; `answer` is the one that it is of.
+export function explainFace(blob, answer, { left, top, width, height, label }, signal) {
+  const [x, y] = [(left + width / 2) / answer.width, (top + height / 2) / answer.height];
+  return ask(`api/explain?x=${x}&y=${y}&emotion=${encodeURIComponent(label)}`, upload(blob, signal));
+}
+
 // The picture as a JPEG, for formats that this browser does not show.
 export async function asJpeg(blob, signal) {
   const response = await call("api/picture", upload(blob, signal));

@@ -2,6 +2,7 @@
 
 import { colourOf, labelNames } from "./ask.js";
 import { element, nameOf, percent } from "./draw.js";
+import { newWhy, updateWhy } from "./why.js";
 
 const CROP_PX = 112; // twice what it is shown at, for sharp screens
 const MARGIN = 0.15; // of the face's box, around it
@@ -31,6 +32,7 @@ export function listFaces(faces, picture, factor = 1) {
   while (list.children.length > faces.length) list.lastChild.remove();
   while (list.children.length < faces.length) list.append(newItem());
   faces.forEach((face, index) => fill(list.children[index], face, picture, factor));
+  updateWhy();
 }
 
 function newItem() {
@@ -54,14 +56,18 @@ function newItem() {
     row.append(element("dt", "", name), amount);
     bars.append(row);
   }
-  item.append(button, bars);
+  const [why, panel] = newWhy();
+  const row = element("div", "of-face");
+  row.append(button, why);
+  item.append(row, bars, element("p", "hint quality"), panel);
   return item;
 }
 
 function fill(item, face, picture, factor) {
   item.dataset.track = face.track;
-  item.querySelector("button").setAttribute("aria-pressed", String(face.track === chosen));
+  item.querySelector(".face").setAttribute("aria-pressed", String(face.track === chosen));
   item.querySelector(".verdict").textContent = `Face ${face.track}: ${nameOf(face)}`;
+  item.querySelector(".quality").textContent = qualityWords(face.quality);
   const side = Math.max(face.width, face.height) * (1 + 2 * MARGIN) * factor;
   const left = (face.left + face.width / 2) * factor - side / 2;
   const top = (face.top + face.height / 2) * factor - side / 2;
@@ -74,6 +80,17 @@ function fill(item, face, picture, factor) {
     row.querySelector("rect").setAttribute("width", `${100 * values[index]}%`);
     row.querySelector("span").textContent = percent(values[index]);
   });
+}
+
+// How good the face is, by the names of the table's columns; what is not known is left out.
+function qualityWords({ size_px: size, sharpness, roll, yaw } = {}) {
+  const known = [
+    [size, `${size} px`],
+    [sharpness, `sharpness ${sharpness}`],
+    [roll, `roll ${roll}°`],
+    [yaw, `yaw ${yaw}`],
+  ];
+  return known.flatMap(([value, words]) => (Number.isFinite(value) ? [words.replace("-", "−")] : [])).join(", ");
 }
 
 // SVG attributes, since the Content-Security-Policy forbids inline styles.

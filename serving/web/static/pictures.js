@@ -8,6 +8,7 @@ import { kindOf } from "./kind.js";
 import { leave, progress, say, showError, showNothing, showParts, showPicture, showStart, take } from "./stage.js";
 import { offer } from "./takeaway.js";
 import { showTimeline } from "./timeline.js";
+import { offerWhy } from "./why.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -88,6 +89,7 @@ async function showOne(file, signal, mine) {
     if (!mine.pinned) {
       address(result.id, signal);
       showParts();
+      offerWhy(file, answer);
       showPicture(bitmap, bitmap.width, bitmap.height, answer, file.name);
       offer(result);
       say(`${file.name}: ${text}`);
@@ -109,17 +111,20 @@ export async function openResult(result) {
   if (batch) batch.pinned = true;
   const signal = batch ? null : take();
   const { moments, name, text } = result;
+  const still = result.still ?? result.file;
+  const answer = result.answer ?? moments.at(-1).answer;
   let bitmap;
   try {
     await askModel(signal);
-    bitmap = await decode(result.still ?? result.file, signal);
+    bitmap = await decode(still, signal);
   } catch (error) {
     if (!signal?.aborted) showError(`${name} cannot be shown again: ${error.message}`);
     return;
   }
   if (turn === reopened && !signal?.aborted) {
     showParts();
-    showPicture(bitmap, bitmap.width, bitmap.height, result.answer ?? moments.at(-1).answer, name);
+    offerWhy(still, answer);
+    showPicture(bitmap, bitmap.width, bitmap.height, answer, name);
     if (moments) showTimeline(moments);
     offer(result);
     say(`${name}: ${text}`);

@@ -2,6 +2,7 @@
 
 import { drawFaces, element } from "./draw.js";
 import { chooseFace, chosenFace, listFaces, onChosen } from "./faces.js";
+import { withdrawWhy } from "./why.js";
 
 const MAX_VIEW_PX = 1600; // longest side of a picture as it is kept for the stage
 const PARTS = ["play-row", "camera-row", "timeline-box", "take"];
@@ -71,6 +72,7 @@ export function showStart() {
 export function showNothing(text) {
   answer = null;
   source.width = source.height = 0;
+  withdrawWhy();
   setView("result");
   $("view").hidden = true;
   $("caption").textContent = "";
@@ -83,6 +85,7 @@ export function showNothing(text) {
 
 // Which of the rows below the picture there are.
 export function showParts(...names) {
+  withdrawWhy();
   for (const id of PARTS) $(id).hidden = !names.includes(id);
 }
 

@@ -46,7 +46,7 @@ export function asPython(value, digits) {
 
 const columns = () => [...PLACE, ...QUALITY, ...labelNames(), "label"];
 
-// What is not known of a face, as all of it in the page without a server, is null, which a CSV has as nothing.
+// What is not known of a face is null, which a CSV has as nothing.
 function qualityOf({ quality = {} }) {
   return QUALITY.map((name) => {
     const value = quality[name] ?? null;

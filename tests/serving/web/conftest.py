@@ -16,6 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion_faces import model_folder
+from emotion_pipeline.shipped.models import find_shipped
+from emotion_pipeline.shipped.onnx_folder import write_onnx_folder
 from tests.serving import models
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -64,6 +67,14 @@ def version_dir(tmp_path_factory):
     (version_dir / "assets.extra" / "metrics.json").write_text('{"accuracy": 0.654}')
     (version_dir / "assets.extra" / "MODEL_CARD.md").write_text("# Trained on drawings")
     return version_dir
+
+
+@pytest.fixture(scope="module")
+def deep_dir(tmp_path_factory):
+    """A model that needs no TensorFlow, which the page and the command load in a second."""
+    folder = tmp_path_factory.mktemp("model") / "deep"
+    write_onnx_folder(folder, find_shipped("deep"))
+    return model_folder.newest_version(folder)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ import pathlib
 import re
 
 import cv2
+import numpy as np
 import pytest
 
-from emotion_faces import model_folder
+from emotion_faces import Emotions
 from emotion_faces.annotate.run import annotate
 from emotion_faces.web import kept
-from emotion_pipeline.shipped.models import find_shipped
-from emotion_pipeline.shipped.onnx_folder import write_onnx_folder
 from tests.serving.web.conftest import CHROMIUM, expect, page_server
 
 pytestmark = [
@@ -28,11 +27,8 @@ LONG = 120_000
 
 
 @pytest.fixture(scope="module")
-def version_dir(tmp_path_factory):
-    """A model that needs no TensorFlow, which the page and the command load in a second."""
-    folder = tmp_path_factory.mktemp("model") / "deep"
-    write_onnx_folder(folder, find_shipped("deep"))
-    return model_folder.newest_version(folder)
+def version_dir(deep_dir):
+    return deep_dir
 
 
 def by_command(name, suffix, version_dir, files, folder):
@@ -100,6 +96,83 @@ def test_a_result_is_copied_as_text(page, files):
     expect(page, "#taken", "Copied.")
     text = page.evaluate("navigator.clipboard.readText()")
     assert re.match(r"astronaut\.jpg: 1 face: 1 \w+\nFace 1: \w+ \d+ % ", text)
+
+
+def test_why_a_face_is_answered_so_is_shown_on_demand(page, files):
+    page.set_input_files("#picture", "serving/web/static/example-earnest.jpg")
+    page.wait_for_selector("#faces li", timeout=LONG)
+    assert not page.is_visible(".why")
+    page.focus(".face")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Why? Face 1"
+    page.keyboard.press("Enter")
+    expect(page, ".why [role=status]", "of the face: covering it takes up to")
+    assert page.get_attribute(".ask-why", "aria-expanded") == "true"
+    assert page.evaluate("document.activeElement.className") == "ask-why"
+    expect(page, ".why", "what the model looks at, not what a person feels")
+    # Orange somewhere, and gray where no cover takes anything.
+    colours = page.evaluate(
+        """() => {
+            const map = document.querySelector('.why canvas');
+            const { data } = map.getContext('2d').getImageData(0, 0, map.width, map.height);
+            let [orange, gray] = [0, 0];
+            for (let i = 0; i < data.length; i += 4) {
+                orange += data[i] > data[i + 2] + 60;
+                gray += Math.abs(data[i] - data[i + 2]) < 10;
+            }
+            return [orange / data.length, gray / data.length];
+        }"""
+    )
+    assert min(colours) > 0.01
+    page.keyboard.press("Enter")
+    assert not page.is_visible(".why")
+    assert page.get_attribute(".ask-why", "aria-expanded") == "false"
+
+
+def test_why_that_fails_is_told_at_the_face_and_can_be_asked_again(page, files):
+    look_at_the_astronaut(page, files)
+    page.route("**/api/explain*", lambda route: route.fulfill(status=502, body='{"error": "gone"}'))
+    page.click(".ask-why")
+    expect(page, ".why [role=alert]", "Why could not be found out: gone")
+    assert not page.is_visible(".why canvas")
+    page.unroute("**/api/explain*")
+    page.click(".ask-why")
+    page.click(".ask-why")
+    expect(page, ".why [role=status]", "No spot alone decides")
+    assert page.text_content(".why [role=alert]") == ""
+    # What comes next is another picture, whose faces nobody asked about.
+    page.set_input_files("#picture", files / "astronaut.jpg")
+    page.wait_for_selector(".why", state="hidden")
+
+
+def test_an_explanation_is_the_commands_own(address, version_dir, files):
+    picture = (files / "astronaut.jpg").read_bytes()
+    with Emotions(version_dir) as emotions:
+        [wanted] = emotions.explain(picture, emotion="sad")
+    box = wanted.face.box
+    x, y = (box.left + 1) / 512, (box.top + box.height - 1) / 512
+    status, data = request(address, "POST", f"/api/explain?x={x}&y={y}&emotion=sad", picture)
+    found = json.loads(data)
+    assert (status, found["emotion"], found["label"]) == (200, "sad", wanted.face.label)
+    np.testing.assert_allclose(found["falls"], wanted.falls, atol=1e-4)
+    assert found["pixels"] == wanted.pixels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("", 400, "x and y must say where the face is: numbers from 0 to 1"),
+        ("x=nan&y=0.2", 400, "x and y must say"),
+        ("x=0.2&y=1.01", 400, "x and y must say"),
+        ("x=0&y=0", 422, "no face is found at that place"),
+        ("x=0.44&y=0.23&emotion=glad", 422, "the model has no class 'glad'; it has angry"),
+    ],
+)
+def test_a_question_why_that_cannot_be_answered_says_so(address, files, query, status, words):
+    picture = (files / "astronaut.jpg").read_bytes()
+    found, data = request(address, "POST", f"/api/explain?{query}", picture)
+    assert found == status
+    assert words in json.loads(data)["error"]
 
 
 def test_each_result_has_an_address_and_back_works(page, files, address):
