@@ -116,9 +116,17 @@ def test_links_lead_to_their_sections_and_no_id_comes_twice(page, text):
     }
 
 
-def test_pictures_have_words_and_tables_have_headers(page):
+def test_pictures_have_words_and_tables_have_headers(page, text):
     assert page.all("img")
     assert all(one["alt"] for one in page.all("img"))
+    # Words that stand below the picture already would be read out twice.
+    figures = re.findall(
+        r'<figure><img [^>]*alt="([^"]*)".*?<figcaption>(.*?)</figcaption>', text, re.DOTALL
+    )
+    assert figures
+    for alternative, caption in figures:
+        assert alternative != re.sub("<[^>]*>", "", caption).strip()
+    assert [one for one in page.all("meta") if one.get("name") == "description" and one["content"]]
     charts = page.all("svg")
     # Two curves, recall, reliability, counts, two features.
     assert len(charts) == 7
