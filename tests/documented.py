@@ -216,6 +216,7 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "python -m benchmarks.data.validate FOLDER --times 10 --scratch DIR",
         "python -m benchmarks.faces.browser_page --pictures FOLDER --faces FER2013/images/validation "
         "--photograph PICTURE",
+        "python -m benchmarks.faces.served_page --faces FER2013/images/validation --photograph PICTURE",
         "python -m benchmarks.scale.data_path --data DIR",
         "python -m benchmarks.scale.growth FOLDER WORK --times 1 3 10",
         "python -m benchmarks.training.killed_training --data FER2013_2000 --work DIR",

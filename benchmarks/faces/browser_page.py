@@ -19,7 +19,8 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -111,19 +112,38 @@ def cpu_seconds(browser: Browser) -> float:
     return float(sum(process["cpuTime"] for process in told["processInfo"]))
 
 
-def run_camera(browser: Browser, page: Page, seconds: float) -> None:
-    """Prints how many of the camera's frames were looked at."""
+def write_camera_film(folder: pathlib.Path, photograph: pathlib.Path) -> pathlib.Path:
+    """Writes what a camera of 640 x 480 shows, a photograph, and returns its path."""
+    film = folder / "camera.mjpeg"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 30, (640, 480))
+    for _ in range(60):
+        writer.write(cv2.resize(cv2.imread(str(photograph)), (640, 480)))
+    writer.release()
+    return film
+
+
+def camera_flags(film: pathlib.Path) -> list[str]:
+    """Chromium's arguments for a camera that shows a film."""
+    return [
+        *("--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream"),
+        *("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"),
+    ]
+
+
+def run_camera(page: Page, seconds: float, cpu: Callable[[], float]) -> None:
+    """Prints how many of the camera's frames were looked at; `cpu` tells the CPU time so far."""
     page.click("#camera")
     page.wait_for_selector("#faces li")
-    began = cpu_seconds(browser)
+    began, used = time.monotonic(), cpu()
     page.wait_for_timeout(1000 * seconds)
-    used = cpu_seconds(browser) - began
+    used = cpu() - used
+    seconds = time.monotonic() - began
     page.click("#camera")
     page.wait_for_selector("#history li:has-text('Camera')")
     found = re.search(r"(\d+) frames?", page.text_content("#history") or "")
     frames = int(found[1]) if found else 0
     print(
-        f"camera: {frames} frames in {seconds:.0f} s, {used / max(frames, 1):.2f} s of CPU time each"
+        f"camera: {frames} frames in {seconds:.0f} s, {used / max(frames, 1):.3f} s of CPU time each"
     )
 
 
@@ -144,24 +164,14 @@ def main() -> None:
     options = parser.parse_args()
     Handler.isolated = options.isolated
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        site, film = pathlib.Path(folder, "page"), pathlib.Path(folder, "camera.mjpeg")
+        site = pathlib.Path(folder, "page")
         write_static_page(site, find_model(options.model).folder)
-        writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 30, (640, 480))
-        for _ in range(60):
-            writer.write(cv2.resize(cv2.imread(str(options.photograph)), (640, 480)))
-        writer.release()
+        film = write_camera_film(pathlib.Path(folder), options.photograph)
         handler = functools.partial(Handler, directory=str(site))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=[
-                *("--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream"),
-                *(
-                    "--use-fake-device-for-media-stream",
-                    f"--use-file-for-fake-video-capture={film}",
-                ),
-            ],
+            executable_path=shutil.which("chromium"), args=camera_flags(film)
         )
         page = browser.new_context(permissions=["camera"]).new_page()
         page.set_default_timeout(120_000)
@@ -173,7 +183,7 @@ def main() -> None:
         files = ((path.name, path.read_bytes()) for path in sorted(options.pictures.iterdir()))
         compare(page, Emotions(options.model), files)
         compare(page, Emotions(options.model), mosaics(options.faces, options.mosaics))
-        run_camera(browser, page, options.seconds)
+        run_camera(page, options.seconds, lambda: cpu_seconds(browser))
         browser.close()
 
 

@@ -66,7 +66,7 @@ function newItem() {
 function fill(item, face, picture, factor) {
   item.dataset.track = face.track;
   item.querySelector(".face").setAttribute("aria-pressed", String(face.track === chosen));
-  item.querySelector(".verdict").textContent = `Face ${face.track}: ${nameOf(face)}`;
+  item.querySelector(".verdict").textContent = `Face ${face.track}: ${nameOf(face)}`.replaceAll(" %", "\u00a0%");
   item.querySelector(".quality").textContent = qualityWords(face.quality);
   const side = Math.max(face.width, face.height) * (1 + 2 * MARGIN) * factor;
   const left = (face.left + face.width / 2) * factor - side / 2;
