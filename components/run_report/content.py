@@ -53,6 +53,8 @@ class ModelContent:
       split: Name of the split that judged.
       judgement: How the model compares with the one that was served, in words.
       baseline: Version of the one that was served; empty where there was none.
+      onnx_file: The model as ONNX, which is asked while the page is made why it is sure of its mistakes;
+        empty leaves that out.
     """
 
     training: Mapping[str, Any]
@@ -62,6 +64,7 @@ class ModelContent:
     split: str = EVAL_SPLIT
     judgement: str = ""
     baseline: str = ""
+    onnx_file: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

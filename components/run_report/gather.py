@@ -9,6 +9,7 @@ from typing import Any
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
+from emotion_faces.model_folder import ONNX_FILE
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.code_version import code_version
 from emotion_pipeline.components.constants import TRAIN_SPLIT
@@ -76,7 +77,7 @@ def read_model(uris: Mapping[str, str], answers: Answers, seed: int) -> ModelCon
     """Reads the model's part.
 
     Args:
-      uris: Folders of the artifacts `model_run` and `evaluation`.
+      uris: Folders of the artifacts `model`, `model_run` and `evaluation`.
       answers: The model's, for the split that it was judged on.
       seed: Of the bootstrap.
     """
@@ -89,6 +90,7 @@ def read_model(uris: Mapping[str, str], answers: Answers, seed: int) -> ModelCon
         split=judgement.split,
         judgement=describe(judgement),
         baseline=judgement.baseline,
+        onnx_file=_onnx_file(uris["model"]),
     )
 
 
@@ -121,6 +123,12 @@ def versions() -> dict[str, str]:
 def component_times(components: list[ComponentRun]) -> list[ComponentTime]:
     """Returns how long each component took that has ended."""
     return [ComponentTime(one.id, one.seconds, one.cached, one.complete) for one in components]
+
+
+def _onnx_file(model_uri: str) -> str:
+    """Returns where the model is as ONNX; empty where it is not, as another trainer's, or not on this machine."""
+    path = os.path.join(path_utils.serving_model_path(model_uri), "assets.extra", ONNX_FILE)
+    return path if os.path.isfile(path) else ""
 
 
 def _copies(manifest: Manifest, balanced_uri: str) -> list[TranslatedCopies]:

@@ -1,4 +1,4 @@
-"""The model's part of the page: curves, confusion, calibration, mistakes."""
+"""The model's part of the page: curves, confusion, calibration."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ from emotion_pipeline.components.run_report.charts import (
 from emotion_pipeline.components.run_report.content import ModelContent
 from emotion_pipeline.components.run_report.evaluation import ThresholdCheck
 from emotion_pipeline.components.run_report.intervals import Interval, bootstrap, wilson
-from emotion_pipeline.components.run_report.pictures import Picture, read_picture
+from emotion_pipeline.components.run_report.mistakes import ClassMistakes, find_mistakes
 from emotion_pipeline.components.run_report.slices import Slice, slice_accuracy
 from emotion_pipeline.components.run_report.verdict import (
     Naive,
@@ -36,8 +36,6 @@ from emotion_pipeline.components.scores import macro_f1, per_class
 
 _MAX_CLASSES_DRAWN = 40
 _MAX_PAIRS = 6
-_MAX_MISTAKES = 8
-_MISTAKES_IN_ALL = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,30 +48,6 @@ class ClassScore:
     f1: float
     images: int
     interval: Interval
-
-
-@dataclasses.dataclass(frozen=True)
-class MistakeView:
-    """A picture that the model is wrong about."""
-
-    picture: Picture
-    label: str
-    predicted: str
-    confidence: float
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassMistakes:
-    """What becomes of a class: `wrong` of its `images`, taken for `(class, images)`, the most first.
-
-    `pictures` are some of them, the surest first.
-    """
-
-    label: str
-    images: int
-    wrong: int
-    taken_for: list[tuple[str, int]]
-    pictures: list[MistakeView]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +154,7 @@ def make_model_view(
         recall_chart=recall_chart([(one.label, one.recall, one.interval) for one in scores])
         if len(scores) <= _MAX_CLASSES_DRAWN
         else None,
-        mistakes=_mistakes(predictions, manifest) if with_pictures else [],
+        mistakes=find_mistakes(predictions, manifest, content.onnx_file) if with_pictures else [],
         slices=slice_accuracy(manifest.table, predictions),
         checks=list(content.checks),
         vote_scores=vote_scores(predictions),
@@ -214,41 +188,6 @@ def _pairs(confusion: np.ndarray, names: tuple[str, ...]) -> list[Pair]:
         if count and actual != answer
     ]
     return sorted(pairs, key=lambda one: -one.images)[:_MAX_PAIRS]
-
-
-def _mistakes(predictions: Predictions, manifest: Manifest) -> list[ClassMistakes]:
-    """Returns the mistakes of each class that has any."""
-    names, predicted = predictions.class_names, predictions.predicted
-    shown = min(_MAX_MISTAKES, max(_MISTAKES_IN_ALL // len(names), 1))
-    found = []
-    for index, label in enumerate(names):
-        labelled = predictions.labels == index
-        rows = np.flatnonzero(labelled & ~predictions.correct)
-        if not len(rows):
-            continue
-        # The path decides between those that are as sure, so that the order of the images does not.
-        order = np.lexsort((predictions.paths[rows], -predictions.confidences[rows]))
-        taken = np.bincount(predicted[rows], minlength=len(names))
-        found.append(
-            ClassMistakes(
-                label=label,
-                images=int(labelled.sum()),
-                wrong=len(rows),
-                taken_for=[
-                    (names[n], int(taken[n])) for n in np.argsort(-taken, kind="stable") if taken[n]
-                ],
-                pictures=[
-                    MistakeView(
-                        read_picture(manifest.root, str(predictions.paths[row])),
-                        label,
-                        names[predicted[row]],
-                        float(predictions.confidences[row]),
-                    )
-                    for row in rows[order][:shown]
-                ],
-            )
-        )
-    return found
 
 
 def _curves(content: ModelContent) -> list[Markup]:

@@ -54,6 +54,15 @@ def data_uri(data: bytes) -> str:
     if scale < 1:
         height, width = (max(round(side * scale), 1) for side in pixels.shape)
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    return _uri(pixels)
+
+
+def rgb_uri(pixels: np.ndarray) -> str:
+    """Returns a drawn picture, uint8 RGB [height, width, 3], as a JPEG of a page."""
+    return _uri(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+
+
+def _uri(pixels: np.ndarray) -> str:
     encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 

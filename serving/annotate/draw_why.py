@@ -40,7 +40,7 @@ def _row(explanation: Explanation) -> np.ndarray:
         f"{100 * max(explanation.largest_fall, 0):.1f} points of it"
     )
     cv2.putText(row, text, (_GAP_PX, _HEAD_PX - 9), _FONT, 0.5, _INK, 1, cv2.LINE_AA)
-    pictures = (_enlarged(explanation.square), _with_falls(explanation))
+    pictures = (_enlarged(explanation.square), draw_falls(explanation))
     for index, picture in enumerate(pictures):
         left = _GAP_PX + index * (_SIDE_PX + _GAP_PX)
         row[_HEAD_PX : _HEAD_PX + _SIDE_PX, left : left + _SIDE_PX] = picture
@@ -48,20 +48,25 @@ def _row(explanation: Explanation) -> np.ndarray:
     return row
 
 
-def _with_falls(explanation: Explanation) -> np.ndarray:
+def draw_falls(explanation: Explanation, side_px: int = _SIDE_PX) -> np.ndarray:
+    """Lays what counts over the face as the model sees it: orange holds the answer up, blue speaks against it.
+
+    Returns:
+      uint8 RGB [side_px, side_px, 3].
+    """
     gray = np.repeat(explanation.pixels[:, :, np.newaxis], 3, axis=2)
-    picture = _enlarged(gray).astype(np.float32)
+    picture = _enlarged(gray, side_px).astype(np.float32)
     largest = max(float(np.abs(explanation.falls).max()), 1e-9)
-    shares = cv2.resize(explanation.falls / largest, (_SIDE_PX, _SIDE_PX))[:, :, np.newaxis]
+    shares = cv2.resize(explanation.falls / largest, (side_px, side_px))[:, :, np.newaxis]
     colour = np.where(shares > 0, np.array(_FOR, np.float32), np.array(_AGAINST, np.float32))
     alpha = _MOST * np.abs(shares)
     return np.rint(picture * (1 - alpha) + colour * alpha).astype(np.uint8)
 
 
-def _enlarged(square: np.ndarray) -> np.ndarray:
-    larger = square.shape[0] > _SIDE_PX
+def _enlarged(square: np.ndarray, side_px: int = _SIDE_PX) -> np.ndarray:
+    larger = square.shape[0] > side_px
     interpolation = cv2.INTER_AREA if larger else cv2.INTER_CUBIC
-    return cv2.resize(square, (_SIDE_PX, _SIDE_PX), interpolation=interpolation)
+    return cv2.resize(square, (side_px, side_px), interpolation=interpolation)
 
 
 def _draw_bars(row: np.ndarray, explanation: Explanation, left: int) -> None:
