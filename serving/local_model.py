@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
+from emotion_faces.onnx_session import open_session
 
 _INPUT, _OUTPUT = "pixels", "probabilities"
 _BATCH = 32
-_ERRORS_ONLY = 3
 
 
 class LocalModel:
@@ -30,17 +30,8 @@ class LocalModel:
     """
 
     def __init__(self, path: pathlib.Path, version: int):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        # Threads that wait for work would take the detector's time.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        # Its exceptions have no base of their own.
+            self._session = open_session(str(path))
         except Exception as error:
             raise UserError(f"{path} can't be loaded: {_first_line(error)}") from None
         self.labels = self._read_labels(path)

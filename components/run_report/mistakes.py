@@ -122,6 +122,7 @@ def _explained(mistake: MistakeView, manifest: Manifest, model: LocalModel) -> M
     if not mistake.picture.uri:
         return mistake
     pixels = decode_upright((manifest.root / mistake.picture.name).read_bytes())
+    assert pixels is not None  # or the page would have no picture of it
     why = explain_whole(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), model, mistake.predicted)
     drawn = MistakeMap(rgb_uri(draw_falls(why, MAX_SIDE_PX)), why.largest_fall)
     return dataclasses.replace(mistake, why=drawn)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from emotion_faces.errors import UserError
+from emotion_faces.onnx_session import open_session
 
 DEFAULT_MIN_SCORE = 0.5
 DEFAULT_MIN_FACE_PX = 16
@@ -58,17 +59,15 @@ class FaceDetector(Protocol):
 
 
 class CenterFace:
-    """CenterFace (Xu et al., 2019, https://arxiv.org/abs/1911.03599), run by OpenCV.
+    """CenterFace (Xu et al., 2019, https://arxiv.org/abs/1911.03599), run by ONNX Runtime.
 
     Its forward pass and the decoding of its outputs are those of the authors' demonstration code.
-    Not safe for use by two threads at a time.
 
     Args:
       min_score: least heatmap value of a face, in (0, 1).
       min_face_px: faces narrower or lower than this, in pixels of the image, are left out.
       longest_side_px: larger images are scaled down to this before the search. Time grows with its
         square; the smallest face that is found, with the image's own longest side over it.
-      model_path: the ONNX file; None for the one that comes along.
 
     Raises:
       UserError: the smallest face is smaller than a pixel.
@@ -79,23 +78,22 @@ class CenterFace:
         min_score: float = DEFAULT_MIN_SCORE,
         min_face_px: int = DEFAULT_MIN_FACE_PX,
         longest_side_px: int = DEFAULT_LONGEST_SIDE_PX,
-        model_path: pathlib.Path | None = None,
     ):
         if min_face_px < 1:
             raise UserError(f"the smallest face is {min_face_px} px; it must be 1 px or more")
         self._min_score = min_score
         self._min_face_px = min_face_px
         self._longest_side_px = longest_side_px
-        self._model_path = model_path or WEIGHTS
-        self._shape: tuple[int, int] | None = None
-        self._net: cv2.dnn.Net | None = None
+        self._session = open_session(str(WEIGHTS))
 
     def __call__(self, image: np.ndarray) -> list[FaceBox]:
         """Returns the faces in uint8 RGB [height, width, 3], the likeliest first."""
         height, width = image.shape[:2]
         factor = min(1.0, self._longest_side_px / max(height, width))
         shape = _round_up(width * factor), _round_up(height * factor)
-        maps = self._forward(cv2.resize(image, shape), shape)
+        pixels = cv2.dnn.blobFromImage(cv2.resize(image, shape))
+        heatmap, log_size, offset, points = self._session.run(OUTPUTS, {INPUT: pixels})
+        maps = heatmap[0, 0], log_size[0], offset[0], points[0]
         boxes, scores, landmarks = decode(maps, self._min_score)
         scale = width / shape[0], height / shape[1]
         boxes *= np.tile(scale, 2)
@@ -105,16 +103,6 @@ class CenterFace:
             for box in suppress_overlaps(clip(boxes, width, height), scores, landmarks)
             if min(box.width, box.height) >= self._min_face_px
         ]
-
-    def _forward(self, image: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
-        if shape != self._shape:
-            # OpenCV 4.11 answers nonsense after a net's input changes shape; reading takes 10 ms.
-            self._net = cv2.dnn.readNetFromONNX(str(self._model_path))
-            self._shape = shape
-        assert self._net is not None
-        self._net.setInput(cv2.dnn.blobFromImage(image))
-        heatmap, log_size, offset, points = self._net.forward(OUTPUTS)
-        return [heatmap[0, 0], log_size[0], offset[0], points[0]]
 
 
 def decode(

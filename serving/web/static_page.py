@@ -52,9 +52,6 @@ _CHANGES = (
 )
 """What `index.html` says otherwise where no server stands behind it."""
 
-_INPUT_DIMS = (10, 3, 32, 32)
-"""Of the detector's file, which OpenCV passes over and ONNX Runtime insists on; all but the colours are freed."""
-
 
 @dataclasses.dataclass(frozen=True)
 class StaticPage:
@@ -99,7 +96,7 @@ def write_static_page(
         **_page_files(about),
         **runtime_files(),
         "page.json": json.dumps({"facts": facts, "rules": _rules(min_face_px)}).encode(),
-        "centerface.onnx": free_dimensions(detector.WEIGHTS.read_bytes()),
+        "centerface.onnx": detector.WEIGHTS.read_bytes(),
         ONNX_FILE: model_path.read_bytes(),
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
@@ -112,22 +109,6 @@ def write_static_page(
         _write(folder / name, data)
     name = about.network or "of that folder"
     return StaticPage(folder, sum(map(len, files.values())), f"{name}, version {facts['version']}")
-
-
-def free_dimensions(model: bytes) -> bytes:
-    """Returns CenterFace's ONNX file with an input of any height, width and number of pictures.
-
-    Raises:
-      ValueError: it is another file.
-    """
-    # A dimension is a message of two bytes: field 1, its number, or field 2, a name; an empty name is any size.
-    fixed = b"".join(bytes((0x0A, 2, 0x08, size)) for size in _INPUT_DIMS)
-    free = b"".join(
-        bytes((0x0A, 2, 0x08, 3) if size == 3 else (0x0A, 2, 0x12, 0)) for size in _INPUT_DIMS
-    )
-    if model.count(fixed) != 1:
-        raise ValueError(f"no model whose input is {_INPUT_DIMS}")
-    return model.replace(fixed, free)
 
 
 def _rules(min_face_px: int) -> dict[str, Any]:

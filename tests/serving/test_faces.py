@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from emotion_faces.errors import UserError
 from emotion_faces.faces import crop, detector, pictures
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.onnx_session import open_session
 from tests.hostile_pictures import jpeg_of_scans
 
 
@@ -61,8 +63,18 @@ def test_the_astronaut_is_found_where_she_is(astronaut):
         assert np.hypot(found[0] - seen[0], found[1] - seen[1]) < 8
 
 
+def test_the_network_answers_at_any_size_as_opencv_runs_it(astronaut):
+    session = open_session(str(detector.WEIGHTS))
+    for picture in (astronaut, astronaut[:320, 128:480]):
+        pixels = cv2.dnn.blobFromImage(np.ascontiguousarray(picture))
+        net = cv2.dnn.readNetFromONNX(str(detector.WEIGHTS))
+        net.setInput(pixels)
+        found = session.run(detector.OUTPUTS, {detector.INPUT: pixels})
+        for mine, theirs in zip(found, net.forward(detector.OUTPUTS), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-3)
+
+
 def test_answers_do_not_depend_on_what_was_asked_before(astronaut):
-    """OpenCV 4.11 alone answers nonsense after the input's shape has changed."""
     fresh = detector.CenterFace()(astronaut)
     used = detector.CenterFace()
     used(np.ascontiguousarray(astronaut[:300]))

@@ -9,13 +9,10 @@ import sys
 import tarfile
 import zipfile
 
-import numpy as np
-import onnxruntime
 import pytest
 
 from emotion_faces import cli, shipped
 from emotion_faces.errors import UserError
-from emotion_faces.faces import detector
 from emotion_faces.web import onnxruntime_web, static_page
 
 IMPORTED = re.compile(r'(?:from|import\(|new URL\()\s*"([^"]+)"')
@@ -116,21 +113,6 @@ def test_the_command_says_what_it_wrote_and_takes_no_server(tmp_path, runtime, c
     assert "name --model or --model-dir, not --server" in capsys.readouterr().err
     both = ["--model", "specified", "--model-dir", str(tmp_path)]
     assert cli.main(["web", "--static", str(folder), *both]) == 1
-
-
-def test_the_freed_detector_answers_as_opencvs():
-    model = static_page.free_dimensions(detector.WEIGHTS.read_bytes())
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (taken,) = session.get_inputs()
-    assert (taken.name, taken.shape[1]) == (detector.INPUT, 3)
-    pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
-    found = session.run([*detector.OUTPUTS], {detector.INPUT: pixels})
-    net = detector.cv2.dnn.readNetFromONNX(str(detector.WEIGHTS))
-    net.setInput(pixels)
-    for mine, theirs in zip(found, net.forward(detector.OUTPUTS), strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-3)
-    with pytest.raises(ValueError, match="no model"):
-        static_page.free_dimensions(model)
 
 
 @pytest.fixture
