@@ -41,7 +41,7 @@ COMMANDS = """# Commands
 | 3 | `run`: the model was not blessed, so nothing was pushed |
 | 4 | `run`, `validate`: stopped at the data, by anomalies or a rule of yours; `schema diff`: the schemas differ |
 | 5 | `kubeflow submit --wait`, `kubeflow wait`: the server no longer tells of the run, which may well go on |
-| 130 | interrupted |
+| 130 | interrupted, by Ctrl-C or SIGTERM |
 """
 
 SERVER_FLAGS = """

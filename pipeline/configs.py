@@ -259,7 +259,6 @@ class BeamConfig:
             ("flink", "flink_master", "HOST:PORT of the JobManager (--flink-master)"),
             ("spark", "spark_master", "spark://HOST:PORT (--spark-master)"),
             ("portable", "job_endpoint", "HOST:PORT of a Beam job server (--job-endpoint)"),
-            ("dataflow", "worker_image", "an image with this project installed (--worker-image)"),
         ):
             value = getattr(self, key)
             check(

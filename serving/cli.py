@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from emotion_faces.commands import annotate, explain, predict, serve, web
 from emotion_faces.commands.terminal import (
@@ -55,7 +58,8 @@ def run_command(
       The exit status.
     """
     try:
-        status: int = options.execute(options)
+        with _sigterm_as_ctrl_c():
+            status: int = options.execute(options)
         return status
     except tuple(statuses) as error:
         if options.verbose:
@@ -74,6 +78,19 @@ def run_command(
             traceback.print_exc()
         print(f"emotion: {describe(error)}", file=sys.stderr)
         return FAILED_STATUS
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Lets SIGTERM end a command as Ctrl-C does: what it started is ended, what it holds is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _describe(error: OSError) -> str:

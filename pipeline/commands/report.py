@@ -1,9 +1,10 @@
 """`emotion report`: the page of a run, also of an earlier one."""
 
 import argparse
+import os
 import pathlib
 
-from emotion_pipeline.commands.terminal import path_argument
+from emotion_pipeline.commands.terminal import path_argument, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.run_report.record import (
     INDEX_FILE,
@@ -39,9 +40,10 @@ def execute(options: argparse.Namespace) -> int:
     """Tells of the run, and prints its page where that is asked for."""
     root = options.root.resolve()
     if any(one.status == RUNNING for one in read_records(root)):
-        from emotion_pipeline.report import list_interrupted
+        with quiet(pathlib.Path(os.devnull), options.verbose):
+            from emotion_pipeline.report import list_interrupted
 
-        list_interrupted(root)
+            list_interrupted(root)
     record = find_run(root, options.run)
     page = run_folder(root, record.number) / REPORT_FILE
     print(f"run {record.number} of {record.started}, recipe {record.recipe}: {record.outcome}")

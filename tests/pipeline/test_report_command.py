@@ -65,16 +65,25 @@ def test_the_newest_run_is_the_default_and_may_have_no_page(root, capsys):
     assert "run 2 has no page: it ended before there was anything to show" in told.err
 
 
-def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capsys):
+def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capfd):
     killed = dataclasses.replace(ONE, number=3, status="running", outcome="under way", metrics={})
     write_record(killed, root)
     assert main(["report", str(root)]) == 0
-    assert "recipe fast: interrupted: the same command goes on" in capsys.readouterr().out
+    assert "recipe fast: interrupted: the same command goes on" in capfd.readouterr().out
     assert ">interrupted<" in (root / "reports" / "index.html").read_text()
     assert [one.status for one in read_records(root)] == [ONE.status, ONE.status, "interrupted"]
 
 
-def test_a_run_that_is_under_way_is_left_alone(root, capsys):
+def test_what_libraries_say_as_they_are_imported_stays_off_the_terminal(root, monkeypatch, capfd):
+    write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
+    monkeypatch.setattr(
+        "emotion_pipeline.report.list_interrupted", lambda _: os.write(2, b"cannot register cuFFT")
+    )
+    assert main(["report", str(root)]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_run_that_is_under_way_is_left_alone(root, capfd):
     write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root / LOCK_FILE)], stdout=subprocess.PIPE, text=True
@@ -82,7 +91,7 @@ def test_a_run_that_is_under_way_is_left_alone(root, capsys):
     try:
         assert holder.stdout.readline() == "held\n"
         assert main(["report", str(root)]) == 0
-        assert "recipe fast: under way" in capsys.readouterr().out
+        assert "recipe fast: under way" in capfd.readouterr().out
         assert read_records(root)[-1].status == "running"
     finally:
         holder.kill()

@@ -53,7 +53,7 @@ def test_the_root_is_local():
         (["--push-dir", "https://host/m"], "--push-dir https://host/m: give a local folder"),
         (["--root", "s3://b/r"], "--root s3://b/r: ML Metadata"),
         (["--root", "minio://b/r"], "--root minio://b/r: ML Metadata"),
-        (["--runner", "dataflow", "--worker-image", "i"], "--runner dataflow: cannot work yet"),
+        (["--runner", "dataflow"], "--runner dataflow: cannot work yet"),
     ],
 )
 def test_what_cannot_work_says_so_at_once(arguments, message, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
@@ -153,6 +154,24 @@ def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capfd):
     assert capfd.readouterr().err == (
         "\nemotion: interrupted. Give the same command again: it goes on where it stopped\n"
     )
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch, capfd):
+    before = signal.getsignal(signal.SIGTERM)
+    cleaned = []
+
+    def execute(options):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            cleaned.append(options)
+
+    monkeypatch.setattr(sample_data, "execute", execute)
+    assert main(["sample-data", "faces"]) == 130
+    assert len(cleaned) == 1
+    assert capfd.readouterr().err == "emotion: interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -81,7 +81,6 @@ def test_the_users_arguments_win():
         ({"runner": "flink"}, r"beam\.flink_master: must be HOST:PORT of the JobManager"),
         ({"runner": "spark"}, r"beam\.spark_master: must be spark://HOST:PORT"),
         ({"runner": "portable"}, r"beam\.job_endpoint: must be HOST:PORT of a Beam job server"),
-        ({"runner": "dataflow"}, r"beam\.worker_image: must be an image with this project"),
         ({"runner": "ray"}, r"beam\.runner: must be one of local, flink, .*got 'ray'"),
         ({"parallelism": -1}, r"beam\.parallelism: must be at least 0, got -1"),
         ({"check_secs": -1}, r"beam\.check_secs: must be at least 0, got -1"),
