@@ -20,11 +20,18 @@ class _SpelledInt(int):
 
 @functools.cache
 def _loader() -> Any:
-    """Returns YAML's safe loader, made to keep how whole numbers were written."""
+    """Returns YAML's safe loader, made to keep how whole numbers were written and to refuse repeated keys."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key} is there more than once", node.start_mark
+                    )
+            return super().construct_mapping(node, deep)
 
     def construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> _SpelledInt:
         number = _SpelledInt(loader.construct_yaml_int(node))
@@ -70,7 +77,7 @@ def load_file(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             settings = yaml.load(file, _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        told = error.strerror if isinstance(error, OSError) else _in_one_line(error)
         raise UserError(f"--config {path}: cannot be read: {told}") from error
     if settings is None:
         raise UserError(f"--config {path}: is empty, expected `key: value` lines")
@@ -99,11 +106,15 @@ def parse_assignment(text: str) -> dict[str, Any]:
     try:
         nested: Any = yaml.load(value, _loader())
     except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: {value!r} is not a value: {error}") from error
+        raise UserError(f"--set {text}: {value!r} is not a value: {_in_one_line(error)}") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     assigned: dict[str, Any] = nested
     return assigned
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ SCHEMES = ("gs", "s3", "hdfs")
 
 
 def is_stored(path: str) -> bool:
-    """Returns whether this is an address in an object store, and not a local path."""
-    return re.match(rf"({'|'.join(SCHEMES)})://", path) is not None
+    """Returns whether this is an address in an object store, and not a local path; `s3://` alone is none."""
+    return re.match(rf"({'|'.join(SCHEMES)})://(?!/*$)", path) is not None
 
 
 def is_kaggle(source: str) -> bool:

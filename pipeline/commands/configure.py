@@ -99,6 +99,11 @@ def check_places(config: PipelineConfig) -> None:
         raise UserError(
             f"--push-dir {config.push_dir}: give a local folder, or an address of {_ADDRESSES}"
         )
+    if config.push_dir and not is_stored(config.push_dir):
+        folder = pathlib.Path(config.push_dir)
+        hindrance = f"{folder} is a file" if os.path.isfile(folder) else _hindrance(folder)
+        if hindrance:  # now, and not after hours of training
+            raise UserError(f"--push-dir {config.push_dir}: {hindrance}; give a folder for models")
     if config.beam.runner == "dataflow":
         raise UserError(
             "--runner dataflow: cannot work yet: its workers see no folder of this machine, and the data "
@@ -115,20 +120,24 @@ def local_file(text: str) -> pathlib.Path:
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text}: is written here; give a local path")
     path = path_argument(text)
-    # Before the work, not after it: what is there already, or the folder in which it is to be made.
+    # Before the work, not after it.
+    hindrance = "is a folder; give a file's name" if os.path.isdir(path) else _hindrance(path)
+    if hindrance:
+        raise argparse.ArgumentTypeError(f"{text}: {hindrance}")
+    return path
+
+
+def _hindrance(path: pathlib.Path) -> str | None:
+    """Returns what keeps a path from being written: what is there, or where it is to be made."""
     try:
-        if path.is_dir():
-            raise argparse.ArgumentTypeError(f"{text}: is a folder; give a file's name")
         there = next(one for one in (path, *path.absolute().parents) if one.exists())
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
+        return str(error.strerror)
     if there != path and not there.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: {there} is a file, where a folder is needed")
+        return f"{there} is a file, where a folder is needed"
     if not os.access(there, os.W_OK):
-        raise argparse.ArgumentTypeError(
-            f"{text}: {there} may not be written; choose another place"
-        )
-    return path
+        return f"{there} may not be written; choose another place"
+    return None
 
 
 def configure(

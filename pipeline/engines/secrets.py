@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 
 HIDDEN = "(hidden)"
 
@@ -81,14 +81,14 @@ def check_no_secret(argument: str) -> None:
 
 
 def check_may_be_written(arguments: Iterable[str]) -> None:
-    """Raises UserError for an argument that a file for others must not hold.
+    """Raises UsageError for an argument that a file for others must not hold.
 
     That is one which is not known to be harmless and does not name an environment variable.
     """
     for argument in arguments:
         key, value = _split(argument)
         if value is not None and _hides(argument):
-            raise UserError(
+            raise UsageError(
                 f"beam.args: --{key}={HIDDEN} would stand in the compiled pipeline, and it is not known "
                 "to be no secret. Put it into an environment variable of the containers and name that: "
                 f"--beam-arg=--{key}=env:NAME"

@@ -111,11 +111,13 @@ def test_a_mapping_takes_one_key_after_another_and_a_text_for_a_list_of_it():
         ("seed", "--set seed: expected key=value"),
         ("=3", "--set =3: expected key=value"),
         ("seed=[1", r"--set seed=\[1: '\[1' is not a value"),
+        ("class_names={a: b, a: c}", "a is there more than once"),
     ],
 )
 def test_refuses_a_bad_assignment(text, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as told:
         parse_assignment(text)
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +210,8 @@ def test_reads_a_file(tmp_path):
         (b"", "is empty, expected"),
         (b"# nothing\n", "is empty, expected"),
         (b"a: [", "cannot be read"),
+        (b"seed: 1\ntrain: {epochs: 2}\nseed: 2\n", "seed is there more than once in .*, line 1"),
+        (b"train:\n  epochs: 2\n  epochs: 3\n", "epochs is there more than once in .*, line 2"),
         (b"\xff\xfe\xfa", "cannot be read"),
     ],
 )

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 from emotion_pipeline.configs import BeamConfig, PipelineConfig
 from emotion_pipeline.engines import secrets
 from emotion_pipeline.settings import parse_assignment, to_dict, with_overrides
@@ -64,7 +64,7 @@ def test_whatever_a_key_is_called_its_value_is_shown_nowhere():
         "--project=mine", "--zzz=(hidden)", "--zzz_too=env:NAME", "--streaming"
     ]  # fmt: skip
     assert beam.args[1] == f"--zzz={SECRET}"
-    with pytest.raises(UserError, match=r"--zzz=\(hidden\) would stand in the compiled") as told:
+    with pytest.raises(UsageError, match=r"--zzz=\(hidden\) would stand in the compiled") as told:
         secrets.check_may_be_written(beam.args)
     assert SECRET not in str(told.value)
     secrets.check_may_be_written(("--project=mine", "--zzz_too=env:NAME", "--streaming"))
