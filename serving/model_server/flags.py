@@ -200,9 +200,9 @@ def report(warnings: Sequence[str]) -> None:
 
 
 def set_up_logging() -> None:
-    """Logs to stderr, with TensorFlow's own chatter at warnings; before TensorFlow is imported."""
+    """Logs to stderr, of TensorFlow its errors alone; before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
     )
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of deprecated names

@@ -7,11 +7,16 @@ same process gets the whole of it, with the same classes (see `emotion_faces.pro
 
 from __future__ import annotations
 
+import os
+import pathlib
+
 from emotion_faces.model_server import memory
 from emotion_faces.protos import without_tensorflow
+from emotion_faces.stderr_log import stderr_to
 
 memory.choose_allocator()  # TensorFlow reads it as it starts
-with without_tensorflow():
+# Whatever its log level, TensorFlow calls it an error that it has linked CUDA's plug-ins twice.
+with stderr_to(pathlib.Path(os.devnull)), without_tensorflow():
     from tensorflow.core.protobuf import config_pb2
     from tensorflow.python.client import pywrap_tf_session as tf_session
     from tensorflow.python.client.session import Session

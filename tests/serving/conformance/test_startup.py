@@ -182,6 +182,7 @@ def test_deviation_a_port_in_use_is_told_before_anything_loads(can_start, tmp_pa
     assert code == 255
     assert f"127.0.0.1:{port} can't be opened" in printed
     assert f"choose another port with {flag}" in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["--port=99999", "--rest_api_port=-1"])
@@ -433,6 +434,7 @@ def test_deviation_sigterm_ends_an_idle_server_at_once(can_start, tmp_path, fixt
             _, status, usage = os.wait4(server.process.pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         assert usage.ru_utime + usage.ru_stime - used < 0.5
+        assert re.findall(r"^.* [WE] .*|^\D.*", server.output(), re.MULTILINE) == []
     finally:
         server.process.poll()
         server.stop()
