@@ -76,9 +76,12 @@ def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capfd):
 
 def test_what_libraries_say_as_they_are_imported_stays_off_the_terminal(root, monkeypatch, capfd):
     write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
+    # To where `quiet` looks for the terminal, which under pytest is not descriptor 2.
     monkeypatch.setattr(
-        "emotion_pipeline.report.list_interrupted", lambda _: os.write(2, b"cannot register cuFFT")
+        "emotion_pipeline.report.list_interrupted",
+        lambda _: os.write(sys.stderr.fileno(), b"cannot register cuFFT"),
     )
+    capfd.readouterr()  # of the import that the line above makes
     assert main(["report", str(root)]) == 0
     assert capfd.readouterr().err == ""
 
