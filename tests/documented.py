@@ -210,6 +210,8 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--set train.batch_size=128 --set train.warm_start=FIRST/pushed/emotion --seed 2",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 14 --config distilled.yaml "
         "--seed 2",
+        "emotion run --data FER2013 --root DIR --recipe best --epochs 18 --config distilled-again.yaml "
+        "--seed 2",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 40 --config distilled-long.yaml "
         "--seed 1",
         "python -m benchmarks.data.drift FOLDER",
