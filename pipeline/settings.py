@@ -211,8 +211,17 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
             pass
     elif type(value) is hint:
         return value
-    expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
-    raise UserError(f"{name}: expected {expected}, got {value!r}")
+    raise UserError(f"{name}: expected {_told(hint)}, got {value!r}")
+
+
+def _told(hint: Any) -> str:
+    """Returns what a type is called in YAML."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Mapping:
+        return "a mapping"
+    if origin is tuple:
+        return "a list" if arguments[-1] is Ellipsis else f"a list of {len(arguments)}"
+    return str(hint.__name__)
 
 
 _QUOTED = """--set 'labels=["yes", "no"]'"""

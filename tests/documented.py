@@ -10,7 +10,13 @@ import shlex
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "pipeline/shipped/*/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "emotion-faces/*.md",
+        "pipeline/shipped/*/*.md",
+    )
     for path in REPOSITORY.glob(pattern)
 )
 
@@ -31,10 +37,12 @@ RUN_BY: dict[str, tuple[str, ...]] = {
     AS_PRINTED: (
         "emotion annotate holiday.jpg",
         "emotion annotate holiday.jpg party.mp4 photos/ --out marked --model-dir push/emotion",
+        "emotion annotate photo.jpg film.mp4",
         "emotion annotate photo.jpg film.mp4 --server 127.0.0.1:8500",
         "emotion annotate talk.mov --every 5 --csv talk.parquet --server 127.0.0.1:8500",
         "emotion explain face.jpg",
         "emotion explain holiday.jpg --emotion fear --json",
+        "emotion explain photo.jpg",
         "emotion predict face.jpg",
         "emotion predict face.jpg --server 127.0.0.1:8500",
         "emotion predict face.jpg folder/ --json",
@@ -152,6 +160,7 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     ),
     "`make dist` installs the same from its wheel and its source distribution": (
         "pip install ./emotion-faces",
+        "pip install emotion-faces",
     ),
     "asks the package index for the newest versions and changes the locks": ("make lock",),
     "changes the system, as root": ("apt install git make g++ python3-dev python3-venv",),
