@@ -5,7 +5,13 @@ import functools
 import numpy as np
 import pandas as pd
 
-from emotion_pipeline.components.calibration import calibration_error, fit_temperature, tempered
+from emotion_pipeline.components.calibration import (
+    HIGHEST,
+    LOWEST,
+    calibration_error,
+    fit_temperature,
+    tempered,
+)
 from emotion_pipeline.components.image_ingest.draw import draw_share
 from emotion_pipeline.components.image_ingest.manifest import KEPT
 from emotion_pipeline.components.image_ingest.measure import measure_pixels
@@ -66,6 +72,8 @@ def calibrate(
       note: Which pictures fit it, or why none do.
     """
     temperature = fit_temperature(*held_out) if len(held_out[1]) else 1.0
+    if not 1.001 * LOWEST < temperature < 0.999 * HIGHEST:
+        note += " (the end of its range: such a model has learned little)"
     probabilities, labels = measured
     found = Calibration(
         temperature,

@@ -13,7 +13,7 @@ from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.examples.example_proto import make_example
 from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules import calibration, trainer_module
-from emotion_pipeline.modules.calibration import HELD_OUT, hold_out
+from emotion_pipeline.modules.calibration import HELD_OUT, calibrate, hold_out
 from emotion_pipeline.modules.checkpoints import TrainState
 from emotion_pipeline.modules.training_data import Split, load_split
 from emotion_pipeline.settings import to_dict
@@ -114,6 +114,16 @@ def test_too_few_are_said_and_trained_on(share, note):
     assert rest is split
     assert len(held_out) == 0
     assert re.match(note, told)
+
+
+def test_a_temperature_at_the_end_of_its_range_is_said_to_be_there():
+    labels = np.arange(100) % 2
+    wrong = np.eye(2, dtype=np.float32)[1 - labels] * 0.9 + 0.05
+    found = calibrate((wrong, labels), (wrong, labels), "pictures")
+    assert found.temperature == pytest.approx(4.0)
+    assert "fitted on 100 pictures (the end of its range" in found.describe()
+    fair = np.full((100, 2), (0.6, 0.4), np.float32), np.arange(100) // 60
+    assert "range" not in calibrate(fair, fair, "pictures").describe()
 
 
 @pytest.fixture

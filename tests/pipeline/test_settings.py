@@ -151,7 +151,10 @@ def test_refuses_a_bad_assignment(text, message):
         ({"seed": True}, "^seed: expected int, got True"),
         ({"seed": 1.5}, "^seed: expected int, got 1.5"),
         ({"train": {"teachers": "x"}}, "^train.teachers: expected a list, got 'x'"),
-        ({"train": {"dropout_steps": [[0]]}}, r"^train.dropout_steps: expected a list of 2, got \[0\]"),
+        (
+            {"train": {"dropout_steps": [[0]]}},
+            r"^train.dropout_steps: expected a list of 2, got \[0\]",
+        ),
         ({"labels": "happy"}, "^labels: expected a list, got 'happy'"),
         ({"labels": ["happy", "happy"]}, "^labels: must be at least two different class names"),
         ({"votes_columns": {"other": "NF"}}, r"^votes_columns\.other: expected a list, got 'NF'"),
