@@ -20,6 +20,7 @@ _REMEDIES = {
     errno.EEXIST: "There is a file of that name, where a folder is needed: choose another place",
     errno.EISDIR: "It is a folder, where a file is needed: give a file's name",
     errno.ENOENT: "Check the path",
+    errno.ELOOP: "It is a link that leads back to itself: give what it was to lead to",
     errno.ENAMETOOLONG: "Give a shorter path",
     errno.EMFILE: "Raise the limit of open files (ulimit -n)",
 }

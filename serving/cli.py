@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -73,10 +74,13 @@ def run_command(
         # Whoever read the output has gone; nothing is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED_STATUS
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        refused = _refused_by_system(error)
+        if refused is None:
+            raise
         if options.verbose:
             traceback.print_exc()
-        print(f"emotion: {describe(error)}", file=sys.stderr)
+        print(f"emotion: {describe(refused)}", file=sys.stderr)
         return FAILED_STATUS
 
 
@@ -91,6 +95,17 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _refused_by_system(error: Exception) -> OSError | None:
+    """Returns an error of the system, also where pathlib made another of it.
+
+    Up to Python 3.12 it raises RuntimeError for a link that leads in a circle.
+    """
+    if isinstance(error, OSError):
+        return error
+    first = error.__context__
+    return first if isinstance(first, OSError) and first.errno == errno.ELOOP else None
 
 
 def _describe(error: OSError) -> str:

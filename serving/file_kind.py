@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import pathlib
+from collections.abc import Iterator
 
 from emotion_faces.picture_bytes import picture_format
 
@@ -48,6 +49,16 @@ def kind_of_file(path: pathlib.Path) -> FileKind:
     if suffix in PICTURE_SUFFIXES:
         return FileKind.PICTURE
     return FileKind.FILM if suffix in FILM_SUFFIXES else FileKind.OTHER
+
+
+def files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The files in a folder, searched deep and sorted.
+
+    A link that leads nowhere, or in a circle, is one too: whoever reads it says so.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() or (path.is_symlink() and not path.exists()):
+            yield path
 
 
 def _begins_film(head: bytes) -> bool:

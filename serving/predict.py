@@ -16,7 +16,7 @@ from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.faces.pictures import decode_picture, open_picture
-from emotion_faces.file_kind import FileKind, kind_of_file
+from emotion_faces.file_kind import FileKind, files_below, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import (
     MAX_SERVED_BYTES,
@@ -51,11 +51,9 @@ def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
     found: dict[pathlib.Path, None] = {}
     for path in paths:
         if path.is_dir():
-            images = sorted(
-                child
-                for child in path.rglob("*")
-                if child.is_file() and kind_of_file(child) is FileKind.PICTURE
-            )
+            images = [
+                child for child in files_below(path) if kind_of_file(child) is FileKind.PICTURE
+            ]
             if not images:
                 raise UserError(
                     f"the folder {printable(path)} holds no image "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from emotion_pipeline.components.constants import EVAL_SPLIT, LABELS, TEST_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.sources import archive
-from emotion_pipeline.components.sources.links import Leads, follow
+from emotion_pipeline.components.sources.links import Leads, follow, is_file
 
 TRAIN_FOLDERS: tuple[str, ...] = ("train", "training")
 EVAL_FOLDERS: tuple[str, ...] = (
@@ -332,16 +332,16 @@ def _names(root: pathlib.Path, base: str = "", *, files: bool = False) -> list[s
                 entry.name
                 for entry in entries
                 if not is_hidden(entry.name)
-                and (entry.is_file() if files else _is_folder(root, entry))
+                and (is_file(entry) if files else _is_folder(root, entry))
             )
     except PermissionError as error:
         raise UserError(f"{folder}: permission denied. Make the folder readable.") from error
 
 
 def _is_folder(root: pathlib.Path, entry: os.DirEntry) -> bool:
-    if not entry.is_dir():
-        return False
-    return not entry.is_symlink() or follow(root, pathlib.Path(entry.path))[0] is Leads.FOLDER
+    if entry.is_symlink():
+        return follow(root, pathlib.Path(entry.path))[0] is Leads.FOLDER
+    return entry.is_dir(follow_symlinks=False)
 
 
 def _not_followed(root: pathlib.Path, base: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Where a symbolic link in a data set leads, and whether the pictures behind it are new ones."""
 
 import enum
+import os
 import pathlib
 
 
@@ -41,3 +42,13 @@ def follow(
     if target.is_relative_to(root):
         return Leads.FOLDER_INSIDE, target
     return Leads.FOLDER, target
+
+
+def is_file(entry: os.DirEntry) -> bool:
+    """Whether an entry is a regular file or a link to one.
+
+    Other than `entry.is_file()` it also answers for a link that leads in a circle.
+    """
+    return entry.is_file(follow_symlinks=False) or (
+        entry.is_symlink() and os.path.isfile(entry.path)
+    )

@@ -9,6 +9,7 @@ from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources.archive import SUFFIXES, is_archive, unpack
 from emotion_pipeline.components.sources.layout import holds_classes, is_hidden
+from emotion_pipeline.components.sources.links import is_file
 from emotion_pipeline.components.sources.pixel_table import (
     has_usage,
     is_pixel_table,
@@ -120,7 +121,7 @@ def _files(folder: pathlib.Path, depth: int) -> Iterator[pathlib.Path]:
     for entry in listing:
         if is_hidden(entry.name):
             continue
-        if entry.is_file():
+        if is_file(entry):
             yield pathlib.Path(entry.path)
         elif depth and entry.is_dir(follow_symlinks=False):
             yield from _files(pathlib.Path(entry.path), depth - 1)

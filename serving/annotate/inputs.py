@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from emotion_faces.annotate.film_stream import FilmStream, open_stream
 from emotion_faces.errors import UserError
-from emotion_faces.file_kind import FileKind, kind_of_file
+from emotion_faces.file_kind import FileKind, files_below, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import picture_format
 from emotion_faces.urls import UrlPolicy, file_name, shown
@@ -57,7 +58,9 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
     ignored = 0
     for path in paths:
         if path.is_dir():
-            for child in _walk(path, out_dir.resolve()):
+            for child in files_below(path):
+                if pathlib.Path(os.path.realpath(child)).is_relative_to(out_dir.resolve()):
+                    continue
                 kind = kind_of_file(child)
                 if kind is not FileKind.OTHER:
                     inner = pathlib.Path(path.resolve().name) / child.relative_to(path)
@@ -129,12 +132,6 @@ def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path | None) -
                 f"{printable(target)} exists already: remove it, or choose another place with --out "
                 "(or --csv for the table)"
             )
-
-
-def _walk(folder: pathlib.Path, out_dir: pathlib.Path) -> Iterator[pathlib.Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and out_dir not in path.resolve().parents:
-            yield path
 
 
 def _input_file(path: pathlib.Path, kind: FileKind, target: pathlib.Path) -> InputFile:

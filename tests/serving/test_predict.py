@@ -24,6 +24,16 @@ def test_collects_deep_in_order_and_once(tmp_path):
     assert predict.collect_images([odd, tmp_path, b]) == [odd, b, a]
 
 
+def test_links_that_lead_nowhere_are_told_and_end_nothing(tmp_path):
+    good = write_image(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").symlink_to("b.jpg")
+    (tmp_path / "c.jpg").symlink_to("none")
+    (tmp_path / "d").symlink_to("d")
+    (tmp_path / "e").symlink_to(tmp_path)
+    pictures = predict.collect_images([tmp_path])
+    assert pictures == [good, tmp_path / "b.jpg", tmp_path / "c.jpg"]
+
+
 def test_a_folder_without_images(tmp_path):
     with pytest.raises(UserError, match="holds no image"):
         predict.collect_images([tmp_path])

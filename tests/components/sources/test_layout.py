@@ -152,6 +152,14 @@ def test_folders_that_are_links_are_folders(tmp_path):
         find_layout(root)
 
 
+@pytest.mark.parametrize("place", ["again", "train/again", "train/a/again", "loop.csv"])
+def test_a_link_to_itself_is_no_folder_and_no_file(tmp_path, place):
+    write_tree(tmp_path, "train/a/1.jpg", "val/a/2.jpg")
+    (tmp_path / place).symlink_to(tmp_path / place)
+    assert find_layout(tmp_path).splits == {"train": "train", "val": "eval"}
+    assert find_layout(tmp_path).locate("train/a/1.jpg") == ("train", "a")
+
+
 def test_one_class_has_one_name(tmp_path):
     write_tree(tmp_path, "train/u\u0308ber/1.jpg", "val/\u00fcber/2.jpg", "train/joy/3.jpg")
     layout = find_layout(tmp_path, class_names={"joy": "happy", "u\u0308ber": "sad"})

@@ -49,6 +49,25 @@ def test_a_folder_that_cannot_be_made_is_named_in_one_line(arguments, tmp_path, 
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", "{link}"],
+        ["run", "--data", "{link}"],
+        ["run", "--data", "sample", "--root", "{link}"],
+        ["report", "{link}"],
+    ],
+)
+def test_a_link_to_itself_is_named_in_one_line(arguments, tmp_path, capfd):
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    assert main([one.format(link=link) for one in arguments]) == 1
+    printed = capfd.readouterr().err
+    assert printed.startswith(f"emotion: {link}: ")
+    assert "leads back to itself" in printed
+    assert printed.count("\n") == 1
+
+
 def test_a_root_that_may_not_be_written_is_named(tmp_path):
     tmp_path.chmod(0o755)
     if os.geteuid() == 0:
