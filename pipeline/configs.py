@@ -83,6 +83,8 @@ class TrainConfig:
       calibration_share: Share of each class's train pictures that is kept out of the training, with all
         copies, to fit the temperature of the served answers on, in [0, 0.5): calibration,
         arXiv:1706.04599. 0 fits none; so does a share of fewer than 200 pictures, and none are kept out.
+      int8: Whether the model is also written in 8 bits, as `assets.extra/model.int8.onnx`, where that costs less
+        than half a point of accuracy on the eval split.
     """
 
     network: str = "specified"
@@ -123,6 +125,7 @@ class TrainConfig:
     distribution: str = "auto"
     flip_at_serving: bool = False
     calibration_share: float = 0.0
+    int8: bool = False
 
     def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
@@ -493,6 +496,7 @@ RECIPES: dict[str, dict[str, Any]] = {
             "averaging_decay": 0.999,
             "flip_at_serving": True,
             "calibration_share": 0.05,
+            "int8": True,
         },
     },
 }

@@ -21,6 +21,7 @@ WHEELS = {
         "emotion_faces/faces/centerface.onnx",
         "emotion_faces/messages.binpb",
         "emotion_faces/shipped_models/*/*/assets.extra/MODEL_CARD.md",
+        "emotion_faces/shipped_models/*/*/assets.extra/model.int8.onnx",
         "emotion_faces/shipped_models/*/*/assets.extra/model.onnx",
         "emotion_faces/web/in_browser/NOTICE.txt",
         "emotion_faces/web/in_browser/worker.js",

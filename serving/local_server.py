@@ -39,7 +39,7 @@ def connect(
 
     Args:
       server: HOST:PORT of a model server's gRPC port; 127.0.0.1:8500 when neither is given.
-      model_dir: a version, or a folder of numbered ones of which the newest is taken.
+      model_dir: a version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
       model_name: name that the server has the model under.
       timeout_secs: deadline of each call of a server.
       tls_ca: PEM file with the certificates by which a server with TLS is known; None for a plain connection.
@@ -53,7 +53,7 @@ def connect(
     if tls_ca is not None and not server:
         raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
     version_dir = newest_version(model_dir) if model_dir is not None else None
-    onnx_path = onnx_file(version_dir) if version_dir is not None else None
+    onnx_path = onnx_file(model_dir) if model_dir is not None else None
     if version_dir is not None and onnx_path is not None:
         from emotion_faces.local_model import LocalModel
 

@@ -1,4 +1,4 @@
-"""Folders of models: versions, each with a SavedModel, its ONNX file, or both."""
+"""Folders of models: versions, each with a SavedModel, its ONNX files, or both."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from emotion_faces.errors import UserError
 
 EXTRA_DIR = "assets.extra"
 ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 SAVED_MODEL_FILE = "saved_model.pb"
 
 
 def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
     """The folder with the model: `model_dir` itself, or its highest-numbered folder.
 
+    Args:
+      model_dir: a version, a folder of versions, or the ONNX file of a version.
+
     Raises:
       UserError: there is none.
     """
+    if model_dir.is_file():
+        return model_dir.parent.parent
     if _holds_model(model_dir):
         return model_dir
     versions = [
@@ -32,11 +38,35 @@ def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
     return max(versions, key=lambda path: int(path.name))
 
 
-def onnx_file(version_dir: pathlib.Path) -> pathlib.Path | None:
-    """The version's model as ONNX; None for a version that has none."""
-    path = version_dir / EXTRA_DIR / ONNX_FILE
+def onnx_file(model_dir: pathlib.Path) -> pathlib.Path | None:
+    """The model as ONNX; None for a version that has none.
+
+    Args:
+      model_dir: as `newest_version` takes it; an ONNX file is that one.
+
+    Raises:
+      UserError: there is no model.
+    """
+    if model_dir.is_file():
+        return model_dir
+    path = newest_version(model_dir) / EXTRA_DIR / ONNX_FILE
     return path if path.is_file() else None
 
 
+def int8_file(model_dir: pathlib.Path) -> pathlib.Path:
+    """The model as ONNX in 8 bits.
+
+    Raises:
+      UserError: there is no model, or none in 8 bits.
+    """
+    path = newest_version(model_dir) / EXTRA_DIR / INT8_FILE
+    if not path.is_file():
+        raise UserError(
+            f"--int8: there is no {path}: a run writes it with train.int8, where it costs less than half a "
+            "point of accuracy"
+        )
+    return path
+
+
 def _holds_model(folder: pathlib.Path) -> bool:
-    return (folder / SAVED_MODEL_FILE).is_file() or onnx_file(folder) is not None
+    return any((folder / name).is_file() for name in (SAVED_MODEL_FILE, f"{EXTRA_DIR}/{ONNX_FILE}"))

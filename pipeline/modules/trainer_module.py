@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import time
 
 import numpy as np
@@ -20,8 +21,9 @@ from emotion_pipeline.modules.calibration import calibrate, hold_out
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
 from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
+from emotion_pipeline.modules.onnx_file import write_int8
 from emotion_pipeline.modules.precision import choose_policy
-from emotion_pipeline.modules.pushed_models import learned_from
+from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, learned_from
 from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training import train
 from emotion_pipeline.modules.training_data import Split, load_split, network_input
@@ -124,6 +126,9 @@ def run_fn(fn_args: FnArgs) -> None:
         sample_pixels=eval_split.pixels[:1],
         temperature=temperature,
     )
+    if config.int8:
+        extra_dir = os.path.join(fn_args.serving_model_dir, ASSETS_EXTRA_DIR)
+        report(write_int8(extra_dir, originals.pixels, eval_split.pixels, eval_split.labels))
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -12,9 +12,6 @@ from emotion_pipeline.onnx_model.graph import Graph
 from emotion_pipeline.onnx_model.light import add_normalize
 from emotion_pipeline.onnx_model.networks import add_network
 
-MODEL_FILE = "model.onnx"
-"""Its name in `assets.extra`."""
-
 
 def make_onnx(
     weights: Mapping[str, np.ndarray],

@@ -66,8 +66,8 @@ def export_model(base_dir: pathlib.Path, model: ShippedModel) -> pathlib.Path:
             facts.labels,
             facts.kind,
         )
-        if model.card_file.is_file():
-            shutil.copy(model.card_file, os.path.join(model_dir, ASSETS_EXTRA_DIR))
+        for beside in model.beside:
+            shutil.copy(beside, os.path.join(model_dir, ASSETS_EXTRA_DIR))
         try:
             os.rename(model_dir, version_dir)
         except OSError:

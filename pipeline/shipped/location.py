@@ -73,6 +73,8 @@ def make_onnx_model(name: str | None = None) -> tuple[str, pathlib.Path, pathlib
 
 def _fingerprint(model: ShippedModel, *packages: str) -> str:
     digest = hashlib.sha256(model.weights_file.read_bytes())
+    for path in model.beside:
+        digest.update(path.read_bytes())
     digest.update(repr(model.facts).encode())
     digest.update(code_fingerprint("emotion_pipeline.shipped", *packages).encode())
     return digest.hexdigest()[:16]

@@ -5,6 +5,7 @@ import json
 import pathlib
 from typing import Any
 
+from emotion_faces.model_folder import INT8_FILE
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.records.calibration_record import Calibration
 
@@ -73,6 +74,11 @@ class ShippedModel:
     def card_file(self) -> pathlib.Path:
         """Its model card."""
         return self.folder / "MODEL_CARD.md"
+
+    @property
+    def beside(self) -> list[pathlib.Path]:
+        """What travels with the model as it is, where it is there: the card, and the model in 8 bits."""
+        return [path for path in (self.card_file, self.folder / INT8_FILE) if path.is_file()]
 
     @property
     def facts(self) -> Facts:

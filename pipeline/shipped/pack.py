@@ -3,8 +3,9 @@
 import argparse
 import json
 import pathlib
+import shutil
 
-from emotion_faces.local_server import newest_version
+from emotion_faces.model_folder import INT8_FILE, newest_version
 from emotion_pipeline.components.records.calibration_record import Calibration
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.warm_start import read_arrays
@@ -13,7 +14,7 @@ from emotion_pipeline.shipped.weights import pack
 
 
 def main() -> None:
-    """Reads a run's pushed model and summary, and writes weights and facts; the card is a person's."""
+    """Reads a run's pushed model and summary, and writes weights, facts, and the model in 8 bits, if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=pathlib.Path, help="root of the run that pushed the model")
     parser.add_argument("--version", type=int, required=True, help="number to serve it under")
@@ -35,6 +36,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     weights = pack(read_arrays(str(version_dir), kind["network"], len(labels)))
     (options.out / "weights.npz").write_bytes(weights)
+    if (extra / INT8_FILE).is_file():
+        shutil.copy(extra / INT8_FILE, options.out)
     Facts(
         version=options.version,
         labels=labels,

@@ -72,7 +72,7 @@ def write_static_page(
 
     Args:
       folder: a new or empty one, or one with an earlier page, which is replaced.
-      model_dir: a version, or a folder of numbered ones of which the newest is taken.
+      model_dir: a version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
       min_face_px: smaller faces are left out.
       unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
 
@@ -82,11 +82,11 @@ def write_static_page(
     """
     check_unsure_below(unsure_below)
     replaced = _own_files(folder)
-    version_dir = newest_version(model_dir)
-    model_path = onnx_file(version_dir)
+    model_path = onnx_file(model_dir)
     if model_path is None:
         raise UserError(
-            f"{version_dir} has no {EXTRA_DIR}/{ONNX_FILE}, which a browser needs: name a version that has one"
+            f"{newest_version(model_dir)} has no {EXTRA_DIR}/{ONNX_FILE}, which a browser needs: name a "
+            "version that has one"
         )
     about = read_about(model_dir)
     with local_server.connect(model_dir=model_dir) as model:

@@ -12,12 +12,13 @@ from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.modules.networks import arrays_by_name, build_network, variables_by_name
 from emotion_pipeline.modules.normalize import normalize
-from emotion_pipeline.modules.onnx_file import write_onnx
+from emotion_pipeline.modules.onnx_file import write_int8, write_onnx
 from emotion_pipeline.modules.signatures import ServedModel
 from emotion_pipeline.onnx_model.graph import OPSET, Graph
+from emotion_pipeline.onnx_model.int8 import choose_sample, in_int8
 from emotion_pipeline.onnx_model.light import add_normalize
 from emotion_pipeline.onnx_model.model import make_onnx
-from emotion_pipeline.shipped.models import shipped_models
+from emotion_pipeline.shipped.models import find_shipped, shipped_models
 from emotion_pipeline.shipped.weights import unpack
 
 SHIPPED = shipped_models()
@@ -69,6 +70,35 @@ def test_the_file_of_any_network_of_the_process(name, tmp_path):
     batch = pictures(4)
     found = run((tmp_path / "model.onnx").read_bytes(), pixels=batch)
     np.testing.assert_allclose(found, tempered(network(batch).numpy(), 0.5), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("true_of", "is_written"), [("model.int8.onnx", True), ("model.onnx", False)]
+)
+def test_eight_bits_are_written_where_they_cost_little(true_of, is_written, tmp_path):
+    model = find_shipped("deep")
+    write_onnx(str(tmp_path), unpack(model.weights_file), model.facts.labels, model.facts.kind)
+    pixels = (pictures(400) * 255).astype(np.uint8)
+    whole = (tmp_path / "model.onnx").read_bytes()
+    small = in_int8(whole, choose_sample(pixels))
+    answers = [
+        run(model, pixels=pixels.astype(np.float32) / 255).argmax(axis=1)
+        for model in (whole, small)
+    ]
+    assert 0.8 < np.mean(answers[0] == answers[1]) < 0.99
+    labels = answers[true_of == "model.int8.onnx"]
+    told = write_int8(str(tmp_path), pixels, pixels, labels)
+    file = tmp_path / "model.int8.onnx"
+    assert file.exists() == is_written
+    assert ("written as" in told) == is_written
+    if is_written:
+        assert file.read_bytes() == small
+        assert len(small) < len(whole) * 0.6
+        labels, told = (
+            onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map["labels"]
+            for data in (small, whole)
+        )
+        assert labels == told
 
 
 @pytest.mark.parametrize("method", ["none", "equalize", "standardize"])

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from emotion_faces.model_folder import INT8_FILE
+from emotion_pipeline.onnx_model.int8 import MAX_ACCURACY_DROP, accuracy_of
 from emotion_pipeline.shipped.export import export_model
-from emotion_pipeline.shipped.models import shipped_models
+from emotion_pipeline.shipped.models import find_shipped, shipped_models
 
 _BATCH = 256
 _MOST_BYTES = {"specified": 14_000_000, "deep": 7_000_000}
@@ -36,20 +38,34 @@ def test_the_card_states_the_temperature_of_the_facts(model):
     assert f"| calibration error, without and with it | {errors} |" in card
 
 
-def test_its_weights_are_small(model):
-    assert model.weights_file.stat().st_size <= _MOST_BYTES[model.name]
+def test_its_files_are_small(model):
+    files = (model.weights_file, *model.beside)
+    assert sum(file.stat().st_size for file in files) <= _MOST_BYTES[model.name]
+
+
+def validation(class_names, fer2013):
+    files = [
+        (path, index)
+        for index, label in enumerate(class_names)
+        for path in sorted((fer2013 / "images" / "validation" / label).glob("*.jpg"))
+    ]
+    pixels = np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path, _ in files])
+    return pixels, np.array([index for _, index in files])
+
+
+@pytest.mark.slow
+def test_eight_bits_cost_less_than_half_a_point(fer2013):
+    model = find_shipped("deep")
+    pixels, labels = validation(model.facts.labels, fer2013)
+    accuracy = accuracy_of((model.folder / INT8_FILE).read_bytes(), pixels[..., None], labels)
+    assert accuracy > model.facts.metrics["accuracy"] - MAX_ACCURACY_DROP
+    assert not (find_shipped("specified").folder / INT8_FILE).exists()  # it costs that more
 
 
 @pytest.mark.slow
 def test_the_figures_are_those_on_the_validation_split(model, fer2013, tmp_path):
     facts = model.facts
-    files = [
-        (path, label)
-        for label in facts.labels
-        for path in sorted((fer2013 / "images" / "validation" / label).glob("*.jpg"))
-    ]
-    pixels = np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path, _ in files])
-    labels = np.array([facts.labels.index(label) for _, label in files])
+    pixels, labels = validation(facts.labels, fer2013)
     served = tf.saved_model.load(str(export_model(tmp_path, model)))
 
     def predict(pixels):

@@ -116,6 +116,20 @@ def test_the_newest_version_is_taken_whatever_it_holds(models, tmp_path):
         assert model.version == 3
 
 
+def test_a_file_of_a_version_is_taken_as_it_is(models):
+    (version,) = (models / "deep").iterdir()
+    file = model_folder.int8_file(models / "deep")
+    assert file == version / "assets.extra" / "model.int8.onnx"
+    assert model_folder.newest_version(file) == version
+    pixels = np.random.default_rng(1).random((3, 48, 48, 1), np.float32)
+    with (
+        local_server.connect(model_dir=file) as small,
+        local_server.connect(model_dir=version) as whole,
+    ):
+        assert (small.labels, small.version) == (whole.labels, int(version.name))
+        assert small.predict_pixels(pixels) != whole.predict_pixels(pixels)
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08" * 50])
 def test_a_damaged_file_is_named(tmp_path, content):
     path = tmp_path / "model.onnx"

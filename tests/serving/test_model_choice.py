@@ -11,8 +11,10 @@ from emotion_faces.shipped import ShippedModel
 SHIPPED = pathlib.Path("shipped")
 
 
-def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1"):
-    options = argparse.Namespace(server=server, tls_ca=None, model_dir=model_dir, model=model)
+def choose(server=None, model_dir=None, model=None, default_server="127.0.0.1:1", int8=False):
+    options = argparse.Namespace(
+        server=server, tls_ca=None, model_dir=model_dir, model=model, int8=int8
+    )
     return choose_model(options, default_server, find_model)
 
 
@@ -55,3 +57,24 @@ def test_takes_the_shipped_model_where_no_server_runs_and_says_so(capsys):
         f"no model server at {address}\n"
         "using the model best that comes with the project (shipped/MODEL_CARD.md)\n"
     )
+
+
+def test_takes_the_eight_bits_of_the_model_that_is_named(tmp_path):
+    extra = tmp_path / "7" / "assets.extra"
+    extra.mkdir(parents=True)
+    (extra / "model.onnx").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"--int8: there is no .*model\.int8\.onnx: a run writes it"
+    ):
+        choose(model_dir=tmp_path, int8=True)
+    (extra / "model.int8.onnx").write_bytes(b"")
+    assert choose(model_dir=tmp_path, int8=True) == (None, extra / "model.int8.onnx")
+
+
+def test_eight_bits_are_of_no_server():
+    with pytest.raises(UserError, match="--int8 is for a model in this process"):
+        choose(server="host:8500", int8=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(UserError, match="best holds no"):
+            choose(default_server=address, int8=True)

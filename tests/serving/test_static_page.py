@@ -23,6 +23,8 @@ from emotion_faces.annotate.table import quality_fields
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.faces.crop import FACE_SIZE_PX
 from emotion_faces.faces.detector import FaceBox
+from emotion_faces.model_folder import int8_file
+from emotion_faces.shipped import find_model
 from emotion_faces.web import static_page
 from tests.serving.web.conftest import CHROMIUM, FLAGS, PHONE, playwright_api, png_header
 
@@ -458,3 +460,17 @@ def test_isolated_it_answers_the_same_with_several_threads(browser, site, astron
         server.server_close()
     for one, other in zip(alone["faces"], together["faces"], strict=True):
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=PROBABILITY)
+
+
+def test_in_eight_bits_it_answers_as_the_command_does(browser, astronaut, tmp_path):
+    folder = tmp_path / "below" / "page"
+    assert cli.main(["web", "--static", str(folder), "--model", MODEL, "--int8"]) == 0
+    emotions = Emotions(int8_file(find_model(MODEL).folder))
+    data = encoded(mosaic(astronaut))
+    with file_server(tmp_path) as (_, address), opened(browser, address) as (page, _):
+        answers = sorted(ask(page, data)["faces"], key=lambda face: (face["left"], face["top"]))
+    wanted = sorted(emotions.faces(data), key=lambda face: (face.box.left, face.box.top))
+    assert len(wanted) >= 8
+    for found, face in zip(answers, wanted, strict=True):
+        # Where a pixel of a crop falls on the other side of a step, whole steps come of it.
+        assert found["probabilities"] == pytest.approx(face.probabilities, abs=10 * PROBABILITY)
