@@ -19,6 +19,8 @@ DISTRIBUTIONS = (
     "pyarrow",
     "pillow",
     "jinja2",
+    "onnx",
+    "onnxruntime",
 )
 
 _OPENCV = (

@@ -91,7 +91,8 @@ class RunSummary:
         `emotion_pipeline.components.model_evaluator`.
       failed_checks: What the model does not reach, in words.
       training: Epochs, best epoch, epochs at which a training that was cut off went on, precision, and
-        the temperature of the answers with the calibration error on eval without and with it.
+        the temperature of the answers with the calibration error on eval without and with it; with
+        `train.int8` what became of the model in 8 bits, in words.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
       push_dir: Folder of the version folders.
@@ -200,7 +201,8 @@ def summarize(
         ],
         training={
             key: training[key]
-            for key in ("epochs", "best_epoch", "resumed_at", "precision", "calibration")
+            for key in ("epochs", "best_epoch", "resumed_at", "precision", "calibration", "int8")
+            if key in training
         }
         if training
         else {},
@@ -286,6 +288,7 @@ def format_summary(summary: RunSummary) -> str:
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
             *_calibration_lines(summary.training),
+            *filter(None, [summary.training.get("int8")]),
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
             "to compare with: " + describe_naive(naive(confusion, list(per_label))),
         ]

@@ -112,7 +112,6 @@ def run_fn(fn_args: FnArgs) -> None:
         "calibration": dataclasses.asdict(calibration),
         **dataclasses.asdict(state),
     }
-    write_training(fn_args.model_run_dir, summary)
     # Of the weights alone: the model that was trained has its optimizer, three times as much again.
     served = build_network(config.network, num_classes=len(class_names), dtype_policy=policy)
     assign_arrays(served, arrays_by_name(model))
@@ -128,7 +127,9 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     if config.int8:
         extra_dir = os.path.join(fn_args.serving_model_dir, ASSETS_EXTRA_DIR)
-        report(write_int8(extra_dir, originals.pixels, eval_split.pixels, eval_split.labels))
+        splits = originals.pixels, eval_split.pixels, eval_split.labels
+        summary["int8"] = write_int8(extra_dir, *splits)
+    write_training(fn_args.model_run_dir, summary)
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -19,7 +19,7 @@ SPLITS = ("train", "eval")
 LEARNING = (
     *("--recipe", "fast", "--seed", 5),
     *("--set", "train.batch_size=16", "--set", "train.flip_at_serving=true"),
-    *("--set", "train.calibration_share=0.05"),
+    *("--set", "train.calibration_share=0.05", "--set", "train.int8=true"),
 )
 """Trains drawn faces long enough to be blessed by the default thresholds."""
 
@@ -101,6 +101,9 @@ def test_run_pushes_and_serves(finished, drawn, serve):
     assert calibration["error"] == calibration["error_before"]
     assert "the answers have no temperature: train.calibration_share=0.05 is 1" in outcome.output
     push_dir = pathlib.Path(summary["push_dir"])
+    (told,) = re.findall(r"in 8 bits the model's accuracy on eval is .*", outcome.output)
+    assert told == summary["training"]["int8"]
+    assert any(push_dir.rglob("model.int8.onnx")) == told.endswith("written as model.int8.onnx")
     assert [p.name for p in push_dir.iterdir()] == [str(summary["pushed_version"])]
     # The weights alone, in each version that is copied and loaded.
     index = (push_dir / str(summary["pushed_version"]) / "variables/variables.index").read_bytes()
