@@ -10,7 +10,7 @@ from typing import Any
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.commands.terminal import USAGE_STATUS
-from emotion_faces.commands.url_arguments import add_url_arguments, input_argument
+from emotion_faces.commands.url_arguments import add_url_arguments, input_argument, url_policy
 
 HELP = "Mark the faces of pictures and films with their emotions."
 
@@ -61,7 +61,6 @@ def execute(options: argparse.Namespace) -> int:
     from emotion_faces.annotate.camera import annotate_camera
     from emotion_faces.annotate.run import DEFAULT_SETTINGS, annotate
     from emotion_faces.faces.region import Region
-    from emotion_faces.urls import UrlPolicy
 
     if bool(options.paths) == (options.camera is not None):
         print("emotion annotate: give either files and folders, or --camera N", file=sys.stderr)
@@ -69,7 +68,7 @@ def execute(options: argparse.Namespace) -> int:
     changes: dict[str, Any] = {"every": options.every, "smooth": not options.raw}
     changes["unsure_below"] = options.unsure_below
     changes["max_secs"] = options.max_secs
-    changes["urls"] = UrlPolicy(options.allow_urls, options.allow_private_urls)
+    changes["urls"] = url_policy(options)
     if options.region is not None:
         changes["region"] = Region.parse(options.region)
     if options.min_face_px is not None:

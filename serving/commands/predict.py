@@ -9,7 +9,7 @@ import math
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.commands.terminal import FAILED_STATUS
-from emotion_faces.commands.url_arguments import add_url_arguments, input_argument
+from emotion_faces.commands.url_arguments import add_url_arguments, input_argument, url_policy
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -37,12 +37,10 @@ def execute(options: argparse.Namespace) -> int:
     """Asks a model about pictures; returns the exit status."""
     from emotion_faces.local_server import connect
     from emotion_faces.predict import format_table, predict_files
-    from emotion_faces.urls import UrlPolicy
 
-    policy = UrlPolicy(options.allow_urls, options.allow_private_urls)
     chosen = choose_model(options)
     asked = (options.model_name, options.timeout_secs, options.tls_ca)
     with connect(*chosen, *asked) as model:
-        answers = predict_files(options.paths, model, policy)
+        answers = predict_files(options.paths, model, url_policy(options))
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0

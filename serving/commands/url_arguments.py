@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from typing import TYPE_CHECKING
 
 from emotion_faces.commands.terminal import path_argument
+
+if TYPE_CHECKING:
+    from emotion_faces.urls import UrlPolicy
 
 
 def input_argument(text: str) -> pathlib.Path | str:
@@ -25,3 +29,10 @@ def add_url_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="at loopback, private and link-local addresses too; rtsp:// needs it",
     )
+
+
+def url_policy(options: argparse.Namespace) -> UrlPolicy:
+    """Returns what the arguments of `add_url_arguments` let be opened."""
+    from emotion_faces.urls import UrlPolicy
+
+    return UrlPolicy(options.allow_urls, options.allow_private_urls)
