@@ -30,6 +30,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -39,7 +40,7 @@ import cv2
 import numpy as np
 import psutil
 
-from benchmarks.serving.load_clients import read_images
+from benchmarks.serving.load_clients import PROTOCOLS, read_images
 from tests.serving.conformance import harness
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,6 +56,8 @@ PEERS = {
     "kserve": ["kserve"],
     # 1.7 needs protobuf 5 and TensorFlow 2.16 needs 4; 1.6 imports pkg_resources.
     "mlserver": ["mlserver<1.7", "setuptools<81"],
+    "mosec": ["mosec"],
+    "pytriton": ["nvidia-pytriton"],
 }
 """Each peer's packages."""
 
@@ -214,6 +217,12 @@ def peer_command(name: str, python: pathlib.Path, model: pathlib.Path, port: int
         environment |= {"BENTOML_DO_NOT_TRACK": "True"}
         serve = [python.with_name("bentoml"), "serve", "bentoml_app:Emotion"]
         return [*serve, "--host", "127.0.0.1", "--port", str(port)], environment, APPS
+    if name == "mosec":
+        environment |= {"MODEL_DIR": str(model), "MOSEC_TIMEOUT": "30000"}
+        environment |= {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(port)}
+        return [python, APPS / "mosec_app.py"], environment, home
+    if name == "pytriton":  # its backend is a program that links to Python's library
+        environment |= {"LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR")}
     command = [python, APPS / f"{name}_app.py", str(model), str(port)]
     if name == "mlserver":
         command.append(str(harness.free_port()))  # it opens a gRPC port too
@@ -367,9 +376,22 @@ def peer_loads(name: str, venvs: pathlib.Path, directory: pathlib.Path, secs: fl
     home.mkdir()
     command, environment, cwd = peer_command(name, python, directory / "emotion" / "1", port, home)
     with started(command, environment, cwd, port, directory / f"{name}.log") as process:
-        time.sleep(10)  # some open the port before their workers have loaded the model
+        wait_for_answer(name, port, read_images(directory / "images")[0])
         for clients in (8, 32):
             yield measure(f"{name}, rest", name, port, clients, process, directory, secs)
+
+
+def wait_for_answer(name: str, port: int, image: bytes, secs: float = 120) -> None:
+    """Returns once a peer answers: some open the port before their workers have loaded the model."""
+    protocol, end = PROTOCOLS[name], time.monotonic() + secs
+    while True:
+        try:
+            protocol.connect(port)(protocol.encode(image))
+            return
+        except (AssertionError, OSError) as error:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{name} gave no answer in {secs:.0f} s: {error}") from error
+            time.sleep(0.5)
 
 
 def in_own_process(action: str, *arguments) -> str:

@@ -103,6 +103,11 @@ def _v2_input(image: str) -> dict[str, Any]:
     return {"inputs": [tensor | {"parameters": {"content_type": "base64"}}]}
 
 
+def _triton_input(image: str) -> dict[str, Any]:
+    tensor = {"name": "image_bytes", "shape": [1, 1], "datatype": "BYTES", "data": [image]}
+    return {"inputs": [tensor]}
+
+
 _TF_SERVING = _http(
     "/v1/models/emotion:predict",
     lambda image: {"instances": [{"b64": image}]},
@@ -117,6 +122,16 @@ PROTOCOLS = {
     ),
     "bentoml": _http(
         "/predict", lambda image: {"images": [image]}, lambda answer: answer[0]["probabilities"]
+    ),
+    "mosec": _http(
+        "/inference", lambda image: {"b64": image}, lambda answer: answer["probabilities"]
+    ),
+    "pytriton": _http(
+        "/v2/models/emotion/infer",
+        _triton_input,
+        lambda answer: next(
+            one["data"] for one in answer["outputs"] if one["name"] == "probabilities"
+        ),
     ),
     "mlserver": _http(
         "/v2/models/emotion/infer", _v2_input, lambda answer: answer["outputs"][0]["data"]
