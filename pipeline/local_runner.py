@@ -20,38 +20,31 @@ from tfx.proto.orchestration import pipeline_pb2
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
-from emotion_pipeline.components.run_report.content import ChangesContent
-from emotion_pipeline.components.run_report.history import describe_changes
 from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
-from emotion_pipeline.pipeline import PIPELINE_NAME, PUSHED_MODEL, SOURCES_DIR, create_pipeline
+from emotion_pipeline.outcome import Outcome, conclude
+from emotion_pipeline.pipeline import (
+    PIPELINE_NAME,
+    PUSHED_MODEL,
+    REPORT,
+    SOURCES_DIR,
+    create_pipeline,
+)
 from emotion_pipeline.pushes import forget_unserved
-from emotion_pipeline.report import changes_of, leave_interrupted, leave_report, new_run
+from emotion_pipeline.report import leave_interrupted, new_run
 from emotion_pipeline.root_lock import owned_root
-from emotion_pipeline.summary import RunSummary, summarize
+from emotion_pipeline.summary import RunSummary
 from emotion_pipeline.validation.baseline import find_statistics
 from emotion_pipeline.validation.schemas import check_classes, load_schema
 
 METADATA_FILE = "metadata.sqlite"
 LOGS_DIR = "logs"
 
-REPORT = "RunReport"
-"""Id of the component that writes the page."""
-
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a run went: what ran, for how long, and what ended it early, if anything."""
-
-    components: list[ComponentRun]
-    seconds: float
-    error: Exception | None
 
 
 def run(config: PipelineConfig) -> RunSummary:
@@ -77,36 +70,10 @@ def run(config: PipelineConfig) -> RunSummary:
 def _run(config: PipelineConfig) -> RunSummary:
     facts = new_run(config)
     try:
-        return _run_as(facts, config)
+        return conclude(facts, config, run_until(config, facts=facts))
     except KeyboardInterrupt:
         leave_interrupted(config)
         raise
-
-
-def _run_as(facts: RunFacts, config: PipelineConfig) -> RunSummary:
-    outcome = run_until(config, facts=facts)
-    report_error = str(outcome.error) if _failed_in_report(outcome) else None
-    error = None if report_error is not None else outcome.error
-    summary = summarize(config, outcome.components, outcome.seconds, error)
-    summary = dataclasses.replace(
-        summary,
-        run=facts.number,
-        started=facts.started,
-        changes=describe_changes(_changes_of(facts, config, outcome.components)),
-        report_error=report_error,
-    )
-    page = leave_report(facts, config, outcome.components, error, summary)
-    return dataclasses.replace(summary, report=page)
-
-
-def _changes_of(
-    facts: RunFacts, config: PipelineConfig, components: list[ComponentRun]
-) -> ChangesContent | None:
-    try:
-        return changes_of(facts, config, components)
-    except Exception:  # an earlier run's answers were damaged, say; it says nothing of this run
-        logging.getLogger(__name__).exception("what has changed cannot be told")
-        return None
 
 
 def clear_leavings(root: pathlib.Path) -> None:
@@ -115,14 +82,6 @@ def clear_leavings(root: pathlib.Path) -> None:
     for pattern in ("*/*.part", "*/*/*_temp"):
         for folder in checkpoints.glob(pattern):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _failed_in_report(outcome: Outcome) -> bool:
-    """Returns whether all that a run is for was done when it failed."""
-    if outcome.error is None or not outcome.components:
-        return False
-    last = outcome.components[-1]
-    return last.id == REPORT and not last.complete
 
 
 def run_until(

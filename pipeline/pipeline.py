@@ -46,6 +46,9 @@ STATISTICS_END = "StatisticsGen"
 PUSHED_MODEL = "PushedModel"
 """Id of the component whose cached output is as good as what the push folder holds."""
 
+REPORT = "RunReport"
+"""Id of the component that writes the page."""
+
 _TRANSFORM_MODULE = "emotion_pipeline.modules.transform_module"
 _TRAINER_MODULE = "emotion_pipeline.modules.trainer_module"
 

@@ -43,10 +43,10 @@ from emotion_pipeline.components.run_report.record import (
     RunFacts,
     RunRecord,
     begin_record,
+    claim_number,
     close_interrupted,
     read_records,
     run_folder,
-    run_numbers,
     write_record,
 )
 from emotion_pipeline.components.run_report.run_content import (
@@ -75,25 +75,40 @@ def new_run(config: PipelineConfig) -> RunFacts:
     What was under way in the root before is listed as interrupted: whoever begins a run has the root alone.
     """
     close_interrupted(config.root)
-    numbers = run_numbers(config.root)
+    return begin_run(config, log=_LOG)
+
+
+def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: str = "") -> RunFacts:
+    """Returns which run this is, the next of the root unless its job is listed, and lists it.
+
+    Args:
+      config: Its settings.
+      log: As `RunFacts` has it, and so the others.
+      job: Id that Kubeflow has given it; each of its steps may be the first to ask.
+      job_name: What Kubeflow shows it as.
+    """
+    known = next((one for one in read_records(config.root) if job and one.job == job), None)
     now = datetime.datetime.now(datetime.timezone.utc)
     facts = RunFacts(
-        number=numbers[-1] + 1 if numbers else 1,
-        started=now.isoformat(timespec="seconds"),
+        number=known.number if known else claim_number(config.root),
+        started=known.started if known else now.isoformat(timespec="seconds"),
         root=config.root,
-        log=_LOG,
+        log=log,
         push_dir=config.push_path,
+        job=job,
+        job_name=job_name,
     )
-    recipe, settings = nearest_recipe(config)["name"], dict(flatten(shown(to_dict(config))))
-    write_record(begin_record(facts, recipe, settings, code_version()), config.root)
-    _list_runs(config.root, config.push_path)
+    if known is None:
+        recipe, settings = nearest_recipe(config)["name"], dict(flatten(shown(to_dict(config))))
+        write_record(begin_record(facts, recipe, settings, code_version()), config.root)
+        list_runs(config.root, config.push_path)
     return facts
 
 
 def leave_interrupted(config: PipelineConfig) -> None:
     """Lists the run of a root that is under way as interrupted; its process has the root alone."""
     if close_interrupted(config.root):
-        _list_runs(config.root, config.push_path)
+        list_runs(config.root, config.push_path)
 
 
 def list_interrupted(root: pathlib.Path) -> None:
@@ -103,7 +118,7 @@ def list_interrupted(root: pathlib.Path) -> None:
             if close_interrupted(root):
                 settings = read_records(root)[-1].settings
                 own = os.path.join(root, "pushed", str(settings.get("model_name", "")))
-                _list_runs(root, settings.get("push_dir") or own)
+                list_runs(root, settings.get("push_dir") or own)
     except (LockedError, OSError):
         return  # it is under way, or the root is somebody else's
 
@@ -255,12 +270,14 @@ def _leave_record(
         history=read_training(model_run.uri)["history"] if model_run else [],
         pushed_version=summary.pushed_version,
         has_page=has_page,
+        job=facts.job,
     )
     write_record(record, root)
-    _list_runs(config.root, config.push_path)
+    list_runs(config.root, config.push_path)
 
 
-def _list_runs(root: str | os.PathLike, push_dir: str) -> None:
+def list_runs(root: str | os.PathLike, push_dir: str) -> None:
+    """Writes the page over the runs of a root."""
     write_runs(
         read_records(root),
         f"Runs of {root_name(str(root))}",
@@ -290,7 +307,7 @@ def _read_data(components: list[ComponentRun], error: Exception | None) -> DataC
     artifacts = data_artifacts(components)
     if "manifest" not in artifacts:
         return None
-    uris = {key: artifact.uri for key, artifact in artifacts.items()}
+    uris = {key: artifact.uri for key, artifact in artifacts.items() if artifact.uri}
     balanced = artifacts.get("balanced_examples")
     counts = balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value if balanced else "{}"
     is_past_gate = any(one.id == "AnomalyGate" and one.complete for one in components)

@@ -196,6 +196,9 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "kubectl -n kubeflow rollout status deployment/emotion-model-server",
         "kubectl -n kubeflow port-forward svc/emotion-model-server 8500",
     ),
+    "needs a cluster; what it copies is held by tests/kubeflow/test_reports.py": (
+        "kubectl -n kubeflow cp POD:/mnt/data/emotion/reports reports",
+    ),
     "needs an account of Vertex AI": (
         'python -c \'from google.cloud import aiplatform as vertex; vertex.PipelineJob("emotion", '
         '"job.json", project="my-project", location="europe-west4", '

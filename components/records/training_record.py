@@ -7,7 +7,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
-_FILE = "training.json"
+TRAINING_FILE = "training.json"
 
 
 def write_training(model_run_uri: str, training: Mapping[str, Any]) -> None:
@@ -21,11 +21,11 @@ def write_training(model_run_uri: str, training: Mapping[str, Any]) -> None:
         what became of the model in 8 bits, in words.
     """
     fileio.makedirs(model_run_uri)
-    with fileio.open(os.path.join(model_run_uri, _FILE), "w") as file:
+    with fileio.open(os.path.join(model_run_uri, TRAINING_FILE), "w") as file:
         file.write(json.dumps(training, indent=1))
 
 
 def read_training(model_run_uri: str) -> dict[str, Any]:
     """Reads what `write_training` wrote into the folder."""
-    with fileio.open(os.path.join(model_run_uri, _FILE), "r") as file:
+    with fileio.open(os.path.join(model_run_uri, TRAINING_FILE), "r") as file:
         return json.loads(file.read())

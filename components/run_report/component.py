@@ -96,8 +96,8 @@ class RunReport(base_component.BaseComponent):
             a page without them.
           recipe: The recipe that the settings are nearest to: `name`, and `settings`, which is the
             configuration it makes, plain and nested.
-          run: Which run this is, `record.RunFacts` as JSON; a local runner gives it right before the
-            launch, so that no run takes over another's page. Empty elsewhere.
+          run: Which run this is, `record.RunFacts` as JSON; the runner gives it right before the
+            launch, so that no run takes over another's page. Empty where nobody numbers runs.
 
         Raises:
           ValueError: A channel is of another type.

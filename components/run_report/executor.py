@@ -10,8 +10,8 @@ from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.records.run_records import latest_run
-from emotion_pipeline.components.run_report.content import ComponentTime
+from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
+from emotion_pipeline.components.records.step_records import read_steps
 from emotion_pipeline.components.run_report.gather import (
     answers_of,
     component_times,
@@ -23,7 +23,12 @@ from emotion_pipeline.components.run_report.page import (
     write_card,
     write_report,
 )
-from emotion_pipeline.components.run_report.record import REPORT_FILE, RunFacts
+from emotion_pipeline.components.run_report.record import (
+    REPORT_FILE,
+    STEPS_DIR,
+    RunFacts,
+    run_folder,
+)
 from emotion_pipeline.components.run_report.run_content import describe_run
 
 
@@ -51,12 +56,18 @@ class Executor(base_executor.BaseExecutor):
             settings=json.loads(exec_properties["settings"]),
             recipe=json.loads(exec_properties.get("recipe") or "{}"),
             data=read_data(uris, json.loads(counts), anomalies=[]),
-            components=self._component_times(exec_properties["metadata_path"]),
+            components=component_times(
+                [
+                    one
+                    for one in self._components(exec_properties["metadata_path"], facts)
+                    if one.complete
+                ]
+            ),
             model=read_model(uris, answers, exec_properties["seed"]),
             answers=answers,
             model_uri=uris["model"],
             pushed_version=version if is_blessed else "",
-            # Of a page by itself, as on Kubeflow, the day it was made is all that tells which run it is.
+            # Of a page by itself the day it was made is all that tells which run it is.
             is_dated=self._context is not None,
         )
         folder = artifact_utils.get_single_uri(output_dict["report"])
@@ -64,10 +75,9 @@ class Executor(base_executor.BaseExecutor):
         write_report(content, os.path.join(folder, REPORT_FILE), root)
         write_card(content, os.path.join(folder, CARD_FILE))
 
-    def _component_times(self, metadata_path: str) -> list[ComponentTime]:
-        """Returns the times of the components before this one, where ML Metadata is at hand."""
-        if not metadata_path or self._context is None or self._context.pipeline_info is None:
-            return []
-        connection = metadata.sqlite_metadata_connection_config(metadata_path)
-        runs = latest_run(connection, self._context.pipeline_info.id)
-        return component_times([one for one in runs if one.complete])
+    def _components(self, metadata_path: str, facts: RunFacts | None) -> list[ComponentRun]:
+        """Returns the components before this one, of ML Metadata or of the steps' own records."""
+        if metadata_path and self._context is not None and self._context.pipeline_info is not None:
+            connection = metadata.sqlite_metadata_connection_config(metadata_path)
+            return latest_run(connection, self._context.pipeline_info.id)
+        return read_steps(run_folder(facts.root, facts.number) / STEPS_DIR) if facts else []

@@ -85,6 +85,17 @@ def place_report(
     write_whole(path, text.replace(f'{_LINK}"{before}', f'{_LINK}"{after}'))
 
 
+def take_links_off(path: str | os.PathLike) -> None:
+    """Leaves a page that `write_report` wrote without links, for where they would lead nowhere."""
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    before, found, rest = text.partition(_LINKS)
+    if found:
+        write_whole(path, before + rest.partition("</ul>\n")[2])
+
+
+_LINKS = '<ul class="links"'
+"""Begins the list of the links."""
+
 _LINK = "<a data-root href="
 """Begins a link to a file beside the page."""
 

@@ -14,6 +14,7 @@ INDEX_FILE = "index.html"
 RECORD_FILE = "run.json"
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
+STEPS_DIR = "steps"
 
 RUNNING, INTERRUPTED = "running", "interrupted"
 
@@ -30,6 +31,8 @@ class RunFacts:
       root: The folder of everything that the run writes.
       log: Its log, relative to `root`; empty where there is none.
       push_dir: Folder of the version folders.
+      job: Id that Kubeflow has given the run; empty on one machine.
+      job_name: What Kubeflow shows it as.
     """
 
     number: int
@@ -37,6 +40,8 @@ class RunFacts:
     root: str
     log: str = ""
     push_dir: str = ""
+    job: str = ""
+    job_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +65,7 @@ class RunRecord:
       history: Of the training, a row an epoch; empty where there was none.
       pushed_version: The version folder's number; None where nothing was pushed.
       has_page: Whether there is `report.html` beside it.
+      job: As `RunFacts` has it.
     """
 
     number: int
@@ -76,6 +82,7 @@ class RunRecord:
     history: list[dict[str, float]]
     pushed_version: int | None
     has_page: bool
+    job: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -93,6 +100,19 @@ def run_numbers(root: str | os.PathLike) -> list[int]:
     folder = pathlib.Path(root) / REPORTS_DIR
     names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
     return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+
+def claim_number(root: str | os.PathLike) -> int:
+    """Returns the next number of a root, and makes its folder: runs that ask at once get one each."""
+    number = max(run_numbers(root), default=0) + 1
+    while True:
+        folder = run_folder(root, number)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+            return number
+        except FileExistsError:
+            number += 1
 
 
 def write_record(record: RunRecord, root: str | os.PathLike) -> None:
@@ -118,16 +138,19 @@ def begin_record(facts: RunFacts, recipe: str, settings: dict[str, Any], code: s
         history=[],
         pushed_version=None,
         has_page=False,
+        job=facts.job,
     )
 
 
 def close_interrupted(root: str | os.PathLike) -> bool:
     """Records that the runs under way were interrupted; whoever calls it holds the root alone.
 
+    Runs on Kubeflow do not hold it: they may well go on.
+
     Returns:
       Whether there were any.
     """
-    found = [one for one in read_records(root) if one.status == RUNNING]
+    found = [one for one in read_records(root) if one.status == RUNNING and not one.job]
     for one in found:
         outcome = "interrupted: the same command goes on where it stopped"
         write_record(dataclasses.replace(one, status=INTERRUPTED, outcome=outcome), root)

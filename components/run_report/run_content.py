@@ -131,6 +131,8 @@ def facts_shown(
     shown = {}
     if facts:
         shown["Started"] = format_time(facts.started)
+        if facts.job:
+            shown["Pipeline run"] = f"{facts.job_name} ({facts.job})"
         shown["Took"] = f"{format_secs(seconds_since(facts.started))} up to this page"
     elif is_dated:
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -166,7 +168,8 @@ def links_of(
         links.append(Link("model card", posixpath.join(here, CARD_FILE)))
         served = os.path.join(facts.push_dir, pushed_version)
         folder = served if pushed_version and "://" not in served else model_uri
-        if "://" not in folder:
+        # On Kubeflow the models lie on another volume, or nowhere that outlasts the step.
+        if "://" not in folder and not facts.job:
             title = "pushed model" if pushed_version else "model, not pushed"
             links.append(Link(title, os.path.relpath(folder, facts.root)))
     if facts.log:

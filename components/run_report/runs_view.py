@@ -61,7 +61,9 @@ def make_runs_view(records: Sequence[RunRecord], served: int | None) -> RunsView
                 record=one,
                 started=format_time(one.started),
                 status=_STATUS_WORDS.get(one.status, one.status),
-                why="" if one.status == "pushed" else one.outcome.partition(": ")[2],
+                why=""
+                if one.status == "pushed"
+                else " ".join(one.outcome.partition(": ")[2].split()),
                 is_served=one.number == first_of_served,
             )
             for one in reversed(records)

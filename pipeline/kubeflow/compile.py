@@ -15,6 +15,7 @@ from emotion_pipeline.kubeflow.config import KubeflowConfig
 from emotion_pipeline.kubeflow.graph import create_kubeflow_pipeline
 from emotion_pipeline.kubeflow.parameters import DEFAULT_PARAMETERS, parameter_specs
 from emotion_pipeline.kubeflow.platform import platform_spec
+from emotion_pipeline.kubeflow.reports import PLACEHOLDERS
 
 ENTRYPOINT = ("python", "-m", "emotion_pipeline.kubeflow.entrypoint", "--node")
 
@@ -89,15 +90,17 @@ def write_package(documents: list[dict[str, Any]], path: pathlib.Path) -> None:
 def _give_parameters(
     task: dict[str, Any], component: dict[str, Any], parameters: dict[str, Any]
 ) -> None:
-    """Puts the runtime parameters in the place of TFX's execution properties.
+    """Puts the runtime parameters, and which run it is, in the place of TFX's execution properties.
 
     Those would be fixed when compiling; the entrypoint takes them anew from the graph of the settings.
     """
     task.setdefault("inputs", {})["parameters"] = {
-        name: {"componentInputParameter": name} for name in parameters
+        **{name: {"componentInputParameter": name} for name in parameters},
+        **{name: {"runtimeValue": {"constant": text}} for name, text in PLACEHOLDERS.items()},
     }
     component.setdefault("inputDefinitions", {})["parameters"] = {
-        name: {"parameterType": spec["parameterType"]} for name, spec in parameters.items()
+        **{name: {"parameterType": spec["parameterType"]} for name, spec in parameters.items()},
+        **{name: {"parameterType": "STRING"} for name in PLACEHOLDERS},
     }
 
 

@@ -4,6 +4,7 @@ TFX has an entrypoint of its own, made for Vertex AI. It does the work here too,
 what the launcher of open-source Kubeflow Pipelines hands over look as TFX expects it:
 
 - execution properties come from the graph of the run's settings (`emotion_pipeline.kubeflow.parameters`);
+- which run it is comes as parameters of their own, and the page is left behind (`emotion_pipeline.kubeflow.reports`);
 - input artifacts arrive without a type; it is filled in from the component's input spec, which is
   among TFX's own arguments;
 - the output `executor-logs` is the launcher's and unknown to TFX: it is left out;
@@ -14,6 +15,7 @@ what the launcher of open-source Kubeflow Pipelines hands over look as TFX expec
 """
 
 import argparse
+import copy
 import json
 import logging
 import os
@@ -59,26 +61,34 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
     from emotion_pipeline.engines.secrets import resolve
+    from emotion_pipeline.kubeflow.parameters import apply_parameters
+    from emotion_pipeline.kubeflow.reports import PLACEHOLDERS, reported
 
     root = os.environ.get(LOCAL_ROOT_VARIABLE, "/")
     invocation = json.loads(options.json_serialized_invocation_args)
     inputs_spec = json.loads(options.json_serialized_inputs_spec_args)
     invocation = adapt_invocation(invocation, inputs_spec, root)
     parameters = invocation["inputs"].get("parameterValues", {})
-    invocation["inputs"]["parameterValues"] = execution_properties(options.node, parameters)
-    kubeflow_v2_run_executor.main(
-        (
-            argparse.Namespace(
-                executor_class_path=options.executor_class_path,
-                json_serialized_invocation_args=json.dumps(invocation),
-                json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
-            ),
-            resolve(beam_args, os.environ),
-        )
-    )
+    job = {name: parameters.pop(name) for name in PLACEHOLDERS if name in parameters}
     output_file = invocation["outputs"]["outputFile"]
-    with open(output_file, encoding="utf-8") as file:
-        output = json.load(file)
+    with reported(options.node, apply_parameters(parameters), job) as step:
+        invocation["inputs"]["parameterValues"] = {
+            **execution_properties(options.node, parameters),
+            **step.properties(options.node),
+        }
+        kubeflow_v2_run_executor.main(
+            (
+                argparse.Namespace(
+                    executor_class_path=options.executor_class_path,
+                    json_serialized_invocation_args=json.dumps(invocation),
+                    json_serialized_inputs_spec_args=options.json_serialized_inputs_spec_args,
+                ),
+                resolve(beam_args, os.environ),
+            )
+        )
+        with open(output_file, encoding="utf-8") as file:
+            step.output = json.load(file)
+    output = copy.deepcopy(step.output)
     restore_uris(output, invocation, root)
     with open(output_file, "w", encoding="utf-8") as file:
         json.dump(output, file)

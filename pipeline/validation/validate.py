@@ -34,7 +34,8 @@ from emotion_pipeline.components.run_report.history import format_time
 from emotion_pipeline.components.run_report.page import write_report
 from emotion_pipeline.components.run_report.verdict import findings_note, sentence
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.local_runner import Outcome, run_until
+from emotion_pipeline.local_runner import run_until
+from emotion_pipeline.outcome import Outcome
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from emotion_pipeline.summary import (
     Status,

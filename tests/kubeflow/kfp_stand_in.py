@@ -103,9 +103,14 @@ class Run:
         self._starter = starter
         self._parameters = resolve_parameters(self.spec, parameters or {})
         self._ids = itertools.count(1)
-        run_id = str(uuid.uuid4())
+        self.id = str(uuid.uuid4())
+        # As resolve.go of the driver has them since 2.4; the others of its list are not used.
+        self._placeholders = {
+            "{{$.pipeline_job_uuid}}": self.id,
+            "{{$.pipeline_job_name}}": "emotion as submitted",
+        }
         root = self.spec["defaultPipelineRoot"] if ways.has_object_store else str(self.store)
-        self.root = f"{root.rstrip('/')}/{self.spec['pipelineInfo']['name']}/{run_id}"
+        self.root = f"{root.rstrip('/')}/{self.spec['pipelineInfo']['name']}/{self.id}"
 
     def run(self, until: str | None = None, workers: int = 2) -> dict[str, Task]:
         """Runs the tasks, each when all that it depends on has run.
@@ -205,7 +210,8 @@ class Run:
             if "componentInputParameter" in value:
                 resolved = self._parameters[value["componentInputParameter"]]
             else:
-                resolved = value["runtimeValue"]["constant"]
+                constant = value["runtimeValue"]["constant"]
+                resolved = self._placeholders.get(constant, constant)
             inputs["parameterValues"][key] = resolved
         for key, value in task.get("inputs", {}).get("artifacts", {}).items():
             source = value["taskOutputArtifact"]

@@ -207,7 +207,9 @@ def test_every_runtime_parameter_has_its_default_and_reaches_every_task(document
     assert parameters["data"]["defaultValue"] == "kaggle:someone/faces"
     for task in spec["root"]["dag"]["tasks"].values():
         assert task["inputs"]["parameters"] == {
-            name: {"componentInputParameter": name} for name in parameters
+            **{name: {"componentInputParameter": name} for name in parameters},
+            "pipeline_job_uuid": {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}},
+            "pipeline_job_name": {"runtimeValue": {"constant": "{{$.pipeline_job_name}}"}},
         }
 
 

@@ -101,6 +101,14 @@ def test_a_run_that_is_under_way_is_left_alone(root, capfd):
         holder.wait()
 
 
+def test_a_run_on_kubeflow_holds_no_lock_and_may_go_on(root, capfd):
+    began = dataclasses.replace(ONE, number=3, status="running", outcome="under way", job="a job")
+    write_record(began, root)
+    assert main(["report", str(root)]) == 0
+    assert "recipe fast: under way" in capfd.readouterr().out
+    assert read_records(root)[-1] == began
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -45,6 +45,8 @@ def test_runs_that_came_to_nothing_have_no_charts(tmp_path):
     page, text, _ = rows(tmp_path, [FAILED])
     assert "failed" in text
     assert not page.all("svg")
+    several = dataclasses.replace(FAILED, outcome="failed: one\n- two")
+    assert "failed one - two" in rows(tmp_path, [several])[1]
 
 
 def test_a_curve_is_named_where_it_ends(tmp_path):
