@@ -33,7 +33,7 @@ FETCH_SECS = 600.0
 _HEAD_SECS = 30.0  # for a connection and its answer's head, however slowly it drips
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443, "rtsp": 554}
+PORTS = {"http": 80, "https": 443, "rtsp": 554}
 _PIECE_BYTES = 64 * 1024
 _URL = re.compile(r"(https?|rtsp)://", re.IGNORECASE)
 
@@ -145,7 +145,7 @@ def check_url(url: str, policy: UrlPolicy) -> list[str]:
         raise UserError(f"{shown(url)} is a URL: --allow-urls lets them be opened")
     try:
         parts = urllib.parse.urlsplit(url)
-        host, port = parts.hostname, parts.port or _PORTS[parts.scheme.lower()]
+        host, port = parts.hostname, parts.port or PORTS[parts.scheme.lower()]
     except (ValueError, KeyError):
         host, port = None, 0
     if not host:
@@ -241,7 +241,7 @@ def _asked(url: str, policy: UrlPolicy) -> Iterator[Response]:
     connection = kind(host, parts.port, timeout=policy.stall_secs)
     path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = urllib.parse.quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
-    port = parts.port or _PORTS[parts.scheme.lower()]
+    port = parts.port or PORTS[parts.scheme.lower()]
     response = None
     try:
         with _deadline() as watched:

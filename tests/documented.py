@@ -167,7 +167,7 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
     "needs the internet; tests/serving/test_urls.py has servers of its own": (
         "emotion annotate https://example.org/holiday.jpg --allow-urls",
     ),
-    "needs a camera of RTSP; tests/serving/test_urls.py has a stream, and a server that is silent": (
+    "needs a camera of RTSP; tests/serving/test_rtsp.py has a server": (
         "emotion annotate rtsp://192.168.1.20/live --allow-urls --allow-private-urls --max-secs 60 "
         "--every 5",
     ),

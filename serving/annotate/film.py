@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 _DEFAULT_FPS = 25.0
 _MAX_FPS = 240.0  # some containers state their clock's rate (1,000 or 90,000) and not the film's
 _MAX_ASPECT = 10  # of a pixel; more is a slip in the file, which players pass over too
-_LENGTH_IS_STATED = frozenset({"avi", "asf", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Containers that state how long they are; of the others libav estimates it from their bit rate."""
+_LENGTH_IS_STATED = frozenset(
+    {"avi", "asf", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "rtsp"}
+)
+"""Containers, and servers, that state how long they are; of the others libav estimates it from their bit rate."""
 
 _SLACK, _SLACK_SECS = 0.02, 0.5
 """A film that ends within this of the stated length, in parts or seconds of it, is whole."""
@@ -43,6 +45,7 @@ class FilmReader:
       fps: its mean rate; 25 where the file states none.
       frame_count: how many frames there may be, for a progress line; 0 where nobody knows.
       frames_read: how many frames() has given so far.
+      seconds_read: when the last of them is, from the film's beginning.
       damage: what could not be read, in words; complete once frames() has ended.
 
     Raises:
@@ -61,7 +64,7 @@ class FilmReader:
             self.frame_count = self._guess_count()
             self.frames_read = 0
             self._undecoded = 0
-            self._end = 0.0
+            self.seconds_read = 0.0
             self._frames = self._decode()
             self._first = next(self._frames, None)
             if self._first is None:
@@ -89,7 +92,7 @@ class FilmReader:
         while (frame := self._next()) is not None:
             number = self.frames_read
             seconds = self._clock.seconds(self._stream.index, frame.time, 1 / self.fps)
-            self._end = max(self._end, seconds)
+            self.seconds_read = max(self.seconds_read, seconds)
             self.frames_read += 1
             image = self._upright(frame)
             yield Shot(image, self._name, number, seconds, analysed=number % every == 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import pathlib
+import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -77,19 +79,28 @@ def read_packets(
     """The packets of the streams, or of all; at the end an empty one for each, for its decoder.
 
     What can't be read is passed over, and told once in `damage`.
+
+    Raises:
+      UserError: nothing came for as long as the container was opened to wait.
     """
     import av
 
+    limit = float(container.read_timeout or math.inf)
+    stalled = UserError(f"the stream stalled: nothing came for {limit:g} s")
     failures = 0
     while True:
         packets = container.demux(*streams)
         try:
+            start = time.monotonic()
             for packet in packets:
+                if time.monotonic() - start >= limit:
+                    raise stalled  # libav gives what it had kept back, and would wait once more
                 failures = 0
                 yield packet
+                start = time.monotonic()
             return
         except (av.error.ExitError, av.error.TimeoutError):
-            raise UserError("the stream stalled: nothing came for too long") from None
+            raise stalled from None
         except av.FFmpegError as error:
             failures += 1
             if not damage:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
+import socket
+import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emotion_faces.errors import UserError
-from emotion_faces.urls import Response, UrlPolicy, check_url, open_url, save, shown
+from emotion_faces.urls import PORTS, Response, UrlPolicy, check_url, open_url, save, shown
 
 if TYPE_CHECKING:
     import av.container
@@ -24,12 +26,13 @@ class FilmStream:
 
     Attributes:
       name: its URL, without a password.
-      source: the body of an answer of HTTP, or an address that libav asks itself.
+      source: the body of an answer of HTTP, or the same URL of RTSP at each of its host's addresses, of which libav
+        asks one itself.
       stall_secs: how long nothing may come.
     """
 
     name: str
-    source: Response | str
+    source: Response | Sequence[str]
     stall_secs: float
 
     @contextlib.contextmanager
@@ -37,20 +40,38 @@ class FilmStream:
         """Opens it for libav.
 
         Raises:
-          UserError: it is nothing that libav knows, does not answer, or stalled.
+          UserError: it is nothing that libav knows, is not there or not for everybody, does not answer, or
+            stalled.
         """
         import av
 
-        of_rtsp = isinstance(self.source, str)
+        source = self.source
+        of_rtsp = not isinstance(source, Response)
+        start = time.monotonic()
         try:
             container = av.open(
-                self.source,
+                source
+                if isinstance(source, Response)
+                else _answering(self.name, source, self.stall_secs),
                 "r",
                 options=_RTSP_OPTIONS if of_rtsp else {"protocol_whitelist": "none"},
                 metadata_errors="replace",
                 timeout=self.stall_secs if of_rtsp else None,
             )
+        except av.error.HTTPUnauthorizedError:
+            is_given = not isinstance(source, Response) and any("@" in one for one in source)
+            whom = "does not take that" if is_given else "wants a"
+            raise UserError(
+                f"{self.name} {whom} user and password, which are given as rtsp://USER:PASSWORD@HOST/..."
+            ) from None
+        except av.error.HTTPNotFoundError:
+            raise UserError(f"{self.name}: its server has no such stream (404)") from None
         except (av.FFmpegError, ValueError) as error:
+            # libav calls it invalid data, mostly, where it was made to give up.
+            if of_rtsp and time.monotonic() - start >= self.stall_secs:
+                raise UserError(
+                    f"{self.name}: the server does not answer: nothing came for {self.stall_secs:g} s"
+                ) from None
             told = getattr(error, "strerror", None) or error
             raise UserError(
                 f"{self.name} is not a film that can be read as it comes ({told})"
@@ -87,7 +108,21 @@ def open_stream(
     return None
 
 
-def _checked_rtsp(url: str, policy: UrlPolicy) -> str:
+def _answering(name: str, urls: Sequence[str], secs: float) -> str:
+    """Returns the first URL at whose address something answers: libav says of the others that they are no film."""
+    told = ""
+    for url in urls:
+        parts = urllib.parse.urlsplit(url)
+        place = (str(parts.hostname), parts.port or PORTS["rtsp"])
+        try:
+            socket.create_connection(place, secs).close()
+            return url
+        except OSError as error:
+            told = f"{place[0]}, port {place[1]} ({error.strerror or error})"
+    raise UserError(f"{name}: nothing answers at {told}")
+
+
+def _checked_rtsp(url: str, policy: UrlPolicy) -> list[str]:
     addresses = check_url(url, policy)
     if not policy.private:
         raise UserError(
@@ -96,6 +131,6 @@ def _checked_rtsp(url: str, policy: UrlPolicy) -> str:
         )
     parts = urllib.parse.urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
-    address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
-    host = f"{address}:{parts.port}" if parts.port else address
-    return parts._replace(netloc=f"{user}@{host}" if user else host).geturl()
+    before, after = f"{user}@" if user else "", f":{parts.port}" if parts.port else ""
+    hosts = [f"[{one}]" if ":" in one else one for one in addresses]
+    return [parts._replace(netloc=f"{before}{one}{after}").geturl() for one in hosts]

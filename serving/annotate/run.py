@@ -259,6 +259,10 @@ class Run:
             unplotted = timeline.save(file.plot, printable(file.path.name))
             if unplotted:
                 print(f"{file.name}: {unplotted}", file=sys.stderr)
+            if file.stream and not (film.frame_count or film.damage or self._cut_short):
+                # Its length is not stated: whether there should have been more, only the user knows.
+                told = f"its server ended it after {film.seconds_read:.1f} s"
+                print(f"{file.name}: {told}", file=sys.stderr)
             if film.damage or writer.sound_damage:
                 told = "; ".join([*film.damage, *writer.sound_damage])
                 self._fail(file.name, f"{told}: the copy holds the rest")

@@ -367,22 +367,3 @@ def test_a_playlist_leads_nowhere(site, tmp_path, classifier):
     done = run.annotate([f"{site.url}/list"], tmp_path / "out", settings=settings())
     assert done.exit_status == 1
     assert [path for path, _ in site.asked] == ["/list"]
-
-
-def test_rtsp_needs_private_urls_and_does_not_wait_for_ever(tmp_path, classifier):
-    public = dataclasses.replace(HERE, private=False)
-    with pytest.raises(UserError, match="it takes --allow-private-urls too"):
-        run.annotate(
-            ["rtsp://93.184.216.34/"],
-            tmp_path / "out",
-            settings=dataclasses.replace(settings(), urls=public),
-        )
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"rtsp://me:secret@127.0.0.1:{silent.getsockname()[1]}/live"
-        brief = dataclasses.replace(HERE, stall_secs=2)
-        done = run.annotate(
-            [url], tmp_path / "out", settings=dataclasses.replace(settings(), urls=brief)
-        )
-    [(name, reason)] = done.failures
-    assert "secret" not in name + reason
-    assert "is not a film that can be read as it comes" in reason
