@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import urllib.parse
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +11,8 @@ import yaml
 
 from emotion_pipeline.components.errors import UsageError, UserError
 
-CALL_SECS = 15.0
-"""How long one call may take."""
+CALL_SECS = (15.0, 15.0)
+"""How long one call may take to connect, and then be silent; a pair, since the client passes over a float alone."""
 
 _HINTS = {
     401: "give a token with --token or KF_TOKEN that the server accepts",
@@ -28,14 +29,14 @@ def connect(host: str, namespace: str | None, token: str | None):
     Raises:
       UsageError: The address is none of HTTP.
     """
-    if not host.startswith(("http://", "https://")):
-        raise UsageError(f"--host {host}: must begin with http:// or https://")
+    _check_address(host)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import kfp.client
         import kfp_server_api
 
         configuration = kfp_server_api.Configuration(host=host.rstrip("/"))
+        configuration.retries = False
         if token:
             configuration.api_key = {"authorization": token}
             configuration.api_key_prefix = {"authorization": "Bearer"}
@@ -73,12 +74,45 @@ def explained(host: str) -> Iterator[None]:
         ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise UserError(
-            f"--host {host}: cannot be reached: {error}. Where the API is inside a cluster, "
+            f"--host {host}: cannot be reached: {_cause(error)}. Where the API is inside a cluster, "
             "`kubectl port-forward -n kubeflow svc/ml-pipeline 8888` brings it to "
             "http://127.0.0.1:8888."
         ) from error
     except ValueError as error:
         raise UserError(f"--host {host}: gave an answer that makes no sense: {error}") from error
+
+
+def _check_address(host: str) -> None:
+    if not host.startswith(("http://", "https://")):
+        raise UsageError(f"--host {host}: must begin with http:// or https://")
+    try:
+        parts = urllib.parse.urlsplit(host)
+        holds = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        holds = False
+    if not holds or not host.isprintable() or " " in host:
+        raise UsageError(f"--host {host!r}: is no address; give one such as http://127.0.0.1:8888")
+
+
+def _cause(error: BaseException) -> str:
+    """Returns what the system said of a connection: urllib3 wraps it in its own objects' names."""
+    import urllib3
+
+    chain: list[BaseException] = []
+    within: BaseException | None = error
+    while within is not None and within not in chain:
+        chain.append(within)
+        reason = getattr(within, "reason", None)
+        within = (
+            reason if isinstance(reason, BaseException) else within.__cause__ or within.__context__
+        )
+    for one in chain:
+        if isinstance(one, OSError) and one.strerror:
+            return one.strerror
+    # Its error of a connection that was refused is one of a timeout too.
+    if any(isinstance(one, urllib3.exceptions.TimeoutError) for one in chain):
+        return f"it does not answer within {CALL_SECS[1]:g} s"
+    return " ".join(str(error).split())
 
 
 def _message(body: Any) -> str:

@@ -263,10 +263,45 @@ def test_unreachable_host(package, capsys):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    assert submit(package, f"http://127.0.0.1:{port}") == 1
+    host = f"http://127.0.0.1:{port}"
+    assert submit(package, host) == 1
     error = capsys.readouterr().err
-    assert "cannot be reached" in error
+    assert f"--host {host}: cannot be reached: Connection refused. Where the API" in error
     assert "kubectl port-forward" in error
+    assert error.count("\n") == 1
+    assert submit(package, "http://nobody.invalid:8888") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("emotion: --host http://nobody.invalid:8888: cannot be reached: ")
+    assert "urllib3" not in error
+    assert "Pool" not in error
+
+
+def test_a_silent_host(package, capsys, monkeypatch):
+    monkeypatch.setattr("emotion_pipeline.kubeflow.api.CALL_SECS", (0.2, 0.2))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert submit(package, f"http://127.0.0.1:{listener.getsockname()[1]}") == 1
+        assert (
+            "cannot be reached: it does not answer within 0.2 s. Where" in capsys.readouterr().err
+        )
+
+
+def test_a_host_that_goes_silent_while_a_run_is_followed(api, package, capsys, monkeypatch):
+    monkeypatch.setattr(follow_module, "CALL_SECS", (0.2, 0.2))
+    answer, over = api.answer, threading.Event()
+
+    def silent(method, url, headers, body):
+        if method == "GET" and "/runs/run-1" in url:
+            over.wait(30)
+        return answer(method, url, headers, body)
+
+    api.answer = silent
+    try:
+        assert submit(package, api.url, "--wait", "--patience", "0.5") == 5
+    finally:
+        over.set()
+    assert "out of sight" in capsys.readouterr().err
 
 
 def test_a_web_server_that_is_no_api(package, capsys):
@@ -332,3 +367,11 @@ def test_wrong_package(api, tmp_path, capsys, text, message):
 def test_host_without_scheme(package, capsys):
     assert submit(package, "127.0.0.1:8888") == 2
     assert "must begin with http:// or https://" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host", ["http://", "http://a:99999", "http://a:b", "http://a b", "http://[::1"]
+)
+def test_host_that_is_no_address(package, capsys, host):
+    assert submit(package, host) == 2
+    assert f"--host {host!r}: is no address; give one such as http://" in capsys.readouterr().err
