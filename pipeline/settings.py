@@ -165,10 +165,11 @@ def _meant(config: Any, key: str, prefix: str) -> str:
     return f"did you mean {names[close[0]]}? " if close else ""
 
 
-def _convert(name: str, value: Any, hint: Any) -> Any:
+def _convert(name: str, value: Any, hint: Any, quoted: str = '"..."') -> Any:
     """Returns the value as the type of the setting; ints pass for floats, lists for tuples.
 
-    In a mapping whose values are lists, one text passes for a list of it alone.
+    In a mapping whose values are lists, one text passes for a list of it alone. `quoted` shows how a text
+    is written there so that YAML leaves it a text.
     """
     if hint is str and isinstance(value, _SpelledInt):
         return value.text
@@ -177,15 +178,15 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
     if hint is str and not isinstance(value, str | list | dict):
         raise UserError(
             f"{name}: expected text, got {value!r}, which YAML reads so without quotes (numbers, yes, "
-            "no, on, off, true, false, null and dates); put quotes around it: " + _QUOTED
+            f"no, on, off, true, false, null and dates); put quotes around it: --set '{name}={quoted}'"
         )
     origin = typing.get_origin(hint)
     if origin is Mapping:
         item_hint = typing.get_args(hint)[1]
-        if isinstance(value, dict) and all(isinstance(key, str | _SpelledInt) for key in value):
+        if isinstance(value, dict):
             takes_lists = typing.get_origin(item_hint) is tuple
             return {
-                _convert(name, key, str): _convert(
+                _convert(name, key, str, '{"...": ...}'): _convert(
                     f"{name}.{key}",
                     [item] if takes_lists and isinstance(item, str) else item,
                     item_hint,
@@ -196,7 +197,7 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         arguments = typing.get_args(hint)
         if isinstance(value, list | tuple):
             if arguments[-1] is Ellipsis:
-                return tuple(_convert(name, item, arguments[0]) for item in value)
+                return tuple(_convert(name, item, arguments[0], '["...", ...]') for item in value)
             if len(value) == len(arguments):
                 return tuple(
                     _convert(name, item, one) for item, one in zip(value, arguments, strict=True)
@@ -222,9 +223,6 @@ def _told(hint: Any) -> str:
     if origin is tuple:
         return "a list" if arguments[-1] is Ellipsis else f"a list of {len(arguments)}"
     return str(hint.__name__)
-
-
-_QUOTED = """--set 'labels=["yes", "no"]'"""
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:

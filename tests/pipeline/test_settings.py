@@ -142,6 +142,10 @@ def test_refuses_a_bad_assignment(text, message):
         ({"model_name": ".."}, "^model_name: must be letters"),
         ({"labels": [True, False]}, "^labels: expected text, got True, .* put quotes around it"),
         ({"labels": [None, "a"]}, "^labels: expected text, got None, .* put quotes around it"),
+        ({"labels": [True, "a"]}, r"""quotes around it: --set 'labels=\["...", ...\]'$"""),
+        ({"data": True}, """^data: expected text, got True, .*: --set 'data="..."'$"""),
+        ({"class_names": {"a": True}}, """: --set 'class_names.a="..."'$"""),
+        ({"class_names": {True: "a"}}, "^class_names: expected text, got True, .*=\\{"),
         ({"labels": ["a", ""]}, "^labels: must be class names in one line each"),
         ({"labels": ["a", "b\nc"]}, "^labels: must be class names in one line each"),
         ({"class_names": {"a": 1.5}}, r"^class_names\.a: expected text, got 1.5"),
@@ -159,7 +163,10 @@ def test_refuses_a_bad_assignment(text, message):
         ({"labels": ["happy", "happy"]}, "^labels: must be at least two different class names"),
         ({"votes_columns": {"other": "NF"}}, r"^votes_columns\.other: expected a list, got 'NF'"),
         ({"votes_columns": {"classes": "sad"}}, r"^votes_columns\.classes: expected .*got 'sad'"),
-        ({"votes_columns": {"classes": {1: "a"}}}, r"^votes_columns\.classes: expected .*{1: 'a'}"),
+        (
+            {"votes_columns": {"classes": {1: "a"}}},
+            r"^votes_columns\.classes: expected text, got 1,",
+        ),
         ({"votes_columns": {"classes": {"sad": 3}}}, r"^votes_columns\.classes\.sad: .*got 3"),
         (
             {"votes": "v.csv", "votes_columns": {"classes": {"glad": "joy"}}},
