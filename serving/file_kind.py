@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterator
 
 from emotion_faces.picture_bytes import picture_format
+from emotion_faces.regular_file import open_regular
 
 PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"}
@@ -37,7 +38,7 @@ class FileKind(enum.Enum):
 def kind_of_file(path: pathlib.Path) -> FileKind:
     """What a file is by its first bytes, or by its suffix where they say nothing."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         head = b""  # whoever reads it says why it can't be read

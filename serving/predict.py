@@ -25,6 +25,7 @@ from emotion_faces.picture_bytes import (
     READ_FORMATS,
     picture_format,
 )
+from emotion_faces.regular_file import read_picture_file
 from emotion_faces.upright import orientation_of
 from emotion_faces.urls import UrlPolicy, fetch, is_url, shown
 
@@ -160,7 +161,7 @@ def _predict_chunk(model: Model, paths: Sequence[pathlib.Path]) -> list[dict[str
     readable: dict[pathlib.Path, bytes] = {}
     for path in paths:
         try:
-            readable[path] = fit_for_model(path.read_bytes())
+            readable[path] = fit_for_model(read_picture_file(path))
         except OSError as error:
             errors[path] = f"can't be read: {error.strerror}"
         except UserError as error:

@@ -83,7 +83,11 @@ def explain_files(
                 f"{printable(file.path)}: no face is found in it; if it is one cropped face, say --whole",
             )
             continue
-        write_picture(file.target, Shot(draw_why(found)))
+        try:
+            write_picture(file.target, Shot(draw_why(found)))
+        except OSError as error:
+            _fail(done, f"{printable(file.path)}: its picture can't be written: {error.strerror}")
+            continue
         names = {"path": printable(file.path)}, {"picture": printable(file.target)}
         done.faces += [names[0] | explanation_fields(one) | names[1] for one in found]
     return done

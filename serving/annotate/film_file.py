@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import pathlib
 import time
 from collections.abc import Generator, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_faces.annotate.film_stream import FilmStream
 from emotion_faces.errors import UserError
 from emotion_faces.names import printable
+from emotion_faces.regular_file import open_regular
 
 if TYPE_CHECKING:
     import av
@@ -44,12 +46,12 @@ def open_film(
     name = printable(path)
     # Through Python's own file: libav takes no path for a protocol, and any name will do.
     try:
-        if not path.stat().st_size:
-            raise UserError(f"{name} is empty (0 bytes)")
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError as error:
         raise UserError(f"{name} can't be read: {error.strerror}") from None
     with file:
+        if not os.fstat(file.fileno()).st_size:
+            raise UserError(f"{name} is empty (0 bytes)")
         # Where the beginning is damaged nothing can be told by it, and the suffix is asked.
         formats = [None, *([_TRANSPORT_STREAM] if path.suffix.lower() in _TS_SUFFIXES else [])]
         for file_format in formats:

@@ -15,6 +15,7 @@ from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import CenterFace, FaceDetector
 from emotion_faces.faces.pictures import decode_picture
 from emotion_faces.names import printable
+from emotion_faces.regular_file import read_picture_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_picture(path: pathlib.Path) -> np.ndarray:
       UserError: there is no such file, or it is no picture that can be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_picture_file(path)
     except OSError as error:
         raise UserError(f"{printable(path)} can't be read: {error.strerror}") from None
     return decode_picture(data, printable(path))

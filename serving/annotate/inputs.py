@@ -13,6 +13,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.file_kind import FileKind, files_below, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import picture_format
+from emotion_faces.regular_file import open_regular
 from emotion_faces.urls import UrlPolicy, file_name, shown
 
 _PNG_SUFFIX = ".png"
@@ -147,6 +148,6 @@ def _input_file(path: pathlib.Path, kind: FileKind, target: pathlib.Path) -> Inp
 
 
 def _is_jpeg(path: pathlib.Path) -> bool:
-    with contextlib.suppress(OSError), path.open("rb") as file:
+    with contextlib.suppress(OSError), open_regular(path) as file:
         return picture_format(file.read(32)) == "JPEG"
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import io
@@ -203,14 +204,16 @@ class Run:
 
     def pictures(self, files: Sequence[inputs.InputFile]) -> None:
         """Marks pictures."""
-        targets = {file.name: file.target for file in files}
         with Progress("pictures", len(files), "pictures") as progress:
             detector = self._settings.detector(any_turn=True)
-            for shot in find_emotions(self._read_all(files, progress), detector, self._classifier):
+            read: collections.deque[inputs.InputFile] = collections.deque()
+            shots = self._read_all(files, read, progress)
+            for shot in find_emotions(shots, detector, self._classifier):
+                target = read.popleft().target  # not by its name, which two files may have
                 shot.faces = mark_unsure(shot.faces, self._settings.unsure_below)
                 draw_faces(shot.image, shot.faces, self._settings.region)
                 try:
-                    write_picture(targets[shot.name], shot)
+                    write_picture(target, shot)
                 except OSError as error:
                     self._fail(shot.name, f"the marked copy can't be written: {error.strerror}")
                     continue
@@ -267,7 +270,13 @@ class Run:
                 told = "; ".join([*film.damage, *writer.sound_damage])
                 self._fail(file.name, f"{told}: the copy holds the rest")
 
-    def _read_all(self, files: Sequence[inputs.InputFile], progress: Progress) -> Iterator[Shot]:
+    def _read_all(
+        self,
+        files: Sequence[inputs.InputFile],
+        read: collections.deque[inputs.InputFile],
+        progress: Progress,
+    ) -> Iterator[Shot]:
+        """Yields a shot of each picture that can be read, and adds its file to `read`."""
         for file in files:
             if self._stopped.is_set():
                 return
@@ -275,6 +284,7 @@ class Run:
                 image = read_picture(file.path)
                 if self._settings.region:
                     self._settings.region.check(image.shape[1], image.shape[0], file.name)
+                read.append(file)
                 yield Shot(image, file.name)
             except UserError as error:
                 self._fail(file.name, str(error))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import pathlib
 import signal
 import subprocess
@@ -279,6 +280,21 @@ def test_nothing_that_exists_is_written_over(tmp_path, astronaut):
 
 
 @pytest.mark.slow
+def test_a_picture_named_twice_and_names_that_look_alike_have_each_their_copy(tmp_path, astronaut):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [b"a\xff.png", b"a\\xff.png"]  # the first is told as the second is called
+    for name in names:
+        png = cv2.imencode(".png", astronaut)[1].tobytes()
+        pathlib.Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(png)
+    [plain] = folder.glob("a[\\]xff.png")
+    done = run.annotate([folder, plain], tmp_path / "out")
+    assert (done.failures, done.pictures) == ([], 3)
+    copies = sorted(os.listdir(os.fsencode(tmp_path / "out" / "in")))
+    assert copies == sorted(names)
+    assert (tmp_path / "out" / plain.name).exists()
+
+
 def test_a_folder_of_10000_pictures_is_listed_without_its_own_output(tmp_path):
     folder = tmp_path / "many"
     (folder / "out").mkdir(parents=True)
