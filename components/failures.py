@@ -43,16 +43,17 @@ def describe_failure(error: BaseException, place: str = "") -> str:
 
     Args:
       error: A UserError has its own words, and so has whatever is not of the system.
-      place: What is being written, for errors that name no file.
+      place: What is being written, for errors that name no file; "" where the command does not go on.
     """
     if isinstance(error, UserError):
         return str(error)
     refused = next((one for one in _chain(error) if isinstance(one, OSError) and one.errno), None)
     if is_full(error):
         where = _file(refused) or place or "a file"
+        goes_on = ": it goes on where it stopped" if place else ""
         return (
             f"{where}: cannot be written, for the disk is full or a limit of size is reached. Make "
-            "room, and give the same command again: it goes on where it stopped"
+            f"room, and give the same command again{goes_on}"
         )
     if isinstance(error, OSError) and refused is not None:
         where = _file(refused) or place

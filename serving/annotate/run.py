@@ -316,8 +316,14 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
       OSError: it can't be written, or the file exists.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = encode_picture(shot.image, is_jpeg=path.suffix.lower() in _JPEG_SUFFIXES)
     with path.open("xb") as file:
-        file.write(encode_picture(shot.image, is_jpeg=path.suffix.lower() in _JPEG_SUFFIXES))
+        try:
+            file.write(encoded)
+            file.flush()
+        except OSError:
+            path.unlink()  # a part of it is no picture, and would be in the next try's way
+            raise
 
 
 def encode_picture(image: np.ndarray, is_jpeg: bool) -> bytes:

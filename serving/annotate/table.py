@@ -9,7 +9,7 @@ import json
 import math
 import pathlib
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TextIO
 
 from emotion_faces.annotate.faces import FaceEmotion, Shot
@@ -98,7 +98,8 @@ class FaceTable:
         self._rows: list[list[Any]] = []
         self._parquet: Any = None
         self._is_json = path.suffix.lower() == JSON_SUFFIX
-        try:
+        self._path = path
+        with self._told():
             if path.suffix.lower() in PARQUET_SUFFIXES:
                 self._open_parquet(path)
             else:
@@ -108,9 +109,14 @@ class FaceTable:
                 if not self._is_json:
                     self._csv = csv.writer(self._file)
                     self._csv.writerow(self._columns)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UserError(
-                f"the table {printable(path)} can't be written: {error.strerror}"
+                f"the table {printable(self._path)} can't be written: {error.strerror or error}"
             ) from None
 
     def __enter__(self) -> FaceTable:
@@ -122,14 +128,22 @@ class FaceTable:
         exc: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        if self._parquet is not None:
-            self._flush_parquet()
-        elif self._is_json:
-            self._file.write("\n]\n" if self._begun else "[]\n")
-        self._exit.close()
+        with self._told(), self._exit:
+            if self._parquet is not None:
+                self._flush_parquet()
+            elif self._is_json:
+                self._file.write("\n]\n" if self._begun else "[]\n")
 
     def write(self, shot: Shot) -> None:
-        """Adds the shot's faces."""
+        """Adds the shot's faces.
+
+        Raises:
+          UserError: they can't be written.
+        """
+        with self._told():
+            self._write(shot)
+
+    def _write(self, shot: Shot) -> None:
         rows = face_rows(shot)
         if self._is_json:
             for row in rows:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -342,6 +343,35 @@ def test_a_table_under_another_kinds_name_is_refused_before_any_work(tmp_path, a
     with pytest.raises(UserError, match=r"end its name with \.csv"):
         camera.annotate_camera(0, tmp_path / name, show=lambda image: True)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
+def test_a_table_on_a_full_disk_is_named(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    shot = Shot(np.zeros((4, 4, 3), np.uint8), "a" * 10_000)
+    shot.faces = [emotion(0)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # Python passes over SIGXFSZ
+    try:
+        with (
+            pytest.raises(UserError, match=rf"^the table {path} can't be written: File too large"),
+            FaceTable(path, LABELS) as table,
+        ):
+            table.write(shot)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_copy_that_the_disk_has_no_room_for_is_not_left_in_part(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            run.write_picture(tmp_path / "a.png", Shot(noise))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_parquet_and_csv_hold_the_same(tmp_path):
