@@ -49,7 +49,7 @@ def describe_failure(error: BaseException, place: str = "") -> str:
         return str(error)
     refused = next((one for one in _chain(error) if isinstance(one, OSError) and one.errno), None)
     if is_full(error):
-        where = _file(refused) or place or "a file"
+        where = _file(refused) or place or "a file or the output"
         goes_on = ": it goes on where it stopped" if place else ""
         return (
             f"{where}: cannot be written, for the disk is full or a limit of size is reached. Make "

@@ -181,5 +181,9 @@ def _own_files(folder: pathlib.Path) -> set[str]:
 
 def _write(path: pathlib.Path, data: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)  # else it is in the next try's way
+        raise UserError(f"{path} can't be written: {error.strerror}") from None

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import resource
 import sys
 import tarfile
 import zipfile
@@ -94,6 +95,17 @@ def test_a_file_in_the_folders_place_and_others_files_are_refused(tmp_path, mode
     with pytest.raises(UserError, match=r"has \w+(\.json)?, which is not as an earlier page left"):
         static_page.write_static_page(tmp_path, model_dir)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_without_room_is_told_with_the_file_and_leaves_no_part(tmp_path, model_dir, runtime):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))  # Python passes over SIGXFSZ
+    try:
+        with pytest.raises(UserError, match=r"/page/\S+ can't be written: File too large"):
+            static_page.write_static_page(tmp_path / "page", model_dir)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "page").glob("*.part"))
 
 
 def test_a_model_without_its_onnx_file_is_refused(tmp_path, runtime):
