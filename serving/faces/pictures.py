@@ -85,7 +85,7 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
 @contextlib.contextmanager
 def told(name: str) -> Iterator[None]:
     """Turns whatever Pillow raises for a picture into a UserError that names it."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -93,6 +93,8 @@ def told(name: str) -> Iterator[None]:
             yield
     except Image.DecompressionBombError:
         raise UserError(f"{name} has too many pixels: scale it down first") from None
+    except UnidentifiedImageError:  # its own words name an object in memory
+        raise UserError(f"{name} is damaged or cut off: its header makes no sense") from None
     # Hostile files make Pillow's decoders raise almost anything.
     except Exception as error:
         raise UserError(f"{name} is damaged or cut off: {error}") from None
@@ -106,7 +108,10 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         bottom = min(top + _BAND_ROWS, image.height)
         band = image.crop((0, top, image.width, bottom))
         if deep:
-            values = np.asarray(band, np.float32) * np.float32(255 / highest)
+            values = np.asarray(band, np.float32)
+            if not np.isfinite(values).all():
+                raise ValueError("some of its pixels are no numbers")
+            values = values * np.float32(255 / highest)
             pixels[top:bottom] = values.clip(0, 255).astype(np.uint8)[:, :, None]
         else:
             pixels[top:bottom] = _on_white(band)

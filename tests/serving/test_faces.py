@@ -180,3 +180,20 @@ def test_pictures_of_phones_are_read(cases_dir):
 def test_what_is_no_fit_picture_is_named(data, words):
     with pytest.raises(UserError, match=words):
         pictures.decode_picture(data, "holiday.jpg")
+
+
+def test_what_is_wrong_is_told_without_an_object_in_memory():
+    header = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dIHDR" + b"\0" * 13
+    with pytest.raises(UserError, match=r"^a\.png is damaged or cut off: [^<]*$"):
+        pictures.decode_picture(header, "a.png")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value):
+    """They would be answered with an emotion."""
+    pixels = np.full((30, 30), 0.5, np.float32)
+    pixels[3, 4] = value
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "TIFF")
+    with pytest.raises(UserError, match="some of its pixels are no numbers"):
+        pictures.decode_picture(buffer.getvalue())
