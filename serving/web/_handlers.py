@@ -213,6 +213,7 @@ class UploadHandler(Handler):
         self._leave()
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()  # ends the task that waits for the body
         # A picture that the worker has already is given back when its work is done.
         if not self._taken:
             self._leave()
@@ -369,6 +370,7 @@ class FilmHandler(Handler):
         self.finish({})
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()
         self._drop()
 
     def _drop(self) -> None:

@@ -47,11 +47,12 @@ def astronaut_bgr():
 
 
 @contextlib.contextmanager
-def page_server(*flags, host="127.0.0.1"):
+def page_server(*flags, host="127.0.0.1", stderr=None):
     process = subprocess.Popen(
         [sys.executable, "-m", "emotion_faces.web", "--port=0", f"--host={host}", *flags],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:

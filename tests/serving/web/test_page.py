@@ -442,6 +442,27 @@ def test_half_sent_uploads_are_counted_before_they_are_read(address):
     assert status == 422
 
 
+def test_half_sent_uploads_that_are_given_up_leave_nothing_behind(deep_dir, tmp_path):
+    """A task that went on waiting for each was told with a traceback at the end."""
+    told = tmp_path / "stderr"
+    with (
+        told.open("w") as file,
+        page_server(f"--model-dir={deep_dir}", stderr=file) as address,
+    ):
+        host, port = address.split("/")[2].split(":")
+        for path in ("faces", "results/one", "films/one"):
+            with socket.create_connection((host, int(port)), timeout=20) as connection:
+                request = f"POST /api/{path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+                connection.sendall(f"{request}Content-Length: 1000\r\n\r\nhalf".encode())
+                time.sleep(0.3)
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(f"{request}Content-Length: 1000\r\n\r\nhalf".encode())
+            time.sleep(0.3)
+            held = connection.dup()  # that one is still there at the end
+    held.close()
+    assert told.read_text() == ""
+
+
 def test_an_upload_without_a_length_is_refused(address):
     client = http.client.HTTPConnection(address.split("/")[2], timeout=20)
     client.putrequest("POST", "/api/faces")
