@@ -282,7 +282,7 @@ class EmotionClient:
             )
         elif code is grpc.StatusCode.UNAVAILABLE:
             text = (
-                f"no answer from the model server at {self._server} ({details}); "
+                f"no answer from the model server at {self._server} ({_unreached(details)}); "
                 "start one with `emotion serve`, or name another with --server HOST:PORT"
             )
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -337,6 +337,22 @@ class EmotionClient:
                 outputs["label"], outputs["classes"], outputs["probabilities"], strict=True
             )
         ]
+
+
+_NO_GRPC = "what listens there does not speak gRPC; is it the REST port?"
+_REASONS = {
+    "Connection refused": "the connection was refused",
+    "DNS resolution failed": "there is no host of that name",
+    "http1.x": _NO_GRPC,
+    "Failed parsing HTTP/2": _NO_GRPC,
+    "No route to host": "there is no route to it",
+    "Network is unreachable": "its network cannot be reached",
+}
+"""In words, what gRPC says among addresses and names of its parts."""
+
+
+def _unreached(details: str) -> str:
+    return next((told for sign, told in _REASONS.items() if sign in details), details)
 
 
 def _batches(images: Sequence[bytes], batch_size: int) -> Iterator[Sequence[bytes]]:

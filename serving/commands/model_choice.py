@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from emotion_faces import shipped
 from emotion_faces.addresses import DEFAULT_SERVER
-from emotion_faces.commands.terminal import path_argument
+from emotion_faces.commands.terminal import path_argument, server_argument
 from emotion_faces.errors import UserError
 from emotion_faces.model_folder import int8_file
 from emotion_faces.shipped import ShippedModel
@@ -23,6 +23,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
+        type=server_argument,
         help=f"a model server; without it {DEFAULT_SERVER}, or the model that comes with the project",
     )
     parser.add_argument(

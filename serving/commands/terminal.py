@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import io
 import pathlib
+import re
 import sys
+
+from emotion_faces.addresses import DEFAULT_SERVER
 
 FAILED_STATUS = 1
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
+
+_HOST_AND_PORT = re.compile(r"(?:\[[^\s\]/]+\]|[^\s\[\]/:]+):([0-9]{1,5})")
+_TARGETS = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:")
+"""Targets of gRPC's own."""
 
 
 def add_verbose(parser: argparse.ArgumentParser, default: bool | str = False) -> None:
@@ -34,3 +41,13 @@ def path_argument(text: str) -> pathlib.Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; give a path")
     return pathlib.Path(text)
+
+
+def server_argument(text: str) -> str:
+    """Returns the model server that an argument names; gRPC would ask another port than one out of range."""
+    found = _HOST_AND_PORT.fullmatch(text)
+    if not (found and 0 < int(found[1]) < 65536) and not text.startswith(_TARGETS):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no HOST:PORT; give a model server's gRPC port, such as {DEFAULT_SERVER}"
+        )
+    return text

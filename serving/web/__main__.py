@@ -6,6 +6,7 @@ import argparse
 import pathlib
 import sys
 
+from emotion_faces.commands.terminal import server_argument
 from emotion_faces.errors import UserError
 from emotion_faces.web import app
 
@@ -15,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="emotion_faces.web", description="Serves the emotion page."
     )
-    parser.add_argument("--server", metavar="HOST:PORT")
+    parser.add_argument("--server", metavar="HOST:PORT", type=server_argument)
     parser.add_argument("--model-dir", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=app.DEFAULT_PORT)

@@ -1,5 +1,6 @@
 import concurrent.futures
 import contextlib
+import http.server
 import socket
 import threading
 import time
@@ -187,10 +188,32 @@ def test_retries_nothing_else(fake, code):
 
 def test_no_server():
     with (
-        client.EmotionClient("127.0.0.1:1", timeout_secs=1) as emotion,
-        pytest.raises(client.CallError, match=r"model server at 127\.0\.0\.1:1"),
+        client.EmotionClient("127.0.0.1:1", timeout_secs=30) as emotion,
+        pytest.raises(
+            client.CallError,
+            match=r"model server at 127\.0\.0\.1:1 \(the connection was refused\); start one",
+        ),
     ):
         emotion.predict([b"a"])
+
+
+def test_a_host_that_nobody_knows():
+    with (
+        client.EmotionClient("nobody.invalid:1", timeout_secs=30) as emotion,
+        pytest.raises(client.CallError, match=r"\(there is no host of that name\); start one"),
+    ):
+        emotion.predict([b"a"])
+
+
+def test_a_rest_port_is_told():
+    with (
+        http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as rest,
+        client.EmotionClient(f"127.0.0.1:{rest.server_port}", timeout_secs=30) as emotion,
+    ):
+        threading.Thread(target=rest.serve_forever, daemon=True).start()
+        with pytest.raises(client.CallError, match=r"\(what listens there does not speak gRPC"):
+            emotion.predict([b"a"])
+        rest.shutdown()
 
 
 def test_waits_no_longer_than_told(fake):

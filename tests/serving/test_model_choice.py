@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from emotion_faces.commands.model_choice import choose_model
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.errors import UserError
 from emotion_faces.shipped import ShippedModel
 
@@ -78,3 +78,25 @@ def test_eight_bits_are_of_no_server():
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(UserError, match="best holds no"):
             choose(default_server=address, int8=True)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["", "127.0.0.1", ":8500", "h:x", "h:0", "h:99999", "http://h:8500", "h:1 ", "::1:8500"],
+)
+def test_what_names_no_server_is_refused(server, capsys):
+    """gRPC would ask port 34463 for 99999, and an empty one was as none given."""
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--server", server])
+    assert f"{server!r} is no HOST:PORT; give a model server's gRPC port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "server", ["127.0.0.1:8500", "[::1]:8500", "a-b.c:65535", "dns:///name:8500", "unix:/run/x"]
+)
+def test_what_names_a_server_is_taken(server):
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    assert parser.parse_args(["--server", server]).server == server
