@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import dataclasses
 import functools
 import ipaddress
@@ -13,22 +11,21 @@ import pathlib
 import re
 import urllib.parse
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import tornado.http1connection
 import tornado.web
 
 from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
-from emotion_faces.web.annotator import Annotator
-from emotion_faces.web.film_jobs import KINDS, MAX_FILM_BYTES, BusyError, FilmJobs, Job
+from emotion_faces.web.film_jobs import FilmJobs
 from emotion_faces.web.kept import KeptResults
 from emotion_faces.web.uploads import FullError, Gate
+from emotion_faces.web.worker import BusyError, Worker
 
 NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 """What the page may call a film, a camera, a job or a result."""
 
-_MAX_WAITING = 16  # calls, of which the gate lets in fewer uploads: there is room for the rest
 _STATIC_DIR = pathlib.Path(__file__).parent / "static"
 _KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -38,8 +35,6 @@ _KINDS = {
     ".jpg": "image/jpeg",
 }
 _START = "index.html"
-_FILM_TIMEOUT_SECS = 3600
-_PIECE_BYTES = 1024 * 1024
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -140,7 +135,7 @@ class Handler(tornado.web.RequestHandler):
     async def _answer(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
             answer = await self._worker.run(function, *arguments)
-        except _BusyError as error:
+        except BusyError as error:
             self._refuse(503, str(error))
         except _server_error() as error:
             self._refuse(502, str(error))
@@ -304,126 +299,12 @@ class ResultHandler(UploadHandler):
             self._refuse(413, f"a result of {len(data)} bytes is too large to be kept")
 
 
-class FilmHandler(Handler):
-    """A film to mark: POST brings it, GET tells how far it is, DELETE ends it."""
-
-    _methods = ("GET", "POST", "DELETE")
-
-    def initialize(self, served: Served) -> None:
-        super().initialize(served)
-        self._job: Job | None = None
-        self._file: BinaryIO | None = None
-
-    def prepare(self) -> None:
-        super().prepare()
-        if self._finished or self.request.method != "POST":
-            return
-        below = self._unsure_below()
-        if below is None:
-            return
-        length = self._stated_length()
-        if length is None:
-            return
-        if length > MAX_FILM_BYTES:
-            self._refuse(413, f"the film is larger than {MAX_FILM_BYTES // 1024**3} GiB")
-        else:
-            self._begin(below)
-
-    def _begin(self, below: float) -> None:
-        name = self.get_query_argument("name", "film")
-        try:
-            self._job = self._served.films.begin(self.path_kwargs["job"], name, below)
-        except BusyError as error:
-            self._refuse(503, str(error))
-            return
-        self._file = self._job.film.open("wb")
-        connection = cast(tornado.http1connection.HTTP1Connection, self.request.connection)
-        connection.set_max_body_size(MAX_FILM_BYTES)
-        connection.set_body_timeout(_FILM_TIMEOUT_SECS)
-
-    def data_received(self, chunk: bytes) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write(chunk)
-        except OSError as error:
-            self._drop()
-            self._refuse(507, f"the film can't be held: {error.strerror}")
-
-    def post(self, job: str) -> None:
-        if self._file is None or self._job is None:
-            return
-        self._file.close()
-        self._file = None
-        self._served.films.start(self._job)
-        self.finish(self._job.fields())
-
-    def get(self, job: str) -> None:
-        found = self._served.films.get(job)
-        if found is None:
-            self._refuse(404, "there is no such film any more")
-        else:
-            self.finish(found.fields())
-
-    def delete(self, job: str) -> None:
-        self._served.films.drop(job)
-        self.finish({})
-
-    def on_connection_close(self) -> None:
-        super().on_connection_close()
-        self._drop()
-
-    def _drop(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            self._served.films.drop(self.path_kwargs["job"])
-
-
-class FilmFileHandler(Handler):
-    async def get(self, job: str, name: str) -> None:
-        found = self._served.films.get(job)
-        path = found.folder / name if found else None
-        if found is None or path is None or found.state != "done" or not path.is_file():
-            self._refuse(404, "there is no such film any more")
-            return
-        self.set_header("Content-Type", KINDS[name])
-        self.set_header("Content-Length", str(path.stat().st_size))
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE_BYTES):
-                self.write(piece)
-                await self.flush()
-
-
 class NotFoundHandler(Handler):
     def prepare(self) -> None:
         self._methods = (str(self.request.method),)
         super().prepare()
         if not self._finished:
             self._refuse(404, "there is no such page")
-
-
-class _BusyError(Exception):
-    """More requests are waiting than may."""
-
-
-class Worker:
-    """Runs one call at a time in a thread, and lets few wait: the detector takes no two."""
-
-    def __init__(self, annotator: Annotator):
-        self.annotator = annotator
-        self._executor = concurrent.futures.ThreadPoolExecutor(1, "annotate")
-        self._waiting = 0
-
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        if self._waiting >= _MAX_WAITING:
-            raise _BusyError(f"{self._waiting} requests are waiting already: try again in a moment")
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, function, *arguments)
-        finally:
-            self._waiting -= 1
 
 
 def _server_error() -> type[UserError]:

@@ -20,12 +20,13 @@ from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.model_server import ports
-from emotion_faces.web import _handlers
+from emotion_faces.web import _film_handlers, _handlers
 from emotion_faces.web.about import read_about
 from emotion_faces.web.annotator import Annotator
 from emotion_faces.web.film_jobs import KINDS, FilmJobs
 from emotion_faces.web.kept import KeptResults
 from emotion_faces.web.uploads import MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT_SECS, Gate
+from emotion_faces.web.worker import Worker
 
 DEFAULT_PORT = 8600
 _MAX_BUFFER_BYTES = 1024 * 1024  # of a connection, beside the upload that it may bring
@@ -35,7 +36,7 @@ def make_application(
     annotator: Annotator, films: FilmJobs, host: str = "127.0.0.1"
 ) -> tornado.web.Application:
     """The page's routes; `host` is the address that the server is bound to."""
-    served = _handlers.Served(_handlers.Worker(annotator), films, KeptResults(), Gate(), host)
+    served = _handlers.Served(Worker(annotator), films, KeptResults(), Gate(), host)
     name, settings = _handlers.NAME.pattern, {"served": served}
     return tornado.web.Application(
         [
@@ -50,10 +51,10 @@ def make_application(
             (r"/api/picture", _handlers.PictureHandler, settings),
             (r"/api/marked", _handlers.MarkedHandler, settings),
             (rf"/api/results/(?P<name>{name})", _handlers.ResultHandler, settings),
-            (rf"/api/films/(?P<job>{name})", _handlers.FilmHandler, settings),
+            (rf"/api/films/(?P<job>{name})", _film_handlers.FilmHandler, settings),
             (
                 rf"/api/films/(?P<job>{name})/(?P<name>{'|'.join(map(re.escape, KINDS))})",
-                _handlers.FilmFileHandler,
+                _film_handlers.FilmFileHandler,
                 settings,
             ),
             (r".*", _handlers.NotFoundHandler, settings),
