@@ -42,18 +42,20 @@ COPY requirements/image requirements/image
 # The project: /opt/faces is emotion-faces alone, /opt/pipeline both distributions.
 FROM build AS project
 ARG STACK=py310
-RUN python3 -m venv build \
- && build/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/image/build-${STACK}.lock
+# Not in ./build: what lies there goes into the wheels.
+RUN python3 -m venv /opt/build \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements/image/build-${STACK}.lock
 COPY setup.py README.md LICENSE NOTICE ./
 COPY pipeline pipeline
 COPY components components
 COPY serving serving
 COPY src src
 COPY emotion-faces emotion-faces
-RUN build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/faces ./emotion-faces \
- && build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/pipeline . ./emotion-faces \
+RUN /opt/build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/faces ./emotion-faces \
+ && /opt/build/bin/pip install --no-cache-dir --no-deps --no-build-isolation --target /opt/pipeline . ./emotion-faces \
  && sed -i '1s|^#!.*|#!/opt/venv/bin/python|' /opt/*/bin/* \
- && build/bin/python -m compileall -q /opt/faces /opt/pipeline
+ && /opt/build/bin/python -m compileall -q /opt/faces /opt/pipeline \
+ && ! ls /opt/faces /opt/pipeline | grep -vE '^(/opt/.*:|bin|emotion_(faces|pipeline)(-.*)?|)$'
 
 FROM build AS packages-page
 ARG STACK=py310
