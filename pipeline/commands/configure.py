@@ -95,6 +95,12 @@ def check_places(config: PipelineConfig) -> None:
         if "://" in getattr(config, key):
             name = "--root" if key == "root" else f"{key}:"
             raise UserError(f"{name} {getattr(config, key)}: {why}")
+    for key in ("data", "votes", "schema", "against"):
+        path = getattr(config, key)
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise UserError(
+                f"{key}: {path}: is a pipe or a device, which may have no end and is read only once; give a file"
+            )
     if "://" in config.push_dir and not is_stored(config.push_dir):
         raise UserError(
             f"--push-dir {config.push_dir}: give a local folder, or an address of {_ADDRESSES}"

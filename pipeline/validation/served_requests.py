@@ -1,5 +1,6 @@
 """What a server was sent, against what the model was trained on."""
 
+import collections
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Iterator
@@ -66,21 +67,24 @@ class Requests:
         }
 
 
-def measure_requests(pictures: Iterable[bytes]) -> Requests:
+def measure_requests(pictures: Iterable[bytes | PruneReason]) -> Requests:
     """Measures pictures as the model sees them: gray, 48x48.
 
     Pictures of another size are brought to it by averaging; the model's own resampling is a little
     sharper. One picture is in memory at a time.
 
     Args:
-      pictures: Encoded JPEG or PNG.
+      pictures: Encoded JPEG or PNG, or why there is none.
     """
     rows = []
-    unusable: dict[str, int] = {}
+    unusable: collections.Counter[str] = collections.Counter()
     for data in pictures:
+        if isinstance(data, PruneReason):
+            unusable[data.value] += 1
+            continue
         measured = measure_image(data)
         if isinstance(measured, PruneReason):
-            unusable[measured.value] = unusable.get(measured.value, 0) + 1
+            unusable[measured.value] += 1
             continue
         if (measured.width, measured.height) != (IMAGE_SIZE_PX, IMAGE_SIZE_PX):
             flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
@@ -91,8 +95,8 @@ def measure_requests(pictures: Iterable[bytes]) -> Requests:
     return Requests(pd.DataFrame(rows, columns=list(_COMPARED), dtype=np.float32), unusable)
 
 
-def read_requests(source: pathlib.Path) -> Iterator[bytes]:
-    """Yields the encoded pictures that were sent.
+def read_requests(source: pathlib.Path) -> Iterator[bytes | PruneReason]:
+    """Yields the encoded pictures that were sent, or why a file is none.
 
     Args:
       source: A folder of pictures, of any names and however deep; or a TFRecord file of PredictionLog,
@@ -107,15 +111,22 @@ def read_requests(source: pathlib.Path) -> Iterator[bytes]:
         return
     if not source.is_dir():
         raise UserError(f"{source}: no such file or folder. {_EXPECTED}")
-    files = [file for file in find_files(source) if file.problem is None]
+    files = find_files(source)
     if not files:
         raise UserError(f"{source}: no files in it. {_EXPECTED}")
     for file in files:
         path = source / file.path
-        if path.suffix in _LOG_SUFFIXES:
+        if file.problem is not None:
+            yield file.problem
+        elif path.suffix in _LOG_SUFFIXES:
             yield from _read_log(path)
-        elif file.bytes <= MAX_IMAGE_BYTES:
-            yield path.read_bytes()
+        elif file.bytes > MAX_IMAGE_BYTES:
+            yield PruneReason.TOO_LARGE
+        else:
+            try:
+                yield path.read_bytes()
+            except OSError:
+                yield PruneReason.UNREADABLE
 
 
 def compare_requests(requests: Requests, against: str, schema: schema_pb2.Schema) -> Comparison:

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from emotion_pipeline.components.drift_validator.histograms import QUANTILES
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_ingest.ingest import ingest
 from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.image_ingest.measure import MAX_IMAGE_BYTES
 from emotion_pipeline.components.sources import sample_data
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.validation.schemas import load_schema
@@ -107,3 +110,24 @@ def test_needs_a_usable_picture_and_statistics(trained, schema, tmp_path):
     requests = measure_requests([encode(np.zeros((48, 48), np.uint8))])
     with pytest.raises(UserError, match="no statistics there"):
         compare_requests(requests, str(tmp_path), schema)
+
+
+def test_what_is_no_picture_file_is_counted_with_its_reason(tmp_path):
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    (sent / "a.png").write_bytes(b"words")
+    os.mkfifo(sent / "pipe.png")
+    (sent / "gone.png").symlink_to("nowhere")
+    with (sent / "large.png").open("wb") as file:
+        file.truncate(MAX_IMAGE_BYTES + 1)
+    assert measure_requests(read_requests(sent)).counts == {
+        "found": 4,
+        "kept": 0,
+        "pruned": 4,
+        "pruned_by_reason": {
+            "not_an_image": 1,
+            "special_file": 1,
+            "symlink_broken": 1,
+            "too_large": 1,
+        },
+    }
