@@ -26,9 +26,6 @@ from emotion_pipeline.components.sources.packed import is_packed, open_inner, ta
 OPENDATASETS = "opendatasets:"
 """Before a Kaggle reference: it is fetched with that package, not by Kaggle's REST API."""
 
-SAMPLE = "sample"
-"""The source that is drawn; a folder of that name is given as ./sample."""
-
 _DATA = "data"
 _REMOVED = "removed.json"
 
@@ -108,7 +105,7 @@ def _recipe(
     source: str, environ: Mapping[str, str], cache_dir: pathlib.Path | None
 ) -> _Recipe | None:
     """Return how to make the copy of a source, or None for a folder, which is used as it is."""
-    if source == SAMPLE:
+    if source == addresses.SAMPLE:
         drawing = pathlib.Path(sample_data.__file__).read_bytes()
         name = f"sample-{hashlib.sha256(drawing).hexdigest()[:12]}"
         return _Recipe(name, lambda folder: sample_data.draw_sample(folder))
@@ -123,20 +120,12 @@ def _recipe(
     if path.is_file():
         if not is_packed(path):
             raise UserError(
-                f"{source}: a file, but no .zip, no .tar and no table of pixels. {_KINDS}"
+                f"{source}: a file, but no .zip, no .tar and no table of pixels. {addresses.KINDS}"
             )
         return _file_recipe(path)
     if "://" in source or source.startswith("kaggle:"):
-        raise UserError(f"{source}: not the address of a Kaggle data set. {_KINDS}")
-    raise UserError(f"{source}: no such file or folder. {_KINDS}")
-
-
-_KINDS = (
-    "Give a folder of pictures, a .zip or .tar.gz (.tar, .tar.bz2, .tar.xz) of one, a table of pixels "
-    "such as fer2013.csv, kaggle:OWNER/NAME[/versions/N], the URL of a Kaggle data set "
-    "(https://www.kaggle.com/datasets/OWNER/NAME), or sample. The folder or file may lie at gs://, "
-    "s3:// or hdfs://."
-)
+        raise UserError(f"{source}: not the address of a Kaggle data set. {addresses.KINDS}")
+    raise UserError(f"{source}: no such file or folder. {addresses.KINDS}")
 
 
 def _file_recipe(path: pathlib.Path) -> _Recipe:
@@ -202,7 +191,7 @@ def _stored_recipe(source: str) -> _Recipe:
     """Return how to copy a folder or a file from an object store, by what is stored there now."""
     files = object_store.list_stored(source)
     if not files:
-        raise UserError(f"{source}: nothing is stored there. {_KINDS}")
+        raise UserError(f"{source}: nothing is stored there. {addresses.KINDS}")
     name = f"stored-{object_store.listing_digest(source, files)}"
 
     def fetch(folder: pathlib.Path) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 
 from emotion_pipeline.commands.terminal import path_argument
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources.addresses import SCHEMES, is_kaggle, is_stored
+from emotion_pipeline.components.sources.addresses import (
+    KINDS,
+    SCHEMES,
+    is_kaggle,
+    is_local,
+    is_stored,
+)
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.settings import load_file, parse_assignment, with_overrides
 
@@ -95,6 +101,8 @@ def check_places(config: PipelineConfig) -> None:
         if "://" in getattr(config, key):
             name = "--root" if key == "root" else f"{key}:"
             raise UserError(f"{name} {getattr(config, key)}: {why}")
+    if is_local(config.data) and not os.path.lexists(config.data):
+        raise UserError(f"data: {config.data}: no such file or folder. {KINDS}")
     for key in ("data", "votes", "schema", "against"):
         path = getattr(config, key)
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):

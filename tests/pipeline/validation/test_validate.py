@@ -180,7 +180,7 @@ def test_a_proposed_schema_fits_its_data_and_knows_its_classes(tmp_path, capfd):
     ("source", "arguments", "status", "message"),
     [
         ("empty", [], 1, "empty: empty, no folder and no file in it"),
-        ("missing", [], 1, "missing: no such file or folder"),
+        ("missing", [], 2, "missing: no such file or folder"),
         ("sample", ["--schema", "{folder}/words"], 1, "words: no schema of TFDV: 1:"),
         ("sample", ["--schema", "{folder}/missing"], 1, "missing: cannot be read"),
         ("sample", ["--against", "{folder}/empty"], 1, "empty: no statistics there"),
