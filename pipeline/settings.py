@@ -216,13 +216,16 @@ def _convert(name: str, value: Any, hint: Any, quoted: str = '"..."') -> Any:
 
 
 def _told(hint: Any) -> str:
-    """Returns what a type is called in YAML."""
+    """Returns what a person calls a type of YAML's."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Mapping:
         return "a mapping"
     if origin is tuple:
         return "a list" if arguments[-1] is Ellipsis else f"a list of {len(arguments)}"
-    return str(hint.__name__)
+    return _WORDS[hint]
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def check(holds: bool, name: str, value: Any, expected: str) -> None:

@@ -283,7 +283,7 @@ def test_the_parameters_keep_their_types_and_ranges():
     assert isinstance(changed.train.epochs, int)
     assert apply_parameters({"settings": settings}) == config
     for name, value, message in (
-        ("train_epochs", 2.5, r"train.epochs: expected int, got 2\.5"),
+        ("train_epochs", 2.5, r"train.epochs: expected a whole number, got 2\.5"),
         ("train_epochs", 0.0, "train.epochs: must be at least 1"),
         ("thresholds_accuracy", 1.5, r"thresholds.accuracy: must be in \[0, 1\]"),
         ("nonsense", 1, "nonsense: there is no such parameter"),
