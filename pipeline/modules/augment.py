@@ -172,7 +172,7 @@ def _affine(pixels, angle, scale, shift_x, shift_y):
     from_y = centre_y - sin * (centre_x + shift_x) - cos * (centre_y + shift_y)
     zero = tf.zeros_like(angle)
     transforms = tf.stack([cos, -sin, from_x, sin, cos, from_y, zero, zero], axis=1)
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=transforms,
         output_shape=size,
@@ -180,3 +180,5 @@ def _affine(pixels, angle, scale, shift_x, shift_y):
         interpolation="BILINEAR",
         fill_mode="NEAREST",
     )
+    # Which it leaves open, and a stack of no pictures, as of those to be compressed, must know.
+    return tf.ensure_shape(moved, pixels.shape)

@@ -119,6 +119,24 @@ def test_a_share_of_the_pictures_is_changed_and_the_rest_is_not():
         assert 0.15 < share < 0.35, setting
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_batch_of_which_no_picture_is_chosen_stays_as_it_is(share, count):
+    """A training's last batch may be of a few pictures; in a graph, as the trainer has it."""
+    shares = ("equalize_share", "blur_share", "jpeg_share", "erase_share")
+    config = TrainConfig(**dict.fromkeys(shares, share or 1e-6), rotation_degrees=1e-9)
+    batches = tf.data.Dataset.from_tensor_slices(
+        tf.random.stateless_uniform([4, 48, 48, 1], (1, 2))
+    )
+    for batch in batches.batch(4).map(lambda all_of_them: all_of_them[:count]):
+        found = tf.function(lambda pixels: augment(pixels, config, tf.constant((3, 4))))(batch)
+        assert found.shape == batch.shape
+        assert np.array_equal(found, batch) == (share == 0.0)
+    spec = tf.TensorSpec([None, 48, 48, 1])
+    in_graph = tf.function(lambda pixels: augment(pixels, config, tf.constant((3, 4))), [spec])
+    assert np.array_equal(in_graph(batch), batch) == (share == 0.0)
+
+
 def test_a_face_seen_at_half_the_size_has_lost_what_is_finer_than_two_pixels():
     stripes = np.tile(np.array([0.0, 1.0], np.float32), 24)[None, None, :, None]
     halves = np.repeat(np.array([0.2, 0.8], np.float32), 24)[None, None, :, None]
