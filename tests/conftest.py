@@ -13,6 +13,14 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 _BESIDE_THE_PROJECT = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def same_scheduling():
+    """SVT-AV1 makes root's thread that encodes with it, and all that it starts, real-time: they starve all others."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    os.sched_setscheduler(0, policy, parameters)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick", action="store_true", help="only tests that need no TFX and no TensorFlow"
