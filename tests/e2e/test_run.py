@@ -316,7 +316,7 @@ def test_anomalies_stop_the_run_with_status_4(drawn, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--data", "{missing}"], 1, "{missing}"),
+        (["--data", "{missing}"], 2, "{missing}"),
         (["--set", "train.epochs=none"], 2, "train.epochs: expected a whole number, got 'none'"),
         (["--set", "nonsense=1"], 2, "nonsense: there is no such setting"),
         (["--config", "{missing}"], 2, "cannot be read"),

@@ -1,5 +1,6 @@
 """Pods that die at any moment, and what they leave; processes that are killed stand in for them."""
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -27,9 +28,12 @@ class Evicting(Forks):
     def _wait(self, process: multiprocessing.process.BaseProcess) -> None:
         process.join(self.secs)
         if process.is_alive():
-            started = psutil.Process(process.pid)
-            for one in [*started.children(recursive=True), started]:
-                one.kill()
+            # What ends by itself in this moment needs no killing.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                started = psutil.Process(process.pid)
+                for one in [*started.children(recursive=True), started]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
         process.join()
 
 
