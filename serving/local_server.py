@@ -52,19 +52,18 @@ def connect(
         raise UserError("give --server or --model-dir, not both")
     if tls_ca is not None and not server:
         raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
-    version_dir = newest_version(model_dir) if model_dir is not None else None
     onnx_path = onnx_file(model_dir) if model_dir is not None else None
-    if version_dir is not None and onnx_path is not None:
+    if onnx_path is not None:
         from emotion_faces.local_model import LocalModel
 
-        name = version_dir.resolve().name
+        name = onnx_path.parent.parent.resolve().name
         yield LocalModel(onnx_path, int(name) if name.isdigit() else 1)
         return
     from emotion_faces.client import EmotionClient
 
     with contextlib.ExitStack() as stack:
-        if version_dir is not None:
-            server, model_name = stack.enter_context(serve_folder(version_dir)), DEFAULT_MODEL_NAME
+        if model_dir is not None:
+            server, model_name = stack.enter_context(serve_folder(model_dir)), DEFAULT_MODEL_NAME
         credentials = _read_credentials(tls_ca) if tls_ca is not None else None
         client = EmotionClient(
             server or DEFAULT_SERVER, model_name, timeout_secs, credentials=credentials

@@ -25,9 +25,8 @@ from emotion_pipeline.components.run_report.page import (
 )
 from emotion_pipeline.components.run_report.record import (
     REPORT_FILE,
-    STEPS_DIR,
     RunFacts,
-    run_folder,
+    steps_folder,
 )
 from emotion_pipeline.components.run_report.run_content import describe_run
 
@@ -80,4 +79,4 @@ class Executor(base_executor.BaseExecutor):
         if metadata_path and self._context is not None and self._context.pipeline_info is not None:
             connection = metadata.sqlite_metadata_connection_config(metadata_path)
             return latest_run(connection, self._context.pipeline_info.id)
-        return read_steps(run_folder(facts.root, facts.number) / STEPS_DIR) if facts else []
+        return read_steps(steps_folder(facts)) if facts else []

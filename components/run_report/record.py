@@ -95,6 +95,11 @@ def run_folder(root: str | os.PathLike, number: int) -> pathlib.Path:
     return pathlib.Path(root) / REPORTS_DIR / str(number)
 
 
+def steps_folder(facts: RunFacts) -> pathlib.Path:
+    """Returns the folder of the records of a run's steps, where each leaves its own."""
+    return run_folder(facts.root, facts.number) / STEPS_DIR
+
+
 def run_numbers(root: str | os.PathLike) -> list[int]:
     """Returns the numbers of the runs that have a folder in a root, the first run first."""
     folder = pathlib.Path(root) / REPORTS_DIR

@@ -15,7 +15,6 @@ what the launcher of open-source Kubeflow Pipelines hands over look as TFX expec
 """
 
 import argparse
-import copy
 import json
 import logging
 import os
@@ -88,10 +87,9 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
         )
         with open(output_file, encoding="utf-8") as file:
             step.output = json.load(file)
-    output = copy.deepcopy(step.output)
-    restore_uris(output, invocation, root)
+    restore_uris(step.output, invocation, root)
     with open(output_file, "w", encoding="utf-8") as file:
-        json.dump(output, file)
+        json.dump(step.output, file)
 
 
 def execution_properties(node_id: str, parameters: dict[str, Any]) -> dict[str, Any]:

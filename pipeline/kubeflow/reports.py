@@ -29,10 +29,10 @@ from emotion_pipeline.components.run_report.record import (
     REPORT_FILE,
     REPORTS_DIR,
     RUNNING,
-    STEPS_DIR,
     RunFacts,
     read_records,
     run_folder,
+    steps_folder,
     write_record,
 )
 from emotion_pipeline.components.sources.addresses import is_stored
@@ -119,15 +119,11 @@ def _locked(root: str) -> contextlib.AbstractContextManager[bool]:
     return alone(pathlib.Path(root, REPORTS_DIR, LOCK_FILE), "the list of runs", wait=True)
 
 
-def _steps(facts: RunFacts) -> pathlib.Path:
-    return run_folder(facts.root, facts.number) / STEPS_DIR
-
-
 def _begin(node_id: str, config: PipelineConfig, job: Mapping[str, str]) -> RunFacts:
     """Returns which run it is, and lists it as under way; one that another step has ended stays so."""
     with _locked(config.root):
         facts = begin_run(config, job=job[_JOB], job_name=job[_JOB_NAME])
-        others = [one for one in read_steps(_steps(facts)) if one.id != node_id]
+        others = [one for one in read_steps(steps_folder(facts)) if one.id != node_id]
         if all(one.complete for one in others):
             (record,) = (one for one in read_records(config.root) if one.number == facts.number)
             now = datetime.datetime.now(datetime.timezone.utc)
@@ -146,16 +142,18 @@ def _end(
     with _logged(), _locked(config.root):
         outputs = {
             key: [
-                make_artifact(_keep(key, one, _steps(facts) / node_id), one.get("metadata", {}))
+                make_artifact(
+                    _keep(key, one, steps_folder(facts) / node_id), one.get("metadata", {})
+                )
                 for one in value["artifacts"]
             ]
             for key, value in step.output.get("artifacts", {}).items()
         }
         is_complete = error is None
-        write_step(_steps(facts), ComponentRun(node_id, seconds, False, is_complete, outputs))
+        write_step(steps_folder(facts), ComponentRun(node_id, seconds, False, is_complete, outputs))
         if is_complete and node_id != REPORT:
             return
-        components = read_steps(_steps(facts))
+        components = read_steps(steps_folder(facts))
         summary = conclude(facts, config, Outcome(components, seconds_since(facts.started), error))
         if is_complete:
             for line in format_summary(summary).splitlines():

@@ -127,8 +127,9 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     if config.int8:
         extra_dir = os.path.join(fn_args.serving_model_dir, ASSETS_EXTRA_DIR)
-        splits = originals.pixels, eval_split.pixels, eval_split.labels
-        summary["int8"] = write_int8(extra_dir, *splits)
+        summary["int8"] = write_int8(
+            extra_dir, originals.pixels, eval_split.pixels, eval_split.labels
+        )
     write_training(fn_args.model_run_dir, summary)
 
 

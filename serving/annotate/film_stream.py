@@ -45,21 +45,21 @@ class FilmStream:
         """
         import av
 
-        source = self.source
-        of_rtsp = not isinstance(source, Response)
         start = time.monotonic()
+        source = self.source
+        if not isinstance(source, Response):
+            source = _answering(self.name, source, self.stall_secs)
+        of_rtsp = isinstance(source, str)
         try:
             container = av.open(
-                source
-                if isinstance(source, Response)
-                else _answering(self.name, source, self.stall_secs),
+                source,
                 "r",
                 options=_RTSP_OPTIONS if of_rtsp else {"protocol_whitelist": "none"},
                 metadata_errors="replace",
                 timeout=self.stall_secs if of_rtsp else None,
             )
         except av.error.HTTPUnauthorizedError:
-            is_given = not isinstance(source, Response) and any("@" in one for one in source)
+            is_given = isinstance(source, str) and "@" in source
             whom = "does not take that" if is_given else "wants a"
             raise UserError(
                 f"{self.name} {whom} user and password, which are given as rtsp://USER:PASSWORD@HOST/..."

@@ -57,10 +57,11 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
     """
     files: list[InputFile] = []
     ignored = 0
+    written = out_dir.resolve()
     for path in paths:
         if path.is_dir():
             for child in files_below(path):
-                if pathlib.Path(os.path.realpath(child)).is_relative_to(out_dir.resolve()):
+                if pathlib.Path(os.path.realpath(child)).is_relative_to(written):
                     continue
                 kind = kind_of_file(child)
                 if kind is not FileKind.OTHER:

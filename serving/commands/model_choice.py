@@ -80,8 +80,10 @@ def choose_model(
         raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
     if options.model and (options.server or options.model_dir):
         raise UserError("give --model, --model-dir or --server, not several")
-    if options.server or options.model_dir:
-        return options.server, int8_file(options.model_dir) if options.int8 else options.model_dir
+    if options.server:
+        return options.server, options.model_dir
+    if options.model_dir:
+        return None, model_path(options.model_dir, options)
     if not options.model and not options.int8:
         if _listens(default_server):
             return default_server, None
@@ -92,7 +94,16 @@ def choose_model(
         file=sys.stderr,
         flush=True,
     )
-    return None, int8_file(model.folder) if options.int8 else model.folder
+    return None, model_path(model.folder, options)
+
+
+def model_path(folder: pathlib.Path, options: argparse.Namespace) -> pathlib.Path:
+    """Returns a model's folder, or with `--int8` its file in 8 bits.
+
+    Raises:
+      UserError: there is no model, or none in 8 bits.
+    """
+    return int8_file(folder) if options.int8 else folder
 
 
 def _listens(server: str) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from emotion_faces.commands.model_choice import add_model_arguments, choose_model
+from emotion_faces.commands.model_choice import add_model_arguments, choose_model, model_path
 from emotion_faces.commands.terminal import path_argument
 from emotion_faces.errors import UserError
-from emotion_faces.model_folder import int8_file
 from emotion_faces.shipped import find_model
 
 HELP = "Serve a page that marks faces, for this computer's browser."
@@ -62,8 +61,7 @@ def _write(options: argparse.Namespace) -> int:
     if options.model and options.model_dir:
         raise UserError("give --model or --model-dir, not both")
     model_dir = options.model_dir or find_model(options.model).folder
-    if options.int8:
-        model_dir = int8_file(model_dir)
+    model_dir = model_path(model_dir, options)
     page = write_static_page(options.static, model_dir, unsure_below=options.unsure_below)
     print(
         f"{page.folder}: the page with the model {page.model}, {page.size / 1e6:.0f} MB; to look at it here: "

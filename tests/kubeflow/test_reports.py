@@ -13,6 +13,7 @@ from emotion_pipeline.components.run_report.record import (
     read_records,
     run_folder,
     run_numbers,
+    steps_folder,
 )
 from emotion_pipeline.configs import PipelineConfig
 from tests.components.run_report.test_page import Page
@@ -109,7 +110,6 @@ def test_a_run_that_stops_at_its_data_leaves_a_page(compiled, whole_run, stopped
 
 
 def test_a_step_that_fails_leaves_a_page_and_the_retry_another_end(compiled, whole_run, tmp_path):
-    from emotion_pipeline.kubeflow.reports import _steps
     from emotion_pipeline.report import begin_run
     from tests.kubeflow.kfp_stand_in import Run
     from tests.kubeflow.pods import Forks
@@ -119,10 +119,10 @@ def test_a_step_that_fails_leaves_a_page_and_the_retry_another_end(compiled, who
     run.tasks = dict(whole_run.tasks)
     config = PipelineConfig(root=str(compiled.root), push_dir=str(compiled.push_dir))
     facts = begin_run(config, job=run.id, job_name="again")
-    done = _steps(begin_run(config, job=whole_run.id, job_name="first"))
+    done = steps_folder(begin_run(config, job=whole_run.id, job_name="first"))
     after = ("Evaluator", "Pusher", "RunReport")
     shutil.copytree(
-        done, _steps(facts), ignore=lambda _, names: [n for n in names if n.startswith(after)]
+        done, steps_folder(facts), ignore=lambda _, names: [n for n in names if n.startswith(after)]
     )
     model = run.tasks["Trainer"].outputs["model"]
     right = model["uri"]

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from tests.serving.running import running
+
 _TS_PACKETS = 7  # of 188 bytes, as many as fit into a frame of Ethernet
 _CLOCK_HZ = 90_000
 
@@ -87,10 +89,6 @@ class RtspServer(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def serving() -> Iterator[RtspServer]:
-    with RtspServer() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = RtspServer()
+    with running(server):
         yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()

@@ -23,6 +23,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.urls import UrlPolicy
 from tests.serving.fakes import BrightnessClassifier
 from tests.serving.films import write_film
+from tests.serving.running import running
 
 HERE = UrlPolicy(allowed=True, private=True, stall_secs=5)
 
@@ -65,13 +66,8 @@ def site():
     server.asked = []
     server.over = threading.Event()
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield server
 
 
 def fetched(url, tmp_path, policy=HERE):
