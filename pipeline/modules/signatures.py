@@ -22,7 +22,7 @@ def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     once; in a run of few images that was most of the work. docs/serving.md has the figures.
     """
     spec = tf.TensorSpec(network.input_shape, tf.float32)
-    function = tf.function(lambda pixels: network(pixels, training=False))
+    function = tf.function(lambda pixels: network(pixels, training=False), autograph=False)
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
     return lambda pixels: frozen(pixels)[0]
 

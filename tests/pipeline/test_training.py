@@ -1,5 +1,10 @@
 import dataclasses
 import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +27,8 @@ from emotion_pipeline.modules.training_data import (
 )
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -432,3 +439,28 @@ def test_begins_anew_where_something_changes_at_a_share_of_the_epochs(tmp_path, 
     for epochs in (1, 2):
         _, state = run(tmp_path, TrainConfig(epochs=epochs, batch_size=8, **changes))
         assert state.resumed_at == []
+
+
+def test_no_source_of_keras_is_written_anew(tmp_path):
+    # AutoGraph does so once in a process, and keeps each function that it has changed in such a file.
+    program = """
+import pathlib, sys
+from tests.pipeline.test_training import TrainConfig, run
+folder = pathlib.Path(sys.argv[1])
+run(folder, TrainConfig(epochs=1, batch_size=8))
+print(*(path.read_text() for path in folder.glob("__autograph_generated_file*")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    written = re.findall(r"def (tf__\w+)\(", done.stdout)
+    assert "tf__prepare" in written, "the project's own function is among them"
+    of_keras = {"tf__train_step", "tf__test_step", "tf__compute_loss", "tf__apply_gradients"}
+    assert not of_keras & set(written)
