@@ -11,6 +11,9 @@ from emotion_pipeline.components.errors import UserError
 
 ConfigT = typing.TypeVar("ConfigT")
 
+_MAX_FILE_CHARS = 1 << 20
+"""More is no file of settings: all of them with their defaults are some 2,000."""
+
 
 class _SpelledInt(int):
     """A whole number that knows how it was written: a class may be called 01."""
@@ -75,7 +78,12 @@ def load_file(path: str) -> dict[str, Any]:
 
     try:
         with open(path, encoding="utf-8") as file:
-            settings = yaml.load(file, _loader())
+            text = file.read(_MAX_FILE_CHARS + 1)
+        if len(text) > _MAX_FILE_CHARS:
+            raise UserError(
+                f"--config {path}: has more than {_MAX_FILE_CHARS:,} characters, which is no file of settings"
+            )
+        settings = yaml.load(text, _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         told = error.strerror if isinstance(error, OSError) else _in_one_line(error)
         raise UserError(f"--config {path}: cannot be read: {told}") from error

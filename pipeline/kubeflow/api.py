@@ -22,7 +22,7 @@ _HINTS = {
 
 
 def connect(host: str, namespace: str | None, token: str | None):
-    """Returns the kfp client, once the server has answered.
+    """Returns the kfp client, once the server has answered; a call waits for CALL_SECS at most.
 
     The client's own first call is tried five times, whatever the answer, and waits for ever.
 
@@ -45,7 +45,21 @@ def connect(host: str, namespace: str | None, token: str | None):
         ask = getattr(health, "healthz_service_get_healthz", None) or health.get_healthz
         answer = ask(_request_timeout=CALL_SECS, _preload_content=False)
         json.loads(answer.data)  # a page of some other server is no JSON
-        return kfp.client.Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
+        client = kfp.client.Client(
+            host=host, namespace=namespace or "kubeflow", existing_token=token
+        )
+    _limit(client._run_api.api_client)
+    return client
+
+
+def _limit(api: Any) -> None:
+    """Gives each call of a client CALL_SECS: on a connection that is dead it would wait for ever."""
+    call = api.call_api
+
+    def limited(*args: Any, **options: Any) -> Any:
+        return call(*args, **{**options, "_request_timeout": CALL_SECS})
+
+    api.call_api = limited
 
 
 def may_pass(error: Exception) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from emotion_pipeline.components.errors import UsageError, UserError
-from emotion_pipeline.kubeflow.api import CALL_SECS, connect, explained, may_pass
+from emotion_pipeline.kubeflow.api import connect, explained, may_pass
 from emotion_pipeline.kubeflow.nodes import FailedStep, failed_steps
 
 _END_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
@@ -61,7 +61,7 @@ def wait(
         with explained(host):
             client = connect(host, namespace, token)
             try:
-                _look(client, run_id)
+                client.get_run(run_id)
             except kfp_server_api.ApiException as error:
                 if error.status in (400, 404):
                     raise UsageError(
@@ -105,7 +105,7 @@ def follow(
     while True:
         try:
             with explained(host):
-                run = _look(client, run_id)
+                run = client.get_run(run_id)
         except UserError as error:
             now = time.monotonic()
             if silent_since is None:
@@ -186,14 +186,6 @@ def where_it_is(host: str, run_id: str, namespace: str | None) -> str:
     )
 
 
-def _look(client: Any, run_id: str) -> Any:
-    """Asks for a run; the client's own call waits for ever on a connection that is dead."""
-    api = client._run_api
-    # Named for its service too in newer versions, as the health check in `api.connect`.
-    ask = getattr(api, "run_service_get_run", None) or api.get_run
-    return ask(run_id=run_id, _request_timeout=CALL_SECS)
-
-
 def _lost(host: str, run_id: str, why: str) -> str:
     return (
         f"run {run_id} is out of sight, and may well go on: {why}\n"
@@ -227,7 +219,6 @@ def _read_log(client: Any, run_id: str, pod: str) -> list[str]:
             "/apis/v1alpha1/runs/{run_id}/nodes/{node_id}/log", "GET",
             {"run_id": run_id, "node_id": pod}, [("follow", "false")], {"Accept": "*/*"},
             auth_settings=["Bearer"], _preload_content=False, _return_http_data_only=True,
-            _request_timeout=CALL_SECS,
         )  # fmt: skip
     except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError, OSError):
         return []

@@ -198,8 +198,10 @@ def serve_api() -> Iterator[FakeApi]:
             self.send_response(status)
             self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            # Who has waited too long is gone.
+            with contextlib.suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(content)
 
         do_GET = do_POST = _handle  # noqa: N815 (http.server's names)
 

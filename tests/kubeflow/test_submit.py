@@ -1,6 +1,8 @@
 """What `emotion kubeflow submit`, `wait` and `runs` send, and what they say when something is wrong."""
 
+import contextlib
 import http.server
+import re
 import socket
 import threading
 import time
@@ -9,6 +11,7 @@ import pytest
 import yaml
 
 from emotion_pipeline.cli import main
+from emotion_pipeline.kubeflow import api as api_module
 from emotion_pipeline.kubeflow import follow as follow_module
 from tests.kubeflow.fake_api import pod_of, serve_api
 
@@ -277,7 +280,7 @@ def test_unreachable_host(package, capsys):
 
 
 def test_a_silent_host(package, capsys, monkeypatch):
-    monkeypatch.setattr("emotion_pipeline.kubeflow.api.CALL_SECS", (0.2, 0.2))
+    monkeypatch.setattr(api_module, "CALL_SECS", (0.2, 0.2))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -287,21 +290,36 @@ def test_a_silent_host(package, capsys, monkeypatch):
         )
 
 
-def test_a_host_that_goes_silent_while_a_run_is_followed(api, package, capsys, monkeypatch):
-    monkeypatch.setattr(follow_module, "CALL_SECS", (0.2, 0.2))
+@contextlib.contextmanager
+def silent_at(api, call):
+    """Keeps a call of the API without an answer within the block."""
     answer, over = api.answer, threading.Event()
 
     def silent(method, url, headers, body):
-        if method == "GET" and "/runs/run-1" in url:
+        if re.search(call, f"{method} {url}"):
             over.wait(30)
         return answer(method, url, headers, body)
 
     api.answer = silent
     try:
-        assert submit(package, api.url, "--wait", "--patience", "0.5") == 5
+        yield
     finally:
         over.set()
+
+
+def test_a_host_that_goes_silent_while_a_run_is_followed(api, package, capsys, monkeypatch):
+    monkeypatch.setattr(api_module, "CALL_SECS", (0.2, 0.2))
+    with silent_at(api, "GET .*/runs/run-1"):
+        assert submit(package, api.url, "--wait", "--patience", "0.5") == 5
     assert "out of sight" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("call", ["GET .*/pipelines", "POST .*/upload", "POST .*/runs"])
+def test_a_host_that_goes_silent_at_a_call(api, package, capsys, monkeypatch, call):
+    monkeypatch.setattr(api_module, "CALL_SECS", (0.2, 0.2))
+    with silent_at(api, call):
+        assert submit(package, api.url) == 1
+    assert "cannot be reached: it does not answer within 0.2 s. Where" in capsys.readouterr().err
 
 
 def test_a_web_server_that_is_no_api(package, capsys):

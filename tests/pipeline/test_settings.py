@@ -237,6 +237,11 @@ def test_refuses_a_bad_file(tmp_path, content, message):
         load_file(str(file))
 
 
+def test_refuses_what_has_no_end():
+    with pytest.raises(UserError, match="--config /dev/zero: has more than 1,048,576 characters"):
+        load_file("/dev/zero")
+
+
 def test_refuses_a_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml: cannot be read"):
         load_file(str(tmp_path / "none.yaml"))
