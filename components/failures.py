@@ -11,6 +11,8 @@ _FULL_TEXTS = (
     "disk quota exceeded",
     "file too large",
     "database or disk is full",
+    # SQLite, where it has taken a transaction back by itself: as it does when the disk is full.
+    "cannot commit - no transaction is active",
 )
 _REMEDIES = {
     errno.EACCES: "Choose another place, or change its permissions",

@@ -26,6 +26,10 @@ def os_error(number, *names):
         (os_error(errno.ENOSPC, "/x"), "/x: cannot be written, for the disk is full"),
         (os_error(errno.EDQUOT), "root: cannot be written, for the disk is full"),
         (RuntimeError("sqlite: database or disk is full"), "root: cannot be written, for the disk"),
+        (
+            RuntimeError("Error when executing query: cannot commit - no transaction is active"),
+            "root: cannot be written, for the disk is full",
+        ),
         (RuntimeError("x; No space left on device [while running y]"), "root: cannot be written"),
     ],
 )
