@@ -41,8 +41,9 @@ def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, path
       ModuleNotFoundError: A name is no module of the project.
     """
     waiting = [name for given in names for name in _all_below(given, folder)]
-    waiting += [above for given in names for above in _modules_of(given, folder)]
+    waiting += [one for given in names for one in _heads(given) if _source(one, folder)]
     modules: dict[str, pathlib.Path] = {}
+    followed: set[str] = set()
     while waiting:
         name = waiting.pop()
         if name in modules:
@@ -52,8 +53,9 @@ def needed_files(names: tuple[str, ...], folder: pathlib.Path) -> dict[str, path
             raise ModuleNotFoundError(f"no module named {name!r} with a source file")
         modules[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for used in _names_in(path.read_bytes(), package):
-            waiting += _modules_of(used, folder)
+        used = {head for one in _names_in(path.read_bytes(), package) for head in _heads(one)}
+        waiting += [one for one in used - followed if _source(one, folder)]
+        followed |= used
     topmost = {folder / name for name in PROJECT}
     packages = {path.parent for path in modules.values()} - topmost
     data = {file for package in packages for file in _data_of(package)}
@@ -81,11 +83,10 @@ def _all_below(name: str, folder: pathlib.Path) -> list[str]:
     return [".".join([name, *(part for part in one if part != "__init__")]) for one in parts]
 
 
-def _modules_of(dotted: str, folder: pathlib.Path) -> list[str]:
-    """Returns a dotted name's modules: the packages above, and the name itself as far as it is one."""
+def _heads(dotted: str) -> list[str]:
+    """Returns a dotted name and those above it, of which some are modules: `a.b.C` gives `a`, `a.b` and itself."""
     parts = dotted.split(".")
-    heads = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
-    return [head for head in heads if _source(head, folder) is not None]
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 @functools.lru_cache(maxsize=1024)
