@@ -46,6 +46,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(skips.ExpectedSkips(expected))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Keeps a file's tests together, and all of Kubeflow's, which share a whole run."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Rooms(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/kubeflow" if file.startswith("tests/kubeflow/") else file
+
+    return Rooms(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
     if config.getoption("--quick") and not quick.has_quick_tests(collection_path):
         return True

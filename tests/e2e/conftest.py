@@ -1,4 +1,4 @@
-"""Runs the `emotion` command as its users do: in a process of its own."""
+"""Runs the `emotion` command as its users do."""
 
 import dataclasses
 import json
@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from emotion_pipeline.components.sources.sample_data import draw_sample
+from tests import forks
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "emotion_pipeline.cli"]
@@ -36,22 +38,36 @@ class Outcome:
     summary: dict
 
 
-def emotion(*arguments: object) -> subprocess.CompletedProcess:
-    """Runs a command to its end."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECS,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+def emotion(*arguments: object, forked: bool = True) -> subprocess.CompletedProcess:
+    """Runs a command to its end, as a fork or as a process of its own."""
+    command = [*COMMAND, *map(str, arguments)]
+    if not forked:
+        return subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = pathlib.Path(folder, "stdout"), pathlib.Path(folder, "stderr")
+        process = forks.start(command, REPOSITORY, os.environ, stdout, stderr)
+        process.join(TIMEOUT_SECS)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(command, TIMEOUT_SECS, stdout.read_bytes())
+        return subprocess.CompletedProcess(
+            command, process.exitcode, stdout.read_text(), stderr.read_text()
+        )
 
 
-def run_pipeline(root: pathlib.Path, data: object, *arguments: object) -> Outcome:
+def run_pipeline(
+    root: pathlib.Path, data: object, *arguments: object, forked: bool = True
+) -> Outcome:
     """Runs `emotion run` and reads its summary."""
-    done = emotion("run", "--data", data, "--root", root, *arguments)
+    done = emotion("run", "--data", data, "--root", root, *arguments, forked=forked)
     path = root / "summary.json"
     summary = json.loads(path.read_text()) if path.exists() else {}
     return Outcome(done.returncode, done.stdout + done.stderr, summary)

@@ -69,7 +69,7 @@ def finished(drawn, tmp_path_factory):
     """One whole run on drawn images that ends in a blessed model."""
     before = tree(drawn)
     root = tmp_path_factory.mktemp("run")
-    outcome = run_pipeline(root, drawn, *LEARNING)
+    outcome = run_pipeline(root, drawn, *LEARNING, forked=False)
     assert tree(drawn) == before, "a folder of the user's was changed"
     return root, outcome
 

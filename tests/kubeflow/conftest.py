@@ -30,9 +30,6 @@ class Compiled:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory) -> Compiled:
-    from tests.kubeflow.pods import Forks
-
-    Forks.prepare()
     folder = tmp_path_factory.mktemp("kubeflow")
     made = Compiled(folder / "pipeline.yaml", folder / "data", folder / "root", folder / "pushed")
     draw_sample(made.data, images=140, seed=3)
@@ -40,7 +37,7 @@ def compiled(tmp_path_factory) -> Compiled:
         "kubeflow", "compile", "--out", made.package, "--data", made.data, "--root", made.root,
         "--push-dir", made.push_dir, "--epochs", 100, "--batch-size", 32,
         "--set", "thresholds.accuracy=0", "--set", "thresholds.macro_f1=0",
-        "--data-claim", "", "--models-claim", "",
+        "--data-claim", "", "--models-claim", "", forked=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return made

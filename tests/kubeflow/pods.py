@@ -1,23 +1,17 @@
 """Where and how the stand-in starts a task's command: as a process, forked, or as a container of the image."""
 
 import dataclasses
-import multiprocessing
 import os
 import pathlib
-import runpy
 import subprocess
 import sys
 from collections.abc import Mapping
-from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
+from tests import forks
+
 _LOCAL_DIRS = {"minio": "minio", "s3": "s3", "gs": "gcs"}
-# What every task imports: the graph, and with it TFX and TensorFlow.
-_PRELOADED = (
-    "emotion_pipeline.kubeflow.graph",
-    "tensorflow_model_analysis",
-    "tensorflow_transform",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,43 +87,16 @@ class Processes:
 
 @dataclasses.dataclass(frozen=True)
 class Forks(Processes):
-    """Starts commands as `Processes` does, forked from one process that has imported TFX already.
-
-    The imports are most of a short task's time. Only commands `python -m MODULE ...` can be started.
-    """
-
-    @staticmethod
-    def prepare() -> None:
-        """Starts that process, which imports while the caller goes on; a second call does nothing."""
-        multiprocessing.get_context("forkserver").set_forkserver_preload(list(_PRELOADED))
-        forkserver.ensure_running()
+    """Starts commands as `Processes` does, as forks."""
 
     def _start(self, pod: Pod, command: list[str], environment: dict[str, str]) -> int:
-        if command[:2] != ["python", "-m"]:
-            raise ValueError(f"cannot be forked, expected python -m MODULE: {command[:3]}")
-        self.prepare()
-        context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=_run_module, args=(pod, command[2:], environment))
-        process.start()
+        process = forks.start(command, pod.folder, environment, pod.log)
         self._wait(process)
         assert process.exitcode is not None
         return process.exitcode
 
-    def _wait(self, process: multiprocessing.process.BaseProcess) -> None:
+    def _wait(self, process: BaseProcess) -> None:
         process.join()
-
-
-def _run_module(pod: Pod, arguments: list[str], environment: dict[str, str]) -> None:
-    """Makes of a forked process what `python -m MODULE ...` in a pod is, and runs it."""
-    with open(pod.log, "wb") as log, open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-        for stream in (1, 2):
-            os.dup2(log.fileno(), stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(pod.folder)
-    sys.argv = arguments
-    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import contextlib
 import dataclasses
 import json
-import multiprocessing
 import pathlib
 import random
 import shutil
+from multiprocessing.process import BaseProcess
 
 import psutil
 import pytest
@@ -25,7 +25,7 @@ class Evicting(Forks):
 
     secs: float = 0.0
 
-    def _wait(self, process: multiprocessing.process.BaseProcess) -> None:
+    def _wait(self, process: BaseProcess) -> None:
         process.join(self.secs)
         if process.is_alive():
             # What ends by itself in this moment needs no killing.
