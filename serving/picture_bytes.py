@@ -37,6 +37,11 @@ _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
 
+_PNG_BESIDE = frozenset({b"iCCP", b"tEXt", b"zTXt", b"iTXt"})
+_PNG_WITH_TURN = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+_MAX_CHUNKS = 100_000
+"""Of a PNG that are looked at; one of 64 million pixels in the usual chunks of 8 KiB has some 30,000."""
+
 _GIF_EXTENSION, _GIF_FRAME = 0x21, 0x2C
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -123,6 +128,27 @@ def too_many_scans(data: bytes, max_pixels: int) -> str:
     if header.pixels * header.scans > MAX_FULL_SCANS * max_pixels:
         return f"is a JPEG of {header.scans} scans of {header.width} x {header.height} pixels"
     return ""
+
+
+def without_texts(png: bytes) -> bytes:
+    """Returns a PNG without its colour profile and texts, but for those that may say which side is up.
+
+    No pixel that is read depends on them, and Pillow refuses the whole picture where one is larger than a MiB.
+    """
+    kept = []
+    start = position = 8
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(png):
+            break
+        (length,) = struct.unpack_from(">I", png, position)
+        content, end = position + 8, position + 12 + length
+        if png[position + 4 : content] in _PNG_BESIDE and not png.startswith(
+            _PNG_WITH_TURN, content
+        ):
+            kept.append(png[start:position])
+            start = end
+        position = end
+    return b"".join([png[:8], *kept, png[start:]]) if kept else png
 
 
 def decoded_pixels(data: bytes) -> int | None:

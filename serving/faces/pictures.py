@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_faces.errors import UserError
-from emotion_faces.picture_bytes import READ_FORMATS, picture_format, too_many_scans
+from emotion_faces.picture_bytes import READ_FORMATS, picture_format, too_many_scans, without_texts
 from emotion_faces.upright import TURN_OF_ORIENTATION, orientation_of, turned
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
 
         # Only the picture itself: no thumbnails, no depth maps.
         pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    if kind == "PNG":
+        data = without_texts(data)
     formats = ("JPEG", "MPO") if kind == "JPEG" else (_PILLOW_NAMES.get(kind, kind),)
     with told(name):
         image = Image.open(io.BytesIO(data), formats=formats)

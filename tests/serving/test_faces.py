@@ -9,7 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from emotion_faces.errors import UserError
 from emotion_faces.faces import crop, detector, pictures
@@ -122,6 +122,48 @@ def test_gray_transparent_and_deep_pictures_become_rgb():
     assert pictures.decode_picture(encoded(clear))[0, 0].tolist() == [255, 255, 255]
     deep = np.array([[0, 65535]], np.uint16)
     assert pictures.decode_picture(encoded(deep))[0].tolist() == [[0] * 3, [255] * 3]
+
+
+def png(**options) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (6, 4), (200, 10, 10)).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def text(keyword: str, content: str) -> PngImagePlugin.PngInfo:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text(keyword, content, zip=True)
+    return texts
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"pnginfo": text("workflow", "é" * 3_000_000)},
+        {"icc_profile": bytes(3_000_000)},
+    ],
+    ids=["zTXt", "iCCP"],
+)
+def test_a_large_text_or_profile_costs_no_picture(large):
+    with pytest.raises(ValueError, match="too large"):
+        Image.open(io.BytesIO(png(**large))).load()
+    assert (pictures.decode_picture(png(**large)) == pictures.decode_picture(png())).all()
+
+
+def test_a_text_that_tells_which_side_is_up_is_read():
+    # As ImageMagick keeps EXIF: a count, and hexadecimal in lines.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = exif.tobytes()
+    profile = f"\nexif\n{len(data):8}\n{data.hex()}\n"
+    turned = pictures.decode_picture(png(pnginfo=text("Raw profile type exif", profile)))
+    assert turned.shape == (6, 4, 3)
+
+
+@pytest.mark.parametrize("cut", [9, 30, 45, 60])
+def test_a_png_that_is_cut_off_is_named(cut):
+    with pytest.raises(UserError, match="damaged or cut off"):
+        pictures.decode_picture(png(pnginfo=text("workflow", "x"))[:cut])
 
 
 def test_a_deep_picture_costs_no_more_than_another():
