@@ -9,6 +9,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from emotion_pipeline.components.calibration import LEAST_PROBABILITY
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.features import IMAGE_KEY, LABEL_KEY, transformed_key
+from emotion_pipeline.modules.networks import variables_by_name
 from emotion_pipeline.modules.normalize import normalize
 from emotion_pipeline.modules.transform_module import decode_any_size
 
@@ -27,8 +28,8 @@ def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda pixels: frozen(pixels)[0]
 
 
-NETWORK_ATTRIBUTE = "_network"
-"""Under which a SavedModel's variables hold those of its network."""
+WEIGHTS_ATTRIBUTE = "_weights"
+"""Under which a SavedModel's variables hold those of its network, by the names of `variables_by_name`."""
 
 
 class ServedModel(tf.Module):
@@ -73,7 +74,9 @@ class ServedModel(tf.Module):
                 f"the network has {network.output_shape[-1]} outputs for {len(class_names)} class "
                 f"names: {class_names}"
             )
-        self._network = network  # tracked, so that its variables are saved: NETWORK_ATTRIBUTE
+        # Tracked, so that they are saved: WEIGHTS_ATTRIBUTE. Of the network itself Keras would trace and save
+        # each layer's functions too, which nobody calls.
+        self._weights = variables_by_name(network)
         self._infer = freeze(network)
         self._class_names = tf.constant(class_names, name="class_names")
         self._flip = flip

@@ -8,7 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
+from emotion_pipeline.modules.networks import (
+    arrays_by_name,
+    assign_arrays,
+    build_network,
+    variables_by_name,
+)
 from emotion_pipeline.modules.pushed_models import (
     ASSETS_EXTRA_DIR,
     KIND_FILE,
@@ -17,7 +22,10 @@ from emotion_pipeline.modules.pushed_models import (
     class_names_of,
     find_model,
 )
-from emotion_pipeline.modules.signatures import NETWORK_ATTRIBUTE
+from emotion_pipeline.modules.signatures import WEIGHTS_ATTRIBUTE
+
+_NETWORK_ATTRIBUTE = "_network"
+"""Under which models hold their network that were pushed before December 2026."""
 
 
 def start_from(
@@ -65,6 +73,10 @@ def read_arrays(model_dir: str, network_name: str, num_classes: int) -> dict[str
 
 def read_weights(network: tf.keras.Model, model_dir: str) -> None:
     """Reads the weights of a SavedModel's network into one of the same layers."""
-    checkpoint = tf.train.Checkpoint(**{NETWORK_ATTRIBUTE: network})
-    status = checkpoint.read(os.path.join(model_dir, VARIABLES))
-    status.assert_existing_objects_matched().expect_partial()
+    path = os.path.join(model_dir, VARIABLES)
+    names = [name for name, _ in tf.train.list_variables(path)]
+    if any(name.startswith(f"{WEIGHTS_ATTRIBUTE}/") for name in names):
+        checkpoint = tf.train.Checkpoint(**{WEIGHTS_ATTRIBUTE: variables_by_name(network)})
+    else:
+        checkpoint = tf.train.Checkpoint(**{_NETWORK_ATTRIBUTE: network})
+    checkpoint.read(path).assert_existing_objects_matched().expect_partial()

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.modules.export import write_extras
@@ -35,12 +36,25 @@ def test_begins_with_weights_and_statistics_of_the_newest_version(pushed):
     np.testing.assert_array_equal(fresh(PIXELS), network(PIXELS))
 
 
+def test_a_pushed_version_holds_the_weights_and_no_function_of_a_layer(pushed):
+    folder, network = pushed
+    variables = tf.train.list_variables(str(folder / "7/variables/variables"))
+    assert len(variables) == len(network.weights) + 1  # TensorFlow's graph of objects
+    graph = saved_model_pb2.SavedModel.FromString((folder / "7/saved_model.pb").read_bytes())
+    functions = [one.signature.name for one in graph.meta_graphs[0].graph_def.library.function]
+    assert functions
+    assert not any("layer_call" in name or "conv2d" in name for name in functions)
+
+
 def test_takes_nothing_of_the_optimizer_that_the_model_was_pushed_with(tmp_path):
     """Its step would be where the schedule of the learning rate begins."""
     trained = build_network("specified", num_classes=2)
     trained.compile(tf.keras.optimizers.Adam(), "categorical_crossentropy")
     trained.fit(PIXELS, np.eye(2, dtype=np.float32)[[0, 1, 1]], verbose=0)
-    save(ServedModel(trained, NAMES), str(tmp_path / "1"))
+    # As models were pushed once.
+    pushed = tf.Module()
+    pushed._network = trained
+    tf.saved_model.save(pushed, str(tmp_path / "1"))
     kind = {"network": "specified", "normalize": "none", "flip": False}
     write_extras(str(tmp_path / "1"), NAMES, {}, kind, np.zeros((1, 48, 48, 1), np.uint8))
     names = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables"))]
