@@ -20,7 +20,7 @@ from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.calibration import calibrate, hold_out
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
-from emotion_pipeline.modules.networks import arrays_by_name, assign_arrays, build_network
+from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.onnx_file import write_int8
 from emotion_pipeline.modules.precision import choose_policy
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, learned_from
@@ -112,11 +112,8 @@ def run_fn(fn_args: FnArgs) -> None:
         "calibration": dataclasses.asdict(calibration),
         **dataclasses.asdict(state),
     }
-    # Of the weights alone: the model that was trained has its optimizer, three times as much again.
-    served = build_network(config.network, num_classes=len(class_names), dtype_policy=policy)
-    assign_arrays(served, arrays_by_name(model))
     export(
-        served,
+        model,
         class_names,
         transform_output,
         fn_args.serving_model_dir,
