@@ -1,6 +1,7 @@
 """C64 and C68 under load: versions swapped while clients call as fast as they can, and memory."""
 
 import shutil
+import statistics
 import threading
 import time
 
@@ -94,7 +95,7 @@ def test_memory_of_twenty_swaps(can_start, tmp_path):
     base_path.mkdir(parents=True)
     models.copy_version(source, base_path / "1")
     request = fixture_models.predict_request("m", image_bytes=[fuzz.jpeg()])
-    failures, calls, over = [], [], threading.Event()
+    failures, calls, sizes, over = [], [], [], threading.Event()
 
     def call(server):
         while not over.is_set():
@@ -118,15 +119,15 @@ def test_memory_of_twenty_swaps(can_start, tmp_path):
                 server.wait_for("m", version, "AVAILABLE", timeout=120)
                 server.wait_for("m", version - 1, "END", timeout=60)
                 shutil.rmtree(base_path / str(version - 1))
-                if version == 2:
-                    swapped = process.memory_info().rss
-            after, peak = process.memory_info().rss, soak.peak(process)
+                sizes.append(process.memory_info().rss)
+            peak = soak.peak(process)
         finally:
             over.set()
             for caller in callers:
                 caller.join()
     assert failures == []
     assert set(calls) >= {1, 21}
-    assert after < LARGEST_AFTER * swapped, (swapped, after)
+    # One alone may be 5 % off: over forty swaps they went from 499 to 547 MiB and back, without a trend.
+    assert statistics.median(sizes[-5:]) < LARGEST_AFTER * sizes[0], sizes
     assert peak < LARGEST_PEAK * first, (first, peak)
     assert peak < 0.85 * memory_limit()
