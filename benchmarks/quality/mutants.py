@@ -90,7 +90,10 @@ SUBJECTS = {
     ),
     "push": Subject(
         ("components/model_pusher/push.py", "components/served_model.py"),
-        (f"{_COMPONENTS}/model_pusher/test_push.py",),
+        (
+            f"{_COMPONENTS}/model_pusher/test_push.py",
+            f"{_COMPONENTS}/model_pusher/test_served_model.py",
+        ),
     ),
     "settings": Subject(
         ("pipeline/settings.py", "pipeline/configs.py"), ("tests/pipeline/test_settings.py",)

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -207,3 +208,20 @@ def test_no_version_aspired_unloads_all(loads):
     wait_for(model, v1="END", v2="END")
     with model.acquire(None) as held:
         assert held is None
+
+
+def test_waiting_for_several_models_ends_with_the_time_given(loads):
+    loads.slow.add(2)
+    there, coming = make_versions(loads), make_versions(loads)
+    there.aspire({1: "/1"})
+    coming.aspire({2: "/2"})
+
+    def is_there(entries):
+        return any(entry.state is State.AVAILABLE for entry in entries)
+
+    start = time.monotonic()
+    assert versions.wait_all({"there": there}, is_there, 10)
+    assert not versions.wait_all({"there": there, "coming": coming}, is_there, 0.2)
+    assert 0.2 <= time.monotonic() - start < 5
+    threading.Timer(0.1, loads.go.set).start()
+    assert versions.wait_all({"there": there, "coming": coming}, is_there, 10)
