@@ -1,5 +1,7 @@
+import copy
 import pathlib
 
+import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
@@ -9,11 +11,14 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 import emotion_pipeline
+from emotion_pipeline.components import features
 from emotion_pipeline.components.anomaly_gate.anomalies import (
     AnomaliesError,
     Anomaly,
     describe,
+    dropped_too_much,
     exceeded_drift,
+    files_outside,
     find_anomalies,
     forbidden_findings,
 )
@@ -121,6 +126,34 @@ def test_does_not_name_files_that_are_pruned_or_of_another_split(schema):
         {"path": "eval/sad/3.png", "label": "sad", "width": 64, "split": "eval"},
     )
     assert found(manifest, schema)["width"].files == ("train/sad/1.png",)
+
+
+def test_names_the_files_below_and_above_the_bounds_and_those_without_a_value(schema):
+    schema = copy.deepcopy(schema)
+    (size,) = (one for one in schema.feature if one.name == features.SIZE_BYTES_KEY)
+    size.int_domain.min, size.int_domain.max = 100, 200
+    rows = pd.DataFrame({"path": list("abcde"), "bytes": [99, 100, 200, 201, None]})
+    assert files_outside(schema, features.SIZE_BYTES_KEY, rows) == ("a", "d", "e")
+    size.int_domain.ClearField("min")
+    assert files_outside(schema, features.SIZE_BYTES_KEY, rows) == ("d", "e")
+
+
+def test_an_audit_that_drops_more_than_its_share_is_an_anomaly():
+    findings = [
+        Finding("cross_split_copies", "drop", (("a.jpg", "b.jpg"), ("c.jpg", "d.jpg")), dropped=2),
+        Finding("cross_split_near_copies", "drop", (("e.jpg", "f.jpg"),), dropped=1),
+        Finding("exact_copies", "report", (("g.jpg", "h.jpg"),)),
+    ]
+    assert dropped_too_much(findings, 7, 0.3) == []
+    assert dropped_too_much([], 0, 0.0) == []
+    (found,) = dropped_too_much(findings, 7, 0.29)
+    assert (found.split, found.feature) == ("train", "(data set)")
+    assert found.short_description == "The audit drops 3 of 10 train pictures"
+    told = (
+        "That is 30% (2 cross_split_copies, 1 cross_split_near_copies), more than the limit of 29%"
+    )
+    assert found.long_description.startswith(told)
+    assert found.files == tuple(f"{name}.jpg" for name in "abcdef")
 
 
 def test_describes_an_anomaly_and_names_five_files():
