@@ -26,6 +26,38 @@ def test_overrides_nested_settings_and_leaves_the_rest():
     assert type(config.train.learning_rate) is float
 
 
+def test_artifacts_are_below_the_root_or_where_it_is_said():
+    assert PipelineConfig().root == "runs/sample"
+    assert PipelineConfig(root="/r").artifacts_path == "/r/artifacts"
+    assert PipelineConfig(root="/r", artifacts_dir="s3://b/a").artifacts_path == "s3://b/a"
+
+
+@pytest.mark.parametrize(
+    "name", ["brightness", "jpeg_share", "blur_share", "erase_share", "equalize_share"]
+)
+def test_nothing_is_done_to_a_picture_that_is_not_asked_for(name):
+    assert getattr(TrainConfig(), name) == 0
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"epochs": 1}, {"jpeg_share": 1.0}])
+def test_takes_the_ends_of_a_range(changes):
+    assert to_dict(TrainConfig(**changes)).items() >= changes.items()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"batch_size": 0}, "train.batch_size: must be at least 1, got 0"),
+        ({"learning_rate": 0.0}, "train.learning_rate: must be above 0, and finite, got 0.0"),
+        ({"jpeg_share": 1.5}, "train.jpeg_share: must be in [0, 1], got 1.5"),
+    ],
+)
+def test_says_what_a_value_must_be_and_which_it_is(changes, told):
+    with pytest.raises(UserError) as error:
+        TrainConfig(**changes)
+    assert str(error.value) == told
+
+
 def test_lists_become_tuples():
     config = with_overrides(
         PipelineConfig(), {"labels": ["a", "b"], "train": {"dropout_steps": [[0, 0], [0.2, 0.5]]}}
@@ -240,6 +272,12 @@ def test_refuses_a_bad_file(tmp_path, content, message):
 def test_refuses_what_has_no_end():
     with pytest.raises(UserError, match="--config /dev/zero: has more than 1,048,576 characters"):
         load_file("/dev/zero")
+
+
+def test_refuses_a_folder(tmp_path):
+    with pytest.raises(UserError) as error:
+        load_file(str(tmp_path))
+    assert str(error.value) == f"--config {tmp_path}: cannot be read: Is a directory"
 
 
 def test_refuses_a_missing_file(tmp_path):
