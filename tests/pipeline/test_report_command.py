@@ -65,6 +65,7 @@ def test_the_newest_run_is_the_default_and_may_have_no_page(root, capsys):
     assert "run 2 has no page: it ended before there was anything to show" in told.err
 
 
+@pytest.mark.slow  # imports TFX
 def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capfd):
     killed = dataclasses.replace(ONE, number=3, status="running", outcome="under way", metrics={})
     write_record(killed, root)
@@ -74,6 +75,7 @@ def test_a_run_that_was_killed_is_told_as_interrupted_and_listed(root, capfd):
     assert [one.status for one in read_records(root)] == [ONE.status, ONE.status, "interrupted"]
 
 
+@pytest.mark.slow  # imports TFX
 def test_what_libraries_say_as_they_are_imported_stays_off_the_terminal(root, monkeypatch, capfd):
     write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
     # To where `quiet` looks for the terminal, which under pytest is not descriptor 2.
@@ -86,6 +88,7 @@ def test_what_libraries_say_as_they_are_imported_stays_off_the_terminal(root, mo
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow  # imports TFX
 def test_a_run_that_is_under_way_is_left_alone(root, capfd):
     write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
     holder = subprocess.Popen(
@@ -101,6 +104,7 @@ def test_a_run_that_is_under_way_is_left_alone(root, capfd):
         holder.wait()
 
 
+@pytest.mark.slow  # imports TFX
 def test_a_run_on_kubeflow_holds_no_lock_and_may_go_on(root, capfd):
     began = dataclasses.replace(ONE, number=3, status="running", outcome="under way", job="a job")
     write_record(began, root)

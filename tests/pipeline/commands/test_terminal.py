@@ -33,7 +33,9 @@ def emotion(*arguments, **variables):
         ["run", "--data", "sample", "--root", "{file}"],
         ["run", "--data", "sample", "--root", "{file}/below"],
         ["validate", "sample", "--root", "{file}/below/further"],
-        ["schema", "infer", "sample", "--root", "{file}"],
+        pytest.param(
+            ["schema", "infer", "sample", "--root", "{file}"], marks=pytest.mark.slow
+        ),  # imports TFX
         ["sample-data", "{file}/below"],
         ["sample-data", "{file}"],
     ],
@@ -166,6 +168,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow  # imports TFX
 def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capfd):
     with pytest.raises(SystemExit) as ended, going_on(), quiet(tmp_path / "log", False):
         raise KeyboardInterrupt
@@ -193,6 +196,7 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch, capfd):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.slow  # imports TFX
 @pytest.mark.parametrize("verbose", [False, True])
 def test_keras_is_the_one_that_the_layers_need(tmp_path, monkeypatch, verbose):
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
