@@ -113,8 +113,8 @@ def train(
         optimizer = make_optimizer(config, batches.steps)
         model.compile(optimizer, make_loss(config), metrics=[accuracy])
         optimizer.build(model.trainable_variables)
-    # AutoGraph takes `keras` as it is but not `tf_keras`, whose whole source it would parse and write
-    # anew: nine tenths of the time to the first step.
+    # AutoGraph takes `keras` as it is but not `tf_keras`, whose source it would parse and write
+    # anew: 19 of a short first epoch's 23 CPU seconds.
     model.train_step = tf.autograph.experimental.do_not_convert(model.train_step)
     model.test_step = tf.autograph.experimental.do_not_convert(model.test_step)
     tracked = {"model": model, "optimizer": optimizer}

@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -38,19 +38,24 @@ class Outcome:
     summary: dict
 
 
+def run_process(command: Sequence[object], **options) -> subprocess.CompletedProcess:
+    """Runs a command to its end as a process of its own; the options are `subprocess.run`'s."""
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        **options,
+    )
+
+
 def emotion(*arguments: object, forked: bool = True) -> subprocess.CompletedProcess:
     """Runs a command to its end, as a fork or as a process of its own."""
     command = [*COMMAND, *map(str, arguments)]
     if not forked:
-        return subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        return run_process(command, cwd=REPOSITORY)
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = pathlib.Path(folder, "stdout"), pathlib.Path(folder, "stderr")
         process = forks.start(command, REPOSITORY, os.environ, stdout, stderr)

@@ -3,12 +3,11 @@
 import json
 import pathlib
 import resource
-import subprocess
 
 import pytest
 
 from emotion_pipeline.components.sources.sample_data import draw_sample
-from tests.e2e.conftest import COMMAND, REPOSITORY, SHORT, TIMEOUT_SECS, run_pipeline
+from tests.e2e.conftest import COMMAND, REPOSITORY, SHORT, run_pipeline, run_process
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +28,9 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on(tmp_path):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
 
-    done = subprocess.run(
+    done = run_process(
         [*COMMAND, "run", "--data", data, "--root", root, *SHORT],
         cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECS,
-        check=False,
         preexec_fn=small_files,
     )
     told = done.stdout + done.stderr

@@ -10,7 +10,7 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from tests.e2e.conftest import TIMEOUT_SECS, free_ports, install_wheels
+from tests.e2e.conftest import TIMEOUT_SECS, free_ports, install_wheels, run_process
 
 pytestmark = pytest.mark.slow
 
@@ -36,16 +36,7 @@ def mine(tmp_path) -> pathlib.Path:
 
 def call(command: list, folder: pathlib.Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=TIMEOUT_SECS,
-        check=False,
-    )
+    done = run_process(command, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
