@@ -79,7 +79,7 @@ class ModelView:
     calibration: Calibration
     mean_confidence: float
     bins: list[ReliabilityBin]
-    reliability_chart: Markup
+    reliability_chart: Markup | None
     curves: list[Markup]
     training: dict
     class_names: tuple[str, ...]
@@ -96,15 +96,13 @@ class ModelView:
     judgement: str
 
 
-def make_model_view(
-    content: ModelContent, manifest: Manifest, with_pictures: bool = True
-) -> ModelView:
+def make_model_view(content: ModelContent, manifest: Manifest, is_drawn: bool = True) -> ModelView:
     """Measures the predictions and draws.
 
     Args:
       content: The model's answers and training.
       manifest: Has the pictures, and what they are like.
-      with_pictures: Whether pictures are read: a card shows none.
+      is_drawn: Whether charts are drawn and pictures read: a card shows none.
     """
     predictions = content.predictions
     confusion = predictions.confusion()
@@ -143,8 +141,8 @@ def make_model_view(
         calibration=_calibration(content, error),
         mean_confidence=float(np.mean(predictions.confidences)),
         bins=[one for one in bins if one.count],
-        reliability_chart=reliability_diagram(bins),
-        curves=_curves(content),
+        reliability_chart=reliability_diagram(bins) if is_drawn else None,
+        curves=_curves(content) if is_drawn else [],
         training=dict(content.training),
         class_names=names,
         confusion=confusion.tolist(),
@@ -152,9 +150,9 @@ def make_model_view(
         scores=scores,
         weakest=min((one for one in scores if one.images), key=lambda one: one.recall),
         recall_chart=recall_chart([(one.label, one.recall, one.interval) for one in scores])
-        if len(scores) <= _MAX_CLASSES_DRAWN
+        if is_drawn and len(scores) <= _MAX_CLASSES_DRAWN
         else None,
-        mistakes=find_mistakes(predictions, manifest, content.onnx_file) if with_pictures else [],
+        mistakes=find_mistakes(predictions, manifest, content.onnx_file) if is_drawn else [],
         slices=slice_accuracy(manifest.table, predictions),
         checks=list(content.checks),
         vote_scores=vote_scores(predictions),

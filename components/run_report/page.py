@@ -143,7 +143,7 @@ def write_card(content: ReportContent, path: str | os.PathLike) -> None:
         .get_template(_CARD)
         .render(
             content=content,
-            model=make_model_view(content.model, content.data.manifest, with_pictures=False),
+            model=make_model_view(content.model, content.data.manifest, is_drawn=False),
             settings=make_settings_view(content.run) if content.run else None,
         ),
     )
