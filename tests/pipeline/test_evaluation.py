@@ -1,3 +1,6 @@
+import json
+
+from emotion_pipeline.components.model_metrics import TOP_CLASS_THRESHOLD
 from emotion_pipeline.configs import ThresholdConfig
 from emotion_pipeline.evaluation import make_eval_config
 
@@ -21,6 +24,24 @@ def test_thresholds_hold_for_the_overall_slice_alone():
     # Two figures say less than which pictures they come from: the comparison is made elsewhere.
     assert not accuracy.HasField("change_threshold")
     assert not macro_f1.HasField("change_threshold")
+
+
+def test_measures_what_the_gate_and_the_report_look_for_by_name():
+    measured = {
+        metric.class_name: (metric.module, json.loads(f"{{{metric.config}}}"))
+        for metric in config().metrics_specs[0].metrics
+    }
+    assert measured == {
+        "ExampleCount": ("", {}),
+        "SparseCategoricalAccuracy": ("", {"name": "accuracy"}),
+        "SparseCategoricalCrossentropy": ("", {"name": "loss"}),
+        "MacroF1": ("emotion_pipeline.components.model_metrics", {"name": "macro_f1"}),
+        "MultiClassConfusionMatrixAtThresholds": (
+            "",
+            # Below every score: the likeliest class counts, however small.
+            {"name": "confusion_matrix", "thresholds": [TOP_CLASS_THRESHOLD]},
+        ),
+    }
 
 
 def test_slices_are_all_images_and_each_label():

@@ -101,7 +101,7 @@ def _pixels(file: pathlib.Path) -> np.ndarray:
 
 
 def _alter(file: pathlib.Path, number: int) -> bytes:
-    """Return the picture brightened, coarsely coded, or blurred, in turn."""
+    """Returns the picture brightened, coarsely coded, or blurred, in turn."""
     pixels = _pixels(file)
     if number % 3 == 0:
         return encode(cv2.convertScaleAbs(pixels, alpha=0.85, beta=20))
@@ -111,7 +111,7 @@ def _alter(file: pathlib.Path, number: int) -> bytes:
 
 
 def _one_gray(number: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a picture without detail, uint8 [48, 48]: of one gray, or in part of the next one."""
+    """Returns a picture without detail, uint8 [48, 48]: of one gray, or in part of the next one."""
     pixels = np.full((48, 48), 63 * number, np.uint8)
     if number % 2:
         pixels += rng.integers(0, 2, (48, 48), dtype=np.uint8)

@@ -96,6 +96,7 @@ def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
             tuple(path.removesuffix(".jpg") for path in group) for group in finding.groups
         )
         assert list(names) == groups
+        assert finding.policy == policy
         gone = set(pruned.loc[pruned["status"] == "pruned", "path"].str.removesuffix(".jpg"))
         assert finding.dropped == len(gone)
         return gone, set(pruned["reason"]) - {""}

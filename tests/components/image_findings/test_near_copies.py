@@ -17,7 +17,7 @@ def smooth_picture(seed: int) -> np.ndarray:
 
 
 def find(pictures: dict[str, np.ndarray], load=None) -> list[list[str]]:
-    """Return the groups by the names of the pictures."""
+    """Returns the groups by the names of the pictures."""
     rows = [{"path": name, **measure_pixels(pixels)._asdict()} for name, pixels in pictures.items()]
     table = pd.DataFrame(rows)
     names = dict(zip(table["pixel_hash"], table["path"], strict=True))

@@ -95,20 +95,22 @@ def test_a_model_of_other_classes_is_none_to_beat_and_that_is_said(model_dir, pa
 
 def test_what_is_no_classifier_is_none_to_beat_and_that_is_said(model_dir, pattern, tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "empty"))
-    judgement, _ = judged(model_dir, str(tmp_path / "empty"), pattern)
+    judgement, answers = judged(model_dir, str(tmp_path / "empty"), pattern)
     assert judgement.comparison is None
     assert judgement.not_compared.startswith("version 7 gives no classes for a picture")
+    assert answers.predictions.class_names == ("happy", "sad")
 
 
 def test_nothing_served_is_nothing_to_beat(model_dir, pattern):
     judgement, answers = judge(model_dir, None, "", "eval", pattern, confidence=0.95, max_drop=0.0)
-    assert judgement == Judgement("eval", not_compared="nothing is served yet")
+    assert judgement == Judgement("eval", "", "nothing is served yet", None)
     assert len(answers.predictions.labels) == 40
     assert answers.baseline is None
 
 
 def test_the_file_holds_it_all(model_dir, pattern, tmp_path):
     judgement, _ = judged(model_dir, model_dir, pattern)
+    assert judgement.not_compared == ""
     write_judgement(judgement, str(tmp_path))
     assert read_judgement(str(tmp_path)) == judgement
     content = json.loads((tmp_path / "judgement.json").read_text())
