@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
-from emotion_pipeline.components.sources.layout import is_hidden
 from emotion_pipeline.components.sources.links import Leads, follow
+from emotion_pipeline.components.sources.listing import is_hidden
 
 _PROBLEMS = {
     Leads.FOLDER_INSIDE: PruneReason.SYMLINK_FOLDER,
@@ -31,7 +31,7 @@ class FoundFile(NamedTuple):
 
 
 def find_files(root: pathlib.Path) -> list[FoundFile]:
-    """Return every file under `root`, sorted by path.
+    """Returns every file under `root`, sorted by path.
 
     A folder counts, as one file, only where it is not entered: one that may not be listed, or a link
     to a folder that is in the data set anyway or that the link itself lies in.
@@ -83,5 +83,5 @@ def _inspect(entry: os.DirEntry) -> tuple[int, PruneReason | None]:
 
 
 def _printable(path: str) -> str:
-    r"""Return the path with other bytes than UTF-8 as \xNN, since Parquet holds UTF-8 only."""
+    r"""Returns the path with other bytes than UTF-8 as \xNN, since Parquet holds UTF-8 only."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -68,16 +68,16 @@ def is_archive(path: pathlib.Path) -> bool:
 
 
 def unpack(archive: pathlib.Path, folder: pathlib.Path, progress: Progress | None = None) -> None:
-    """Unpack `archive` into the empty `folder`, once every member of it has been checked.
+    """Unpacks `archive` into the empty `folder`, once every member of it has been checked.
 
     Args:
-        archive: a zip, or a tar, plain or compressed by gzip, bzip2 or xz; it is not trusted.
-        folder: where the members go.
-        progress: called with the number of members done and the number of all.
+      archive: A zip, or a tar, plain or compressed by gzip, bzip2 or xz; it is not trusted.
+      folder: Where the members go.
+      progress: Called with the number of members done and the number of all.
 
     Raises:
-        UserError: the archive is corrupt or encrypted, names a path outside itself, holds a link or
-            the same name twice, or has more members or inflates to more than the limits or the disk.
+      UserError: The archive is corrupt or encrypted, names a path outside itself, holds a link or
+        the same name twice, or has more members or inflates to more than the limits or the disk.
     """
     is_zip = archive.suffix.lower() == ".zip" or zipfile.is_zipfile(archive)
     try:
@@ -187,7 +187,7 @@ class _Bounded(io.RawIOBase):
 def _check(
     archive: pathlib.Path, members: Iterator[_Member], folder: pathlib.Path
 ) -> dict[pathlib.PurePosixPath, _Member]:
-    """Return the members that are files, by where each goes, relative to the folder.
+    """Returns the members that are files, by where each goes, relative to the folder.
 
     The limits hold while the members are read, since a tar has no list of them in one place.
     """

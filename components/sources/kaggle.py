@@ -49,24 +49,24 @@ class Credentials:
 
 
 def parse_reference(source: str) -> str | None:
-    """Return 'OWNER/NAME' of `kaggle:OWNER/NAME` or a data set's URL; None for anything else."""
+    """Returns 'OWNER/NAME' of `kaggle:OWNER/NAME` or a data set's URL; None for anything else."""
     match = _REFERENCE.fullmatch(source)
     return f"{match['owner']}/{match['name']}" if match else None
 
 
 def parse_version(source: str) -> int | None:
-    """Return N of `kaggle:OWNER/NAME/versions/N` or such a URL; None where none is asked for."""
+    """Returns N of `kaggle:OWNER/NAME/versions/N` or such a URL; None where none is asked for."""
     match = _REFERENCE.fullmatch(source)
     return int(match["version"]) if match and match["version"] else None
 
 
 def find_credentials(environ: Mapping[str, str], working_dir: pathlib.Path) -> Credentials:
-    """Return the key from the environment or from the first kaggle.json found.
+    """Returns the key from the environment or from the first kaggle.json found.
 
     Looks for the file in KAGGLE_CONFIG_DIR, the working folder, ~/.kaggle and ~/.config/kaggle.
 
     Raises:
-        UserError: there is no key, or the file is no JSON object with `username` and `key`.
+      UserError: There is no key, or the file is no JSON object with `username` and `key`.
     """
     if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
         return Credentials(
@@ -90,10 +90,10 @@ def find_credentials(environ: Mapping[str, str], working_dir: pathlib.Path) -> C
 
 
 def current_version(reference: str, credentials: Credentials, environ: Mapping[str, str]) -> int:
-    """Return the number of the newest version of the data set 'OWNER/NAME'.
+    """Returns the number of the newest version of the data set 'OWNER/NAME'.
 
     Raises:
-        UserError: Kaggle refused or does not answer.
+      UserError: Kaggle refused or does not answer.
     """
     with _ask(f"datasets/view/{reference}", {}, reference, credentials, environ) as response:
         try:
@@ -112,11 +112,11 @@ def fetch_dataset(
     credentials: Credentials,
     environ: Mapping[str, str],
 ) -> None:
-    """Fetch a version of the data set 'OWNER/NAME' by Kaggle's REST API and unpack it into `folder`.
+    """Fetches a version of the data set 'OWNER/NAME' by Kaggle's REST API and unpacks it into `folder`.
 
     Raises:
-        UserError: Kaggle refused (with its status and the remedy), the download broke off, or the zip
-            is not to be trusted.
+      UserError: Kaggle refused (with its status and the remedy), the download broke off, or the zip
+        is not to be trusted.
     """
     query = {"datasetVersionNumber": str(version)}
     with (
@@ -145,7 +145,7 @@ def _ask(
     credentials: Credentials,
     environ: Mapping[str, str],
 ) -> Iterator[requests.Response]:
-    """Yield Kaggle's answer, whose content has not been read yet.
+    """Yields Kaggle's answer, whose content has not been read yet.
 
     KAGGLE_API_ENDPOINT is the address, as for Kaggle's own `kagglehub`. A redirect to the store loses
     the key, as `requests` does for another host.
@@ -179,7 +179,7 @@ def _brief(error: Exception) -> str:
 def fetch_with_opendatasets(
     reference: str, folder: pathlib.Path, credentials: Credentials, environ: Mapping[str, str]
 ) -> None:
-    """Fetch and unpack the data set 'OWNER/NAME' into `folder` with `opendatasets`.
+    """Fetches and unpacks the data set 'OWNER/NAME' into `folder` with `opendatasets`.
 
     It knows no versions, and drives a client of Kaggle's that is no longer maintained. It asks for the
     key on the terminal unless kaggle.json lies in the working folder, so it runs as a process of its own
@@ -187,7 +187,7 @@ def fetch_with_opendatasets(
     which is also where the tests put their server.
 
     Raises:
-        UserError: Kaggle refused (with its status and the remedy), or the download broke off.
+      UserError: Kaggle refused (with its status and the remedy), or the download broke off.
     """
     url = f"https://www.kaggle.com/datasets/{reference}"
     with tempfile.TemporaryDirectory() as private:

@@ -21,7 +21,7 @@ _TIMEOUT_SECS = 60
 
 
 def main(url: str, folder: str, result: str) -> None:
-    """Fetch `url` into a folder below `folder` and write how it went into the file `result`."""
+    """Fetches `url` into a folder below `folder` and writes how it went into the file `result`."""
     # The Kaggle client sets no time limit of its own and would wait for a silent server for ever.
     requests.Session.send = functools.partialmethod(  # type: ignore[method-assign,assignment]
         requests.Session.send, timeout=_TIMEOUT_SECS

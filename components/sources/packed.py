@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources.archive import SUFFIXES, is_archive, unpack
-from emotion_pipeline.components.sources.layout import holds_classes, is_hidden
+from emotion_pipeline.components.sources.layout import holds_classes
 from emotion_pipeline.components.sources.links import is_file
+from emotion_pipeline.components.sources.listing import is_hidden
 from emotion_pipeline.components.sources.pixel_table import (
     has_usage,
     is_pixel_table,
@@ -30,10 +31,10 @@ def is_packed(path: pathlib.Path) -> bool:
 
 
 def unpack_file(path: pathlib.Path, folder: pathlib.Path) -> None:
-    """Unpack an archive or a table of pixels into the empty `folder`; progress is reported.
+    """Unpacks an archive or a table of pixels into the empty `folder`; progress is reported.
 
     Raises:
-        UserError: it is damaged, not to be trusted, or no table of pixels.
+      UserError: It is damaged, not to be trusted, or no table of pixels.
     """
     throttle = Throttle()
     if path.name.lower().endswith(_TABLE_SUFFIX):
@@ -58,7 +59,7 @@ def table_in(folder: pathlib.Path) -> pathlib.Path | None:
     Of several, the one that says which split a picture is of.
 
     Raises:
-        UserError: there are several, and none or more than one says so.
+      UserError: There are several, and none or more than one says so.
     """
     tables = [path for path in _files(folder, _MAX_DEPTH) if _is_table(path)]
     if not tables or holds_classes(folder):
@@ -73,14 +74,14 @@ def table_in(folder: pathlib.Path) -> pathlib.Path | None:
 
 
 def open_inner(data: pathlib.Path, source: str) -> None:
-    """Replace a folder without class folders by what is in the one archive or table that it holds.
+    """Replaces a folder without class folders by what is in the one archive or table that it holds.
 
     Args:
-        data: a folder of the pipeline's own.
-        source: what the user gave.
+      data: A folder of the pipeline's own.
+      source: What the user gave.
 
     Raises:
-        UserError: what is inside is damaged or not to be trusted, or archives lie too deep.
+      UserError: What is inside is damaged or not to be trusted, or archives lie too deep.
     """
     for _ in range(_MAX_INSIDE):
         if holds_classes(data):
@@ -112,7 +113,7 @@ def _is_table(path: pathlib.Path) -> bool:
 
 
 def _files(folder: pathlib.Path, depth: int) -> Iterator[pathlib.Path]:
-    """Yield the regular files of `folder` and of the folders in it, sorted, without hidden ones."""
+    """Yields the regular files of `folder` and of the folders in it, sorted, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
             listing = sorted(entries, key=lambda entry: entry.name)

@@ -52,18 +52,18 @@ def describe_header(path: pathlib.Path) -> str:
 def unpack_table(
     path: pathlib.Path, folder: pathlib.Path, progress: Callable[[int], None] | None = None
 ) -> None:
-    """Write each row of the table as a PNG: `<split>/<class>/<row>.png`, or `<class>/<row>.png`.
+    """Writes each row of the table as a PNG: `<split>/<class>/<row>.png`, or `<class>/<row>.png`.
 
     Args:
-        path: CSV with the columns emotion (a number as in `CLASS_NAMES`, or a name), pixels (gray
-            values from 0 to 255 with spaces between, of a square), and perhaps Usage (Training,
-            PublicTest, PrivateTest, or a split's name). Where all rows are of one split, or there is
-            no Usage, there are no split folders.
-        folder: empty.
-        progress: called with the number of rows done.
+      path: CSV with the columns emotion (a number as in `CLASS_NAMES`, or a name), pixels (gray
+        values from 0 to 255 with spaces between, of a square), and perhaps Usage (Training,
+        PublicTest, PrivateTest, or a split's name). Where all rows are of one split, or there is
+        no Usage, there are no split folders.
+      folder: Empty.
+      progress: Called with the number of rows done.
 
     Raises:
-        UserError: a row is of another kind; the line and what was found are named.
+      UserError: A row is of another kind; the line and what was found are named.
     """
     columns = _columns(path)
     if columns is None:
@@ -89,7 +89,7 @@ def unpack_table(
 
 
 def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row below the header with the number of its line."""
+    """Yields each row below the header with the number of its line."""
     csv.field_size_limit(_MAX_FIELD_CHARS)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -151,7 +151,7 @@ def _split(path: pathlib.Path, line: int, text: str) -> str:
 
 
 def _picture(path: pathlib.Path, line: int, text: str) -> np.ndarray:
-    """Return the gray pixels, uint8 [side, side]."""
+    """Returns the gray pixels, uint8 [side, side]."""
     try:
         values = np.array(text.split(), dtype=np.int64)
     except (ValueError, OverflowError):

@@ -18,7 +18,7 @@ class RemovedFile(NamedTuple):
 
 
 def remove_redundant_tree(root: pathlib.Path, layout: Layout) -> list[RemovedFile]:
-    """Delete the nested files of `root` that repeat an outer one byte for byte, and return them.
+    """Deletes the nested files of `root` that repeat an outer one byte for byte, and returns them.
 
     `root` must be the pipeline's own copy. A nested file that differs from its twin, or has none,
     stays.
@@ -44,12 +44,12 @@ def remove_redundant_tree(root: pathlib.Path, layout: Layout) -> list[RemovedFil
 
 
 def write_removed(removed: list[RemovedFile], file: pathlib.Path) -> None:
-    """Write the list as JSON."""
+    """Writes the list as JSON."""
     file.write_text(json.dumps(removed) + "\n", encoding="utf-8")
 
 
 def read_removed(file: pathlib.Path) -> list[RemovedFile]:
-    """Read what `write_removed` wrote."""
+    """Reads what `write_removed` wrote."""
     return [RemovedFile(*row) for row in json.loads(file.read_text(encoding="utf-8"))]
 
 

@@ -52,20 +52,20 @@ class _Recipe:
 def resolve_source(
     source: str, cache_dir: pathlib.Path, environ: Mapping[str, str] = os.environ
 ) -> DataSource:
-    """Return the folder of SOURCE, after fetching, unpacking or drawing it if need be.
+    """Returns the folder of SOURCE, after fetching, unpacking or drawing it if need be.
 
     A copy is made aside and renamed when it is whole, so that one that was cut off is never used; a
     whole one is used again. Its redundant tree is deleted.
 
     Args:
-        source: a folder, an archive or a table of pixels, each of them also in an object store,
-            `kaggle:OWNER/NAME` (with `/versions/N` for another than the newest), a Kaggle data set's
-            URL, either after `opendatasets:`, or `sample`.
-        cache_dir: where the pipeline keeps its own copies.
-        environ: where the Kaggle key and proxies are looked up.
+      source: A folder, an archive or a table of pixels, each of them also in an object store,
+        `kaggle:OWNER/NAME` (with `/versions/N` for another than the newest), a Kaggle data set's
+        URL, either after `opendatasets:`, or `sample`.
+      cache_dir: Where the pipeline keeps its own copies.
+      environ: Where the Kaggle key and proxies are looked up.
 
     Raises:
-        UserError: the source is not there, is of no known kind, or cannot be fetched or unpacked.
+      UserError: The source is not there, is of no known kind, or cannot be fetched or unpacked.
     """
     recipe = _recipe(source, environ, cache_dir)
     if recipe is None:
@@ -78,18 +78,18 @@ def resolve_source(
 
 
 def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> str:
-    """Return a hash that changes when the source does, without reading any picture.
+    """Returns a hash that changes when the source does, without reading any picture.
 
     Of a folder, also in an object store: every path, size and time of change; of a file: its path,
     size and time of change; of a Kaggle reference: its name and version; of the sample: its name,
     since the pipeline's own copy is changed by nobody.
 
     Args:
-        source: as `resolve_source` has it.
-        cache_dir: where copies are that stand in when Kaggle does not answer.
+      source: As `resolve_source` has it.
+      cache_dir: Where copies are that stand in when Kaggle does not answer.
 
     Raises:
-        UserError: the source is not there or of no known kind.
+      UserError: The source is not there or of no known kind.
     """
     recipe = _recipe(source, os.environ, cache_dir)
     if recipe is not None:
@@ -104,7 +104,7 @@ def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> st
 def _recipe(
     source: str, environ: Mapping[str, str], cache_dir: pathlib.Path | None
 ) -> _Recipe | None:
-    """Return how to make the copy of a source, or None for a folder, which is used as it is."""
+    """Returns how to make the copy of a source, or None for a folder, which is used as it is."""
     if source == addresses.SAMPLE:
         drawing = pathlib.Path(sample_data.__file__).read_bytes()
         name = f"sample-{hashlib.sha256(drawing).hexdigest()[:12]}"
@@ -139,7 +139,7 @@ def _file_recipe(path: pathlib.Path) -> _Recipe:
 def _kaggle_recipe(
     source: str, environ: Mapping[str, str], cache_dir: pathlib.Path | None
 ) -> _Recipe:
-    """Return how to fetch a data set of Kaggle's, in the version that is asked for, else the newest."""
+    """Returns how to fetch a data set of Kaggle's, in the version that is asked for, else the newest."""
     address = source.removeprefix(OPENDATASETS)
     reference = kaggle.parse_reference(address) or ""
     version = kaggle.parse_version(address)
@@ -170,7 +170,7 @@ def _newest_version(
     environ: Mapping[str, str],
     cache_dir: pathlib.Path | None,
 ) -> int:
-    """Return Kaggle's newest version of a data set; the newest copy's where Kaggle cannot be asked."""
+    """Returns Kaggle's newest version of a data set; the newest copy's where Kaggle cannot be asked."""
     copies = [
         int(copy.name.removeprefix(f"{name}-v"))
         for copy in (cache_dir.glob(f"{name}-v*") if cache_dir else ())
@@ -188,7 +188,7 @@ def _newest_version(
 
 
 def _stored_recipe(source: str) -> _Recipe:
-    """Return how to copy a folder or a file from an object store, by what is stored there now."""
+    """Returns how to copy a folder or a file from an object store, by what is stored there now."""
     files = object_store.list_stored(source)
     if not files:
         raise UserError(f"{source}: nothing is stored there. {addresses.KINDS}")

@@ -63,19 +63,19 @@ _EXPRESSIONS = {
 
 
 def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 0) -> None:
-    """Write the data set into `folder` as the Kaggle archive is laid out.
+    """Writes the data set into `folder` as the Kaggle archive is laid out.
 
     images/train/<class>/, images/validation/<class>/, and both a second time under images/images/;
     48 x 48 gray JPEG. The same number and seed give the same bytes; no two pictures are alike.
 
     Args:
-        folder: made if need be; must be empty.
-        images: how many pictures of both splits together, the second tree not counted.
-        seed: non-negative.
+      folder: Made if need be; must be empty.
+      images: How many pictures of both splits together, the second tree not counted.
+      seed: Non-negative.
 
     Raises:
-        UserError: `folder` holds something, `seed` is negative, or `images` is too small for every class in both
-        splits.
+      UserError: `folder` holds something, `seed` is negative, or `images` is too small for every class in both
+      splits.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not an empty folder. Give the name of a new one.")
@@ -101,7 +101,7 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
 
 
 def class_counts(total: int) -> dict[str, int]:
-    """Return how many pictures of each class make up `total`, as unequal as in FER2013."""
+    """Returns how many pictures of each class make up `total`, as unequal as in FER2013."""
     spare = total - _MIN_PER_CLASS * len(LABELS)
     exact = {label: spare * _CLASS_SHARES[label] / sum(_CLASS_SHARES.values()) for label in LABELS}
     counts = {label: _MIN_PER_CLASS + int(exact[label]) for label in LABELS}
@@ -112,7 +112,7 @@ def class_counts(total: int) -> dict[str, int]:
 
 
 def draw_face(label: str, rng: np.random.Generator) -> np.ndarray:
-    """Return a face with the expression `label`, uint8 [48, 48], varied by `rng`."""
+    """Returns a face with the expression `label`, uint8 [48, 48], varied by `rng`."""
     canvas = _background(rng)
     skin = int(rng.integers(135, 230))
     dark = int(skin * rng.uniform(0.1, 0.3))
@@ -212,14 +212,14 @@ def _draw_mouth(face: _Face, expression: _Expression, dark: int, rng: np.random.
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
-    """Return a canvas of smooth random light and dark, uint8."""
+    """Returns a canvas of smooth random light and dark, uint8."""
     coarse = rng.uniform(20, 235, size=(5, 5)).astype(np.float32)
     size = (_CANVAS_PX, _CANVAS_PX)
     return cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
 
 
 def _photograph(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the canvas lit from a side, shrunk and grainy, uint8 [48, 48]."""
+    """Returns the canvas lit from a side, shrunk and grainy, uint8 [48, 48]."""
     size = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
     small = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     across = np.linspace(-1, 1, IMAGE_SIZE_PX)
