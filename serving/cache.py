@@ -18,7 +18,7 @@ def cache_dir() -> pathlib.Path:
     among the temporary files.
 
     Raises:
-      OSError: neither can be written.
+      OSError: Neither can be written.
     """
     wanted = _wanted()
     if wanted is not None and _is_writable(wanted):

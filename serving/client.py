@@ -114,10 +114,10 @@ class EmotionClient:
     Args:
       server: HOST:PORT of the gRPC port, or another target of gRPC's, such as `dns:///NAME:PORT`; calls go
         to all addresses of the name in turn.
-      model_name: name the server has the model under.
-      timeout_secs: deadline of each call, retries included.
-      batch_size: most images in one request.
-      credentials: for a server with TLS, of `grpc.ssl_channel_credentials`; None for a plain connection.
+      model_name: Name the server has the model under.
+      timeout_secs: Deadline of each call, retries included.
+      batch_size: Most images in one request.
+      credentials: For a server with TLS, of `grpc.ssl_channel_credentials`; None for a plain connection.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class EmotionClient:
         An image that the server refuses gets an ImageError; the others are answered all the same.
 
         Raises:
-          CallError: the server did not answer, or refused the call for no image's sake.
+          CallError: The server did not answer, or refused the call for no image's sake.
         """
         answers: list[Prediction | ImageError] = []
         for batch in _batches(images, self._batch_size):
@@ -182,8 +182,8 @@ class EmotionClient:
         """Classifies float32 [N, height, width, 1] in [0, 1], of the size that the model takes.
 
         Raises:
-          CallError: the server did not answer, or refused the array.
-          ValueError: the array has another rank or dtype, or values outside [0, 1].
+          CallError: The server did not answer, or refused the array.
+          ValueError: The array has another rank or dtype, or values outside [0, 1].
         """
         pixels = np.asarray(pixels)
         if pixels.ndim != 4 or pixels.shape[3] != 1 or pixels.dtype.kind != "f":
@@ -242,7 +242,7 @@ class EmotionClient:
         """Waits until a version of the model is available, and returns the newest such version.
 
         Raises:
-          CallError: none was in time (DEADLINE_EXCEEDED).
+          CallError: None was in time (DEADLINE_EXCEEDED).
         """
         give_up_at = time.monotonic() + timeout_secs
         while True:

@@ -52,15 +52,15 @@ class Emotions:
     []
 
     Args:
-      model: a model that comes along by its name, or the path of a folder with one; None for the best that
+      model: A model that comes along by its name, or the path of a folder with one; None for the best that
         comes along.
       server: HOST:PORT of a model server, in place of a model.
       tls_ca: PEM certificates that a server with TLS is known by.
-      min_face_px: smaller faces are left out.
-      unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
+      min_face_px: Smaller faces are left out.
+      unsure_below: Faces whose likeliest emotion has a smaller probability are labelled `unsure`.
 
     Raises:
-      UserError: there is no such model, it can't be loaded, or the server does not answer.
+      UserError: There is no such model, it can't be loaded, or the server does not answer.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Emotions:
         """The faces in a picture, row by row, each from left to right.
 
         Raises:
-          UserError: the picture can't be read, or the server does not answer.
-          ValueError: an array has another dtype or shape.
+          UserError: The picture can't be read, or the server does not answer.
+          ValueError: An array has another dtype or shape.
         """
         return next(self.batch([picture]))
 
@@ -123,12 +123,12 @@ class Emotions:
         """Why each face in a picture is answered as it is, in the order of `faces`.
 
         Args:
-          picture: as `faces` takes it.
-          emotion: the class whose probability is explained; None for each face's likeliest.
-          whole: the picture is one cropped face, in which none is looked for.
+          picture: As `faces` takes it.
+          emotion: The class whose probability is explained; None for each face's likeliest.
+          whole: The picture is one cropped face, in which none is looked for.
 
         Raises:
-          UserError: the picture can't be read, there is no such class, or the server does not answer.
+          UserError: The picture can't be read, there is no such class, or the server does not answer.
         """
         pixels = _pixels(picture)
         return list(explain_picture(pixels, self._any_turn, self._model, emotion, whole))
@@ -139,12 +139,12 @@ class Emotions:
         """A film's frames with their faces, which keep their `track` from frame to frame.
 
         Args:
-          path: the film.
-          every: frames 0, every, 2 * every... are looked at and given.
-          smooth: a face's probabilities are averaged over time.
+          path: The film.
+          every: Frames 0, every, 2 * every... are looked at and given.
+          smooth: A face's probabilities are averaged over time.
 
         Raises:
-          UserError: the film can't be read, or the server does not answer.
+          UserError: The film can't be read, or the server does not answer.
         """
         with FilmReader(pathlib.Path(path)) as film:
             yield from self.frames((one for one in film.frames(every) if one.analysed), smooth)
@@ -153,8 +153,8 @@ class Emotions:
         """A stream's frames with their faces, as `film` gives them.
 
         Args:
-          shots: frames with their times, such as `Shot(pixels, seconds=2.5)`.
-          smooth: a face's probabilities are averaged over time.
+          shots: Frames with their times, such as `Shot(pixels, seconds=2.5)`.
+          smooth: A face's probabilities are averaged over time.
         """
         tracker = Tracker(smooth)
         for shot in shots:
@@ -168,7 +168,7 @@ class Emotions:
         `file` is a path as it was given, or the number of the picture.
 
         Raises:
-          UserError: pandas is not installed.
+          UserError: Pandas is not installed.
         """
         try:
             import pandas
@@ -206,13 +206,13 @@ class Emotions:
 
         Args:
           img_path: uint8 BGR [height, width, 3], as `cv2.imread` gives it, or a path.
-          enforce_detection: whether a picture without a face is an error.
+          enforce_detection: Whether a picture without a face is an error.
 
         Returns:
           For each face `emotion` (percentages by name), `dominant_emotion`, `region` and `face_confidence`.
 
         Raises:
-          ValueError: there is no face.
+          ValueError: There is no face.
         """
         faces = self.faces(_from_bgr(img_path))
         if enforce_detection and not faces:

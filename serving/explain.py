@@ -37,10 +37,10 @@ class Explanation:
     """What an answer rests on.
 
     Attributes:
-      face: the face with its answer.
+      face: The face with its answer.
       square: uint8 RGB [side, side, 3], the face as it is cut out of the picture.
       pixels: uint8 [48, 48], the face as the model sees it.
-      emotion: the emotion that is explained.
+      emotion: The emotion that is explained.
       falls: float32 [48, 48], by how much the emotion's probability falls, on average, while a pixel is
         covered; below 0 where it rises.
     """
@@ -68,13 +68,13 @@ def explain_picture(
 
     Args:
       image: uint8 RGB [height, width, 3].
-      detector: finds the faces.
-      classifier: asks the model.
-      emotion: the class whose probability is explained; None for each face's likeliest.
-      whole: the picture is one cropped face.
+      detector: Finds the faces.
+      classifier: Asks the model.
+      emotion: The class whose probability is explained; None for each face's likeliest.
+      whole: The picture is one cropped face.
 
     Raises:
-      UserError: the model has no such class, or the server does not answer.
+      UserError: The model has no such class, or the server does not answer.
     """
     if whole:
         yield explain_whole(image, classifier, emotion)
@@ -91,12 +91,12 @@ def explain_face(
 
     Args:
       image: uint8 RGB [height, width, 3].
-      face: one of its faces, as `find_emotions` gives them.
-      classifier: asks the model that answered.
-      emotion: the class whose probability is explained; None for the likeliest.
+      face: One of its faces, as `find_emotions` gives them.
+      classifier: Asks the model that answered.
+      emotion: The class whose probability is explained; None for the likeliest.
 
     Raises:
-      UserError: the model has no such class, or the server does not answer.
+      UserError: The model has no such class, or the server does not answer.
     """
     emotion = _checked(emotion, face)
     pixels = crop_faces(image, [face.box])[0]
@@ -130,9 +130,9 @@ def probability_falls(
 
     Args:
       pixels: float32 [48, 48, 1] in [0, 1], the face as the model takes it.
-      classifier: asks the model.
-      emotion: one of its classes.
-      cover_px: side of a square, 1 to 48.
+      classifier: Asks the model.
+      emotion: One of its classes.
+      cover_px: Side of a square, 1 to 48.
 
     Returns:
       float32 [48, 48]: by how much the emotion's probability falls while a pixel is covered, the mean over the

@@ -20,14 +20,14 @@ def gray_square(data: bytes, name: str = "the picture") -> np.ndarray:
     """Decodes a picture as it is stored.
 
     Args:
-      data: a gray or RGB JPEG, or a PNG, of any size; another size than 48 x 48 is resampled with antialiasing.
-      name: what error messages call it.
+      data: A gray or RGB JPEG, or a PNG, of any size; another size than 48 x 48 is resampled with antialiasing.
+      name: What error messages call it.
 
     Returns:
       float32 [48, 48, 1] in [0, 1], whole levels of 255.
 
     Raises:
-      UserError: the bytes are no picture that can be read.
+      UserError: The bytes are no picture that can be read.
     """
     from PIL import Image
 

@@ -22,11 +22,11 @@ class LocalModel:
     """Answers as `emotion_faces.client.EmotionClient` does, from a version's ONNX file.
 
     Args:
-      path: a `model.onnx` that this project exported.
-      version: number of the version that it belongs to.
+      path: A `model.onnx` that this project exported.
+      version: Number of the version that it belongs to.
 
     Raises:
-      UserError: the file can't be read, or is another model.
+      UserError: The file can't be read, or is another model.
     """
 
     def __init__(self, path: pathlib.Path, version: int):

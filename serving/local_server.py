@@ -39,13 +39,13 @@ def connect(
 
     Args:
       server: HOST:PORT of a model server's gRPC port; 127.0.0.1:8500 when neither is given.
-      model_dir: a version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
-      model_name: name that the server has the model under.
-      timeout_secs: deadline of each call of a server.
+      model_dir: A version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
+      model_name: Name that the server has the model under.
+      timeout_secs: Deadline of each call of a server.
       tls_ca: PEM file with the certificates by which a server with TLS is known; None for a plain connection.
 
     Raises:
-      UserError: both are given, there is no model in the folder, it can't be loaded, or the certificates
+      UserError: Both are given, there is no model in the folder, it can't be loaded, or the certificates
         can't be read or are for no server.
     """
     if server and model_dir:

@@ -16,10 +16,10 @@ def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
     """The folder with the model: `model_dir` itself, or its highest-numbered folder.
 
     Args:
-      model_dir: a version, a folder of versions, or the ONNX file of a version.
+      model_dir: A version, a folder of versions, or the ONNX file of a version.
 
     Raises:
-      UserError: there is none.
+      UserError: There is none.
     """
     if model_dir.is_file():
         return model_dir.parent.parent
@@ -42,10 +42,10 @@ def onnx_file(model_dir: pathlib.Path) -> pathlib.Path | None:
     """The model as ONNX; None for a version that has none.
 
     Args:
-      model_dir: as `newest_version` takes it; an ONNX file is that one.
+      model_dir: As `newest_version` takes it; an ONNX file is that one.
 
     Raises:
-      UserError: there is no model.
+      UserError: There is no model.
     """
     if model_dir.is_file():
         return model_dir
@@ -57,7 +57,7 @@ def int8_file(model_dir: pathlib.Path) -> pathlib.Path:
     """The model as ONNX in 8 bits.
 
     Raises:
-      UserError: there is no model, or none in 8 bits.
+      UserError: There is no model, or none in 8 bits.
     """
     path = newest_version(model_dir) / EXTRA_DIR / INT8_FILE
     if not path.is_file():

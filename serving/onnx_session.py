@@ -14,10 +14,10 @@ def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
     """Opens a model on the CPU.
 
     Args:
-      model: path of the file, or what is in it.
+      model: Path of the file, or what is in it.
 
     Raises:
-      Exception: it can't be loaded; ONNX Runtime's exceptions have no base of their own.
+      Exception: It can't be loaded; ONNX Runtime's exceptions have no base of their own.
     """
     import onnxruntime
 

@@ -115,8 +115,8 @@ def too_many_scans(data: bytes, max_pixels: int) -> str:
     """Says why a JPEG would take too long to decode, in words; '' for one that does not.
 
     Args:
-      data: the file's bytes, of any format.
-      max_pixels: the most that a picture may have where it is to be decoded.
+      data: The file's bytes, of any format.
+      max_pixels: The most that a picture may have where it is to be decoded.
     """
     if not data.startswith(b"\xff\xd8\xff"):
         return ""

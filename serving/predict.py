@@ -47,7 +47,7 @@ def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
     outright is taken whatever it is.
 
     Raises:
-      UserError: a path does not exist, or a folder holds no image.
+      UserError: A path does not exist, or a folder holds no image.
     """
     found: dict[pathlib.Path, None] = {}
     for path in paths:
@@ -74,7 +74,7 @@ def fit_for_model(data: bytes) -> bytes:
     Such a one is given back as it is; any other picture that can be read as a gray PNG.
 
     Raises:
-      UserError: the bytes are no picture that can be read.
+      UserError: The bytes are no picture that can be read.
     """
     if _is_fit(data):
         return data
@@ -123,15 +123,15 @@ def predict_files(
     """Asks a model about every image at `paths`.
 
     Args:
-      paths: files and folders, and URLs, as text, where there is a policy for them.
-      model: what answers.
-      policy: which URLs may be opened; None takes every text for a path.
+      paths: Files and folders, and URLs, as text, where there is a policy for them.
+      model: What answers.
+      policy: Which URLs may be opened; None takes every text for a path.
 
     Returns:
       An object per image: `path`, and either `label` and `probabilities` by class name, or `error`.
 
     Raises:
-      UserError: a path does not exist, or the server does not answer.
+      UserError: A path does not exist, or the server does not answer.
     """
     urls = dict.fromkeys(p for p in paths if policy and isinstance(p, str) and is_url(p))
     with contextlib.ExitStack() as stack:

@@ -24,7 +24,7 @@ _PARENT = "tensorflow"
 
 @contextlib.contextmanager
 def without_tensorflow() -> Iterator[None]:
-    """Make `tensorflow.core` importable alone, unless TensorFlow is imported already.
+    """Makes `tensorflow.core` importable alone, unless TensorFlow is imported already.
 
     Raises:
       UserError: TensorFlow is not installed.

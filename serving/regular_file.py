@@ -16,7 +16,7 @@ def open_regular(path: pathlib.Path) -> BinaryIO:
     """Opens a file to read its bytes.
 
     Raises:
-      OSError: it can't be opened, or is no regular file; `strerror` says which.
+      OSError: It can't be opened, or is no regular file; `strerror` says which.
     """
     # A pipe that nobody writes to holds up who opens it, unless it is told not to wait.
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
@@ -30,7 +30,7 @@ def read_picture_file(path: pathlib.Path) -> bytes:
     """Reads a whole file that may be a picture.
 
     Raises:
-      OSError: as `open_regular`, or it is larger than any picture that is read.
+      OSError: As `open_regular`, or it is larger than any picture that is read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size

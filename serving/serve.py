@@ -27,10 +27,10 @@ class ServeSettings:
     """What to serve and where.
 
     Attributes:
-      model_dir: folder that holds the numbered version folders.
+      model_dir: Folder that holds the numbered version folders.
       rest_port: 0 for no REST.
-      flags: further flags of tensorflow_model_server, as `--flag=value`, for either engine.
-      log_file: takes what the embedded server and TensorFlow write to stderr; None: stderr.
+      flags: Further flags of tensorflow_model_server, as `--flag=value`, for either engine.
+      log_file: Takes what the embedded server and TensorFlow write to stderr; None: stderr.
     """
 
     model_dir: pathlib.Path
@@ -60,7 +60,7 @@ def serve(settings: ServeSettings, engine: str = "auto") -> int:
         PATH; 'embedded': this project's server; 'auto': the binary where it is on PATH, else ours.
 
     Raises:
-      UserError: there is no such engine or folder, or the server can't start, or can't keep to
+      UserError: There is no such engine or folder, or the server can't start, or can't keep to
         `host`.
     """
     if engine not in ENGINES:

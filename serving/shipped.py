@@ -23,9 +23,9 @@ class ShippedModel:
     """A model that comes along.
 
     Attributes:
-      name: what `--model` calls it.
-      folder: with its version folder in it.
-      card_file: its model card.
+      name: What `--model` calls it.
+      folder: With its version folder in it.
+      card_file: Its model card.
     """
 
     name: str
@@ -48,7 +48,7 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
     """Returns the model of a name, or the one that is right most often.
 
     Raises:
-      UserError: none of that name is there.
+      UserError: None of that name is there.
     """
     models = shipped_models(folder)
     for model in models:

@@ -84,7 +84,7 @@ def enum_of(array: np.ndarray) -> int:
     """The DataType of an array; arrays of dtype object are strings.
 
     Raises:
-      ValueError: the array's dtype is none of TensorFlow's.
+      ValueError: The array's dtype is none of TensorFlow's.
     """
     enum = _ENUM_OF_NUMPY.get(array.dtype)
     if enum is None:
@@ -99,8 +99,8 @@ def to_array(proto: Any) -> np.ndarray:
     none).
 
     Raises:
-      ExpansionError: the repeated values would take more than MAX_EXPANDED_BYTES.
-      ValueError: unsupported dtype, unknown or negative dimensions, or values that do not fit.
+      ExpansionError: The repeated values would take more than MAX_EXPANDED_BYTES.
+      ValueError: Unsupported dtype, unknown or negative dimensions, or values that do not fit.
     """
     dtype = _DTYPES.get(proto.dtype)
     if dtype is None:
@@ -159,8 +159,8 @@ def to_proto(array: np.ndarray, *, as_content: bool = False) -> Any:
     """The TensorProto of an array.
 
     Args:
-      array: of one of TensorFlow's dtypes; strings as dtype object of bytes.
-      as_content: pack the values into `tensor_content` where the dtype allows it, else list them.
+      array: Of one of TensorFlow's dtypes; strings as dtype object of bytes.
+      as_content: Pack the values into `tensor_content` where the dtype allows it, else list them.
     """
     enum = enum_of(array)
     dtype = _DTYPES[enum]

@@ -38,9 +38,9 @@ def binary_command(binary: str, values: dict[str, Any], extra: Sequence[str] = (
     """The command that serves with the binary; `extra` may set --grpc_max_threads itself.
 
     Args:
-      values: flags by name, as of the embedded server; `host` is left out, as the binary has none
+      values: Flags by name, as of the embedded server; `host` is left out, as the binary has none
         and listens on every address.
-      extra: further flags, as the user gave them.
+      extra: Further flags, as the user gave them.
     """
     shared = {name: value for name, value in values.items() if name != "host"}
     return [binary, *flags.to_arguments(shared), *_threads(extra), *extra]
@@ -50,7 +50,7 @@ def release(version_dir: pathlib.Path | None) -> str:
     """The release of TensorFlow Serving for a model: that of the TensorFlow that exported it.
 
     Args:
-      version_dir: a SavedModel; None, or one that does not say: this installation's TensorFlow.
+      version_dir: A SavedModel; None, or one that does not say: this installation's TensorFlow.
     """
     exported = version_dir and exporting_tensorflow(version_dir)
     return RELEASES.get(

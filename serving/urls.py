@@ -43,11 +43,11 @@ class UrlPolicy:
     """Which URLs may be opened, and how much of them.
 
     Attributes:
-      allowed: whether any.
-      private: whether at addresses that are not public too: loopback, private and link-local ones.
-      max_bytes: of a file.
-      stall_secs: how long nothing may come.
-      fetch_secs: how long a file may take.
+      allowed: Whether any.
+      private: Whether at addresses that are not public too: loopback, private and link-local ones.
+      max_bytes: Of a file.
+      stall_secs: How long nothing may come.
+      fetch_secs: How long a file may take.
     """
 
     allowed: bool = False
@@ -65,8 +65,8 @@ class Response:
     """An answer's body, as a file without a way back; a context manager.
 
     Attributes:
-      name: the URL, without a password.
-      length: its stated length in bytes; None where it has no end, or does not say.
+      name: The URL, without a password.
+      length: Its stated length in bytes; None where it has no end, or does not say.
     """
 
     def __init__(self, connection: http.client.HTTPConnection, name: str, policy: UrlPolicy):
@@ -102,7 +102,7 @@ class Response:
         """The next bytes, as soon as some are there; none at the end.
 
         Raises:
-          UserError: nothing came for too long, or the connection broke.
+          UserError: Nothing came for too long, or the connection broke.
         """
         try:
             return self._response.read1(size)
@@ -184,7 +184,7 @@ def open_url(url: str, policy: UrlPolicy) -> Iterator[Response]:
     """Opens what a URL of HTTP or HTTPS names, over up to five redirects, each of which is checked anew.
 
     Raises:
-      UserError: it may not be asked, can't be reached, does not answer in time, or answers otherwise than
+      UserError: It may not be asked, can't be reached, does not answer in time, or answers otherwise than
         with a body as it is.
     """
     first = url
@@ -207,7 +207,7 @@ def fetch(url: str, path: pathlib.Path, policy: UrlPolicy) -> None:
     """Writes the file that a URL names to a path.
 
     Raises:
-      UserError: as open_url; or it is larger, or takes longer, than may be, or is cut off.
+      UserError: As open_url; or it is larger, or takes longer, than may be, or is cut off.
     """
     with open_url(url, policy) as response:
         save(response, path, policy)

@@ -15,7 +15,7 @@ from PIL import Image
 
 
 def count_copies(folder: str) -> dict[str, tuple[int, int]]:
-    """Return the number of groups and of their images by kind."""
+    """Returns the number of groups and of their images by kind."""
     groups = collections.defaultdict(list)
     for path in pathlib.Path(folder).glob("images/*/*/*.jpg"):
         pixels = np.asarray(Image.open(path).convert("L"))

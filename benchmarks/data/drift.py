@@ -96,7 +96,7 @@ def row(name: str, comparison: drift.Comparison, own: float, conflicts: str) -> 
 
 
 def own_brightness(one, other, schema) -> float:
-    """Return the divergence in brightness by the buckets that TFDV gives each data set."""
+    """Returns the divergence in brightness by the buckets that TFDV gives each data set."""
     found = tfdv.validate_statistics(one, schema, previous_statistics=other)
     [info] = [info for info in found.drift_skew_info if list(info.path.step) == ["brightness"]]
     return info.drift_measurements[0].value
@@ -113,7 +113,7 @@ def split_statistics(table: pd.DataFrame) -> dict:
 
 
 def brighten(table: pd.DataFrame, load, shift: int) -> pd.DataFrame:
-    """Return the table as it would be of pictures that are brighter, clipped at white."""
+    """Returns the table as it would be of pictures that are brighter, clipped at white."""
     rows = []
     for path in table["path"]:
         pixels = cv2.add(load(path), shift)
@@ -128,7 +128,7 @@ def brighten(table: pd.DataFrame, load, shift: int) -> pd.DataFrame:
 
 
 def halve(table: pd.DataFrame, label: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the table without half of the class's pictures, in both splits."""
+    """Returns the table without half of the class's pictures, in both splits."""
     gone = []
     for split in (TRAIN_SPLIT, EVAL_SPLIT):
         rows = table.index[(table["label"] == label) & (table["split"] == split)]
@@ -137,7 +137,7 @@ def halve(table: pd.DataFrame, label: str, rng: np.random.Generator) -> pd.DataF
 
 
 def swap_labels(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the table with a tenth of the pictures in another class, drawn evenly."""
+    """Returns the table with a tenth of the pictures in another class, drawn evenly."""
     labels = sorted(table["label"].unique())
     rows = rng.choice(table.index, round(SWAPPED_SHARE * len(table)), replace=False)
     others = rng.integers(1, len(labels), len(rows))

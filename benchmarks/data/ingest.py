@@ -56,7 +56,7 @@ PROGRAMS = {"plain": run_plain, "project": run_project}
 
 
 def repeat(folder: pathlib.Path, times: int, scratch: pathlib.Path) -> pathlib.Path:
-    """Write the data set `times` times over into `scratch`, the pixels changed each time."""
+    """Writes the data set `times` times over into `scratch`, the pixels changed each time."""
     changes = [functools.partial(np.rot90, k=turns) for turns in range(4)]
     changes += [lambda pixels, turn=turn: turn(pixels[:, ::-1]) for turn in changes]
     changes += [lambda pixels: 255 - pixels, lambda pixels: 255 - pixels[:, ::-1]]

@@ -69,13 +69,13 @@ def main() -> None:
 
 
 def most_alike(path: str, others: list[str], correlate: Correlation) -> tuple[str, str, float]:
-    """Return the path, that of the others which is most like it, and their correlation."""
+    """Returns the path, that of the others which is most like it, and their correlation."""
     best = max(others, key=lambda other: correlate(path, other))
     return path, best, correlate(path, best)
 
 
 def draw(pairs: list[tuple[str, str, float]], first: int, load) -> np.ndarray:
-    """Return a sheet of pairs side by side, each with its number and its correlation."""
+    """Returns a sheet of pairs side by side, each with its number and its correlation."""
     width, height = 2 * SIDE_PX + GAP_PX, SIDE_PX + CAPTION_PX + GAP_PX
     lines = -(-len(pairs) // COLUMNS)
     sheet = np.full((lines * height, COLUMNS * width), 255, np.uint8)

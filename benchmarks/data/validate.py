@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def compare(folder: pathlib.Path, name: str) -> None:
-    """Run both programs on a folder and print a line for each."""
+    """Runs both programs on a folder and prints a line for each."""
     run_plain(folder)
     plain_secs, plain_mib, _ = measure(
         [sys.executable, "-m", "benchmarks.data.validate", str(folder), "--plain"],
@@ -72,7 +72,7 @@ def compare(folder: pathlib.Path, name: str) -> None:
 
 
 def measure(command: list[str], expected_status: tuple[int, ...]) -> tuple[float, float, int]:
-    """Return the seconds, the peak memory in MiB and the exit status of a process."""
+    """Returns the seconds, the peak memory in MiB and the exit status of a process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     _, wait_status, usage = os.wait4(process.pid, 0)

@@ -84,13 +84,13 @@ def compare_splits(
     schema: schema_pb2.Schema,
     min_images: int = MIN_IMAGES,
 ) -> list[Comparison]:
-    """Return the comparison of train with eval and test, and of each split with the baseline's.
+    """Returns the comparison of train with eval and test, and of each split with the baseline's.
 
     Args:
-        statistics: split -> its statistics.
-        baseline: the same of an earlier run; empty where there is none to compare with.
-        schema: its skew comparators are for train and eval, its drift comparators for the baseline.
-        min_images: smaller splits are not compared.
+      statistics: Split -> its statistics.
+      baseline: The same of an earlier run; empty where there is none to compare with.
+      schema: Its skew comparators are for train and eval, its drift comparators for the baseline.
+      min_images: Smaller splits are not compared.
     """
     comparisons = [
         compare_skew(
@@ -125,20 +125,20 @@ def compare_skew(
     schema: schema_pb2.Schema,
     min_images: int = MIN_IMAGES,
 ) -> Comparison:
-    """Return the distances of training pictures to pictures of another origin.
+    """Returns the distances of training pictures to pictures of another origin.
 
     Args:
-        comparison: its name.
-        training: statistics of the train split.
-        other: statistics of the eval split, or of the pictures that a server was sent.
-        schema: its skew comparators say which features are compared, how, and the threshold.
-        min_images: where either side has fewer, nothing is compared.
+      comparison: Its name.
+      training: Statistics of the train split.
+      other: Statistics of the eval split, or of the pictures that a server was sent.
+      schema: Its skew comparators say which features are compared, how, and the threshold.
+      min_images: Where either side has fewer, nothing is compared.
     """
     return _compare(comparison, training, other, schema, min_images, skew=True)
 
 
 def write_drift(comparisons: list[Comparison], uri: str | os.PathLike) -> None:
-    """Write `drift.json` into the folder `uri`, made if need be."""
+    """Writes `drift.json` into the folder `uri`, made if need be."""
     folder = pathlib.Path(uri)
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps([dataclasses.asdict(one) for one in comparisons], indent=1)
@@ -146,7 +146,7 @@ def write_drift(comparisons: list[Comparison], uri: str | os.PathLike) -> None:
 
 
 def read_drift(uri: str | os.PathLike) -> list[Comparison]:
-    """Read what `write_drift` wrote into the folder `uri`."""
+    """Reads what `write_drift` wrote into the folder `uri`."""
     content = json.loads((pathlib.Path(uri) / DRIFT_FILE).read_text(encoding="utf-8"))
     return [
         Comparison(

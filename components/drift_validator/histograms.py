@@ -31,7 +31,7 @@ def align_histograms(
 ) -> tuple[
     statistics_pb2.DatasetFeatureStatisticsList, statistics_pb2.DatasetFeatureStatisticsList
 ]:
-    """Return copies of the statistics whose numeric features have histograms of the same buckets.
+    """Returns copies of the statistics whose numeric features have histograms of the same buckets.
 
     The buckets lie between the deciles of `one`, those that are closer than `MIN_WIDTH` together;
     the first and the last reach to the extremes of both. Features of one side alone stay as they
@@ -66,7 +66,7 @@ def _numeric_features(
 
 
 def _distribution(numbers: statistics_pb2.NumericStatistics) -> tuple[np.ndarray, np.ndarray]:
-    """Return rising values and the share of the numbers up to each; empty without quantiles.
+    """Returns rising values and the share of the numbers up to each; empty without quantiles.
 
     A value that many pictures share stands there more than once.
     """
@@ -81,7 +81,7 @@ def _distribution(numbers: statistics_pb2.NumericStatistics) -> tuple[np.ndarray
 
 
 def _share_up_to(points: np.ndarray, distribution: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return the share of the numbers that are at most each point."""
+    """Returns the share of the numbers that are at most each point."""
     values, shares = distribution
     after = np.searchsorted(values, points, side="right")
     right = np.clip(after, 1, len(values) - 1)
@@ -93,7 +93,7 @@ def _share_up_to(points: np.ndarray, distribution: tuple[np.ndarray, np.ndarray]
 
 
 def _edges(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return the rising edges of the buckets, each of which holds its upper edge."""
+    """Returns the rising edges of the buckets, each of which holds its upper edge."""
     values, shares = one
     deciles = np.interp(_DECILES, shares, values)
     least = MIN_WIDTH * (deciles[-1] - deciles[0])

@@ -18,10 +18,10 @@ _NAMED = 8
 def load_statistics(
     uri: str | os.PathLike,
 ) -> dict[str, statistics_pb2.DatasetFeatureStatisticsList]:
-    """Return split -> statistics of an ExampleStatistics folder, or of one file, taken for train's.
+    """Returns split -> statistics of an ExampleStatistics folder, or of one file, taken for train's.
 
     Raises:
-        UserError: nothing is there, or it is no statistics.
+      UserError: Nothing is there, or it is no statistics.
     """
     found = {}
     for split, file in _files(uri).items():
@@ -40,7 +40,7 @@ def load_statistics(
 
 
 def fingerprint_statistics(uri: str | os.PathLike) -> str:
-    """Return a hash of the content of the statistics that `load_statistics` reads."""
+    """Returns a hash of the content of the statistics that `load_statistics` reads."""
     digest = hashlib.sha256()
     for split, file in sorted(_files(uri).items()):
         digest.update(split.encode())
@@ -53,12 +53,12 @@ def check_comparable(
     schema: schema_pb2.Schema,
     name: str,
 ) -> None:
-    """Raise UserError where the statistics lack a feature that the schema has a comparator for.
+    """Raises UserError where the statistics lack a feature that the schema has a comparator for.
 
     Args:
-        statistics: split -> statistics.
-        schema: the schema.
-        name: what the user called the statistics.
+      statistics: Split -> statistics.
+      schema: The schema.
+      name: What the user called the statistics.
     """
     compared = {
         feature.name
@@ -83,7 +83,7 @@ def check_comparable(
 
 
 def count_images(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> int:
-    """Return the number of images; TFDV leaves the data set out where there are none."""
+    """Returns the number of images; TFDV leaves the data set out where there are none."""
     return int(sum(dataset.num_examples for dataset in statistics.datasets))
 
 

@@ -46,15 +46,15 @@ class ImageAudit(base_component.BaseComponent):
         *,
         policies: Mapping[str, str] | None = None,
     ):
-        """Construct the component.
+        """Constructs the component.
 
         Args:
-            manifest: a channel of ImageManifest.
-            policies: kind of finding -> 'report', 'drop' or 'fail', over
-                `policies.DEFAULT_POLICIES`.
+          manifest: A channel of ImageManifest.
+          policies: Kind of finding -> 'report', 'drop' or 'fail', over
+            `policies.DEFAULT_POLICIES`.
 
         Raises:
-            ValueError: an unknown kind or policy.
+          ValueError: An unknown kind or policy.
         """
         super().__init__(
             ImageAuditSpec(

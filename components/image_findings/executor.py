@@ -28,10 +28,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Write the audited manifest and the findings; `component.ImageAudit` has the properties.
+        """Writes the audited manifest and the findings; `component.ImageAudit` has the properties.
 
         Raises:
-            UserError: a picture changed since it was read.
+          UserError: A picture changed since it was read.
         """
         manifest = read_manifest(artifact_utils.get_single_uri(input_dict["manifest"]))
         table, findings = audit(

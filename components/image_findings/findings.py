@@ -27,7 +27,7 @@ class Kind(str, enum.Enum):
     reason: PruneReason
 
     def __new__(cls, code: str, reason: PruneReason) -> "Kind":
-        """Make a member whose value is `code`."""
+        """Makes a member whose value is `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.reason = reason
@@ -64,7 +64,7 @@ class Finding:
         return sum(len(group) for group in self.groups)
 
     def to_json(self) -> dict:
-        """Return the finding as `findings.json` holds it; `examples` are its first groups."""
+        """Returns the finding as `findings.json` holds it; `examples` are its first groups."""
         return {
             "kind": self.kind,
             "policy": self.policy,
@@ -80,18 +80,18 @@ class Finding:
 def audit(
     table: pd.DataFrame, load: LoadPixels, policies: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """Return the manifest's table with what the policies drop pruned, and a finding for each kind.
+    """Returns the manifest's table with what the policies drop pruned, and a finding for each kind.
 
     Only train rows are dropped: eval and test stay what was published. Of copies in one class the
     first path stays; of conflicting labels none does.
 
     Args:
-        table: the manifest.
-        load: reads the pixels of a path, for near copies.
-        policies: kind -> policy, over `policies.DEFAULT_POLICIES`.
+      table: The manifest.
+      load: Reads the pixels of a path, for near copies.
+      policies: Kind -> policy, over `policies.DEFAULT_POLICIES`.
 
     Raises:
-        ValueError: an unknown kind or policy.
+      ValueError: An unknown kind or policy.
     """
     chosen = check_policies(policies or {})
     kept = kept_rows(table)
@@ -129,7 +129,7 @@ def audit(
 
 
 def write_findings(findings: list[Finding], uri: str | os.PathLike) -> None:
-    """Write `findings.json`, a list of objects, into the folder `uri`, made if need be."""
+    """Writes `findings.json`, a list of objects, into the folder `uri`, made if need be."""
     folder = pathlib.Path(uri)
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps([finding.to_json() for finding in findings], indent=1, ensure_ascii=False)
@@ -137,7 +137,7 @@ def write_findings(findings: list[Finding], uri: str | os.PathLike) -> None:
 
 
 def read_findings(uri: str | os.PathLike) -> list[Finding]:
-    """Read what `write_findings` wrote into the folder `uri`."""
+    """Reads what `write_findings` wrote into the folder `uri`."""
     content = json.loads((pathlib.Path(uri) / FINDINGS_FILE).read_text(encoding="utf-8"))
     return [
         Finding(
@@ -152,18 +152,18 @@ def read_findings(uri: str | os.PathLike) -> list[Finding]:
 
 
 def _grouped(kept: pd.DataFrame, column: str, groups: Iterable[Iterable[str]]) -> pd.DataFrame:
-    """Return the rows whose value is in a group, with the group's number in the column `group`."""
+    """Returns the rows whose value is in a group, with the group's number in the column `group`."""
     number = {key: index for index, keys in enumerate(groups) for key in keys}
     return kept.assign(group=kept[column].map(number)).dropna(subset=["group"])
 
 
 def _across(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows of the groups with more than one value in the column."""
+    """Returns the rows of the groups with more than one value in the column."""
     return rows[rows.groupby("group")[column].transform("nunique") > 1]
 
 
 def _paths_of(rows: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
-    """Return the sorted paths of each group, sorted."""
+    """Returns the sorted paths of each group, sorted."""
     paths: dict[float, list[str]] = {}
     for group, path in zip(rows["group"], rows["path"], strict=True):
         paths.setdefault(group, []).append(path)
@@ -175,7 +175,7 @@ def _repeated(values: pd.Series) -> list[str]:
 
 
 def _to_drop(kind: Kind, rows: pd.DataFrame) -> set[str]:
-    """Return the train paths that the policy `drop` takes out."""
+    """Returns the train paths that the policy `drop` takes out."""
     train = rows[rows["split"] == TRAIN_SPLIT].sort_values("path")
     if kind in (Kind.EXACT_COPIES, Kind.NEAR_COPIES):
         train = train[train.duplicated(["group", "label"])]

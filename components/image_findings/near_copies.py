@@ -43,10 +43,10 @@ LoadPixels = Callable[[str], np.ndarray]
 
 
 def load_pixels(root: pathlib.Path, path: str) -> np.ndarray:
-    """Return the gray pixels, uint8 [height, width], of a kept file below `root`.
+    """Returns the gray pixels, uint8 [height, width], of a kept file below `root`.
 
     Raises:
-        UserError: the file is gone or no picture any more.
+      UserError: The file is gone or no picture any more.
     """
     try:
         data = (root / path).read_bytes()
@@ -65,15 +65,15 @@ def load_pixels(root: pathlib.Path, path: str) -> np.ndarray:
 
 
 def find_near_copies(kept: pd.DataFrame, load: LoadPixels) -> list[list[str]]:
-    """Return groups of pictures that are nearly the same, as sorted pixel hashes, sorted.
+    """Returns groups of pictures that are nearly the same, as sorted pixel hashes, sorted.
 
     Each group holds two pixel hashes or more; exact copies count as one picture here. A picture
     joins a group where it is near any one of it. Constant pictures are left out, since they all
     look alike.
 
     Args:
-        kept: manifest rows.
-        load: reads a picture; called only for those whose hashes are near another's.
+      kept: Manifest rows.
+      load: Reads a picture; called only for those whose hashes are near another's.
     """
     shown = kept[kept["contrast"] >= MIN_CONTRAST].drop_duplicates("pixel_hash")
     hashes = np.array([int(text, 16) for text in shown["perceptual_hash"]], dtype=np.uint64)
@@ -94,7 +94,7 @@ def find_near_copies(kept: pd.DataFrame, load: LoadPixels) -> list[list[str]]:
 
 
 def _near_pairs(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield pairs of indices, int [n, 2], of distinct uint64 values up to 6 bits apart, each once.
+    """Yields pairs of indices, int [n, 2], of distinct uint64 values up to 6 bits apart, each once.
 
     Two values up to 7 bits apart differ by at most 1 bit in one of their four 16-bit bands, so it
     is enough to look up each band and its 16 neighbours, as in Norouzi, Punjani and Fleet, "Fast
@@ -125,7 +125,7 @@ def _near_pairs(values: np.ndarray) -> Iterator[np.ndarray]:
 def _expand(
     starts: np.ndarray, probes: np.ndarray, order: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield index pairs (i, j) where the band of j is the probe of i, about `_CHUNK` at a time."""
+    """Yields index pairs (i, j) where the band of j is the probe of i, about `_CHUNK` at a time."""
     begins = starts[probes]
     counts = starts[probes + 1] - begins
     # At least one index a chunk, however large its bucket.
@@ -139,7 +139,7 @@ def _expand(
 
 
 def _count_bits(values: np.ndarray) -> np.ndarray:
-    """Return the number of set bits of each value of 64 bits."""
+    """Returns the number of set bits of each value of 64 bits."""
     count = np.zeros(len(values), np.uint8)
     for part in np.ascontiguousarray(values).view(np.uint16).reshape(len(values), 4).T:
         count += _BITS_OF_UINT16[part]
@@ -157,7 +157,7 @@ class Correlation:
         self._prepare = functools.lru_cache(maxsize=_CACHED_PICTURES)(self._prepare_picture)
 
     def __call__(self, one: str, other: str) -> float:
-        """Return Pearson's correlation of two pictures, -1 to 1."""
+        """Returns Pearson's correlation of two pictures, -1 to 1."""
         return float(np.vdot(self._prepare(one), self._prepare(other)))
 
     def _prepare_picture(self, path: str) -> np.ndarray:

@@ -20,10 +20,10 @@ DEFAULT_POLICIES: dict[str, str] = {
 
 
 def check_policies(policies: Mapping[str, str]) -> dict[str, str]:
-    """Return the policy of every kind, `policies` over the defaults.
+    """Returns the policy of every kind, `policies` over the defaults.
 
     Raises:
-        ValueError: an unknown kind or policy.
+      ValueError: An unknown kind or policy.
     """
     for kind, policy in policies.items():
         if kind not in DEFAULT_POLICIES:

@@ -16,6 +16,6 @@ CONSTANT = "constant"
 
 
 def find_uninformative(kept: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the paths of the pictures without detail, by cause: constant, which is one gray."""
+    """Returns the paths of the pictures without detail, by cause: constant, which is one gray."""
     paths = sorted(kept["path"][kept["contrast"] < MIN_CONTRAST])
     return {CONSTANT: paths} if paths else {}

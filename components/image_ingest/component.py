@@ -61,26 +61,26 @@ class ImageIngest(base_component.BaseComponent):
         votes_fingerprint: str = "",
         labels: Sequence[str] = (),
     ):
-        """Construct the component.
+        """Constructs the component.
 
         Args:
-            source: a folder, an archive or a table of pixels, `kaggle:OWNER/NAME`, a Kaggle data
-                set's URL, or `sample`.
-            cache_dir: where the pipeline keeps its own copies.
-            eval_fraction: share of the pictures that go to eval where the source has no splits.
-            group_by: what names a person or a film in a path; its pictures go to one split.
-            max_pruned_fraction: the run stops where a larger share of the pictures is unusable.
-            class_names: name of a class folder -> the class of its pictures, where that is another.
-            source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
-            votes: a CSV of people's votes on the pictures; empty for none.
-            votes_columns: what its columns mean.
-            votes_fingerprint: `votes.fingerprint_votes(votes)`; part of the cache key.
-            labels: the classes that are voted for, in the order of the counts.
+          source: A folder, an archive or a table of pixels, `kaggle:OWNER/NAME`, a Kaggle data
+            set's URL, or `sample`.
+          cache_dir: Where the pipeline keeps its own copies.
+          eval_fraction: Share of the pictures that go to eval where the source has no splits.
+          group_by: What names a person or a film in a path; its pictures go to one split.
+          max_pruned_fraction: The run stops where a larger share of the pictures is unusable.
+          class_names: Name of a class folder -> the class of its pictures, where that is another.
+          source_fingerprint: `sources.resolve.fingerprint_source(source)`; part of the cache key.
+          votes: A CSV of people's votes on the pictures; empty for none.
+          votes_columns: What its columns mean.
+          votes_fingerprint: `votes.fingerprint_votes(votes)`; part of the cache key.
+          labels: The classes that are voted for, in the order of the counts.
 
         Raises:
-            ValueError: `source` or `cache_dir` is empty, a fraction is out of range, or votes are without
-                labels.
-            UserError: `votes_columns` does not fit the labels.
+          ValueError: `source` or `cache_dir` is empty, a fraction is out of range, or votes are without
+            labels.
+          UserError: `votes_columns` does not fit the labels.
         """
         if not source:
             raise ValueError("source must name a folder, a file, a Kaggle data set, or sample")

@@ -34,10 +34,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Write the manifest of the source; see `component.ImageIngest` for the properties.
+        """Writes the manifest of the source; see `component.ImageIngest` for the properties.
 
         Raises:
-            UserError: the source cannot be had, holds no data set, or too much of it is unusable.
+          UserError: The source cannot be had, holds no data set, or too much of it is unusable.
         """
         source = exec_properties["source"]
         found = resolve_source(source, pathlib.Path(exec_properties["cache_dir"]))

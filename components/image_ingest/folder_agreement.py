@@ -16,15 +16,15 @@ from emotion_pipeline.components.vote_figures import NO_CHOICE, most_voted, shar
 
 
 def folder_agreement(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return how often the folder is the class that most people voted for.
+    """Returns how often the folder is the class that most people voted for.
 
     Args:
-        table: a manifest's.
+      table: A manifest's.
 
     Returns:
-        For each split `images`, the kept pictures with such a class, `agreement`, the share of them
-        whose folder it is (None of no images), and `by_class`: both for each class of the folders.
-        Empty where the manifest has no votes.
+      For each split `images`, the kept pictures with such a class, `agreement`, the share of them
+      whose folder it is (None of no images), and `by_class`: both for each class of the folders.
+      Empty where the manifest has no votes.
     """
     columns = vote_columns(table.columns)
     if not columns:

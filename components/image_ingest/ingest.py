@@ -49,23 +49,23 @@ def ingest(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return the manifest's table for the data set in `root`, a row for every file under it.
+    """Returns the manifest's table for the data set in `root`, a row for every file under it.
 
     Args:
-        root: the folder; nothing in it is changed.
-        source: what messages call it; `root` if empty.
-        eval_fraction: share of each class's pictures that goes to eval where the folder has no
-            splits, between 0 and 1.
-        group_by: what names a person or a film in a path, as `draw.draw_splits` has it.
-        removed: files deleted from the pipeline's own copy; they are rows too.
-        class_names: name of a class folder -> the class of its pictures, where that is another.
-        workers: processes that read, which changes nothing in the table; by default one for each
-            CPU, and fewer where there are few files.
-        progress: told how far the reading is.
+      root: The folder; nothing in it is changed.
+      source: What messages call it; `root` if empty.
+      eval_fraction: Share of each class's pictures that goes to eval where the folder has no
+        splits, between 0 and 1.
+      group_by: What names a person or a film in a path, as `draw.draw_splits` has it.
+      removed: Files deleted from the pipeline's own copy; they are rows too.
+      class_names: Name of a class folder -> the class of its pictures, where that is another.
+      workers: Processes that read, which changes nothing in the table; by default one for each
+        CPU, and fewer where there are few files.
+      progress: Told how far the reading is.
 
     Raises:
-        UserError: no pictures in class folders, or fewer than two classes in train; `group_by`
-            matches nothing, or the folder has splits.
+      UserError: No pictures in class folders, or fewer than two classes in train; `group_by`
+        matches nothing, or the folder has splits.
     """
     root = root.resolve()
     source = source or str(root)
@@ -109,7 +109,7 @@ def ingest(
 
 
 def check_pruned_fraction(table: pd.DataFrame, max_pruned_fraction: float, source: str) -> None:
-    """Raise UserError where more than the stated share of the pictures is unusable.
+    """Raises UserError where more than the stated share of the pictures is unusable.
 
     The share is unusable files / (unusable + kept); the redundant tree, hidden files and links do
     not count.
@@ -128,7 +128,7 @@ def check_pruned_fraction(table: pd.DataFrame, max_pruned_fraction: float, sourc
 
 
 def _job(root: pathlib.Path, layout: Layout, file: FoundFile) -> measure.Job | None:
-    """Return how to read a file; None where the listing tells that it cannot be used."""
+    """Returns how to read a file; None where the listing tells that it cannot be used."""
     if _problem_of_listing(layout, file) is not None:
         return None
     return measure.Job(os.path.join(root, file.path), layout.outer_twin(file.path) is None)
@@ -146,7 +146,7 @@ def _problem_of_listing(layout: Layout, file: FoundFile) -> PruneReason | None:
 def _row(
     layout: Layout, file: FoundFile, reading: measure.Reading | None, hashes: dict[str, str]
 ) -> dict:
-    """Return a file's row; `hashes` holds those of the outer twins."""
+    """Returns a file's row; `hashes` holds those of the outer twins."""
     twin = layout.outer_twin(file.path)
     split, label = layout.locate(file.path if twin is None else twin) or ("", "")
     row = {
@@ -203,7 +203,7 @@ def _check_classes(source: str, table: pd.DataFrame) -> None:
 
 
 def _column(dtype: str) -> "list | array.array":
-    """Return a column to append to; numbers take 4 to 8 bytes, so that memory stays the table's."""
+    """Returns a column to append to; numbers take 4 to 8 bytes, so that memory stays the table's."""
     codes = {"int64": "q", "int32": "i", "float32": "f"}
     return array.array(codes[dtype]) if dtype in codes else []
 

@@ -69,7 +69,7 @@ _VOTES_PREFIX = "votes/"
 
 
 def vote_column(label: str) -> str:
-    """Return the column of the votes for a class.
+    """Returns the column of the votes for a class.
 
     These columns and `VOTES_OTHER_COLUMN`, the votes for no class, come after the others where the
     source has votes: float32, and NaN for a picture without any.
@@ -78,12 +78,12 @@ def vote_column(label: str) -> str:
 
 
 def vote_columns(names: Iterable[str]) -> list[str]:
-    """Return which of the names are `vote_column`s, in their order, which is that of the labels."""
+    """Returns which of the names are `vote_column`s, in their order, which is that of the labels."""
     return [name for name in names if name.startswith(_VOTES_PREFIX)]
 
 
 def vote_labels(columns: Iterable[str]) -> list[str]:
-    """Return the classes of `vote_column`s."""
+    """Returns the classes of `vote_column`s."""
     return [column.removeprefix(_VOTES_PREFIX) for column in columns]
 
 
@@ -119,7 +119,7 @@ class Manifest:
 
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
-    """Return the rows as a table with the columns of `COLUMNS`, sorted by path."""
+    """Returns the rows as a table with the columns of `COLUMNS`, sorted by path."""
     # Rows from elsewhere need not say how a picture was turned: 0 stands for not known.
     table = pd.DataFrame(rows, columns=list(COLUMNS)).fillna({"orientation": 0})
     table = table.astype(COLUMNS, copy=False)
@@ -127,7 +127,7 @@ def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
 
 
 def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
-    """Return the rows of the files that are used, of one split or of all."""
+    """Returns the rows of the files that are used, of one split or of all."""
     chosen = table["status"] == KEPT
     if split is not None:
         if split not in ALL_SPLITS:
@@ -137,7 +137,7 @@ def kept_rows(table: pd.DataFrame, split: str | None = None) -> pd.DataFrame:
 
 
 def describe_other_sizes(table: pd.DataFrame) -> str:
-    """Return how many of the kept pictures have another size than the network's; '' where none has."""
+    """Returns how many of the kept pictures have another size than the network's; '' where none has."""
     kept = kept_rows(table)
     others = kept[(kept["width"] != IMAGE_SIZE_PX) | (kept["height"] != IMAGE_SIZE_PX)]
     if others.empty:
@@ -153,7 +153,7 @@ def describe_other_sizes(table: pd.DataFrame) -> str:
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
-    """Return the table with the kept rows of `paths` pruned; the others stay as they are."""
+    """Returns the table with the kept rows of `paths` pruned; the others stay as they are."""
     chosen = table["path"].isin(paths) & (table["status"] == KEPT)
     pruned = table.copy()
     pruned.loc[chosen, "status"] = PRUNED
@@ -162,12 +162,12 @@ def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.Dat
 
 
 def present_splits(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return `SPLITS`, and `test` where the data set has it."""
+    """Returns `SPLITS`, and `test` where the data set has it."""
     return (*SPLITS, TEST_SPLIT) if (table["split"] == TEST_SPLIT).any() else SPLITS
 
 
 def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
-    """Return the numbers of files per split; `other` is for files in neither."""
+    """Returns the numbers of files per split; `other` is for files in neither."""
     counts = {}
     for split in (*present_splits(table), "other"):
         rows = table[table["split"] == ("" if split == "other" else split)]
@@ -183,7 +183,7 @@ def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
 
 
 def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
-    """Write `manifest.parquet` and `source.json` into the folder `uri`, made if need be."""
+    """Writes `manifest.parquet` and `source.json` into the folder `uri`, made if need be."""
     folder = str(uri)
     fileio.makedirs(folder)
     with fileio.open(os.path.join(folder, MANIFEST_FILE), "wb") as file:
@@ -197,7 +197,7 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
 
 
 def read_manifest(uri: str | os.PathLike) -> Manifest:
-    """Read what `write_manifest` wrote into the folder `uri`."""
+    """Reads what `write_manifest` wrote into the folder `uri`."""
     root, source = read_source(uri)
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
@@ -205,25 +205,25 @@ def read_manifest(uri: str | os.PathLike) -> Manifest:
 
 
 def read_splits(uri: str | os.PathLike) -> pd.DataFrame:
-    """Return the columns `split` and `status` alone of a manifest in the folder `uri`."""
+    """Returns the columns `split` and `status` alone of a manifest in the folder `uri`."""
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         return pd.read_parquet(io.BytesIO(file.read()), columns=["split", "status"])
 
 
 def count_kept(uri: str | os.PathLike, split: str) -> int:
-    """Return how many files of a split are used."""
+    """Returns how many files of a split are used."""
     columns = read_splits(uri)
     return int(((columns["split"] == split) & (columns["status"] == KEPT)).sum())
 
 
 def read_source(uri: str | os.PathLike) -> tuple[pathlib.Path, str]:
-    """Return the folder that a manifest's paths are relative to and the source as the user gave it."""
+    """Returns the folder that a manifest's paths are relative to and the source as the user gave it."""
     source = _read_source_file(uri)
     return pathlib.Path(source["root"]), source["source"]
 
 
 def read_votes_record(uri: str | os.PathLike) -> VotesRecord | None:
-    """Return what became of the file of votes of a manifest; None where there is none."""
+    """Returns what became of the file of votes of a manifest; None where there is none."""
     record = _read_source_file(uri).get("votes")
     if record is None:
         return None

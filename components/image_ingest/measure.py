@@ -64,7 +64,7 @@ NOT_MEASURED = Measurements(0, 0, 0, 0, "", "", "", math.nan, math.nan, math.nan
 
 
 def read_file(job: Job | None) -> Reading | None:
-    """Read a file, once, and measure it; None is answered with None."""
+    """Reads a file, once, and measures it; None is answered with None."""
     if job is None:
         return None
     try:
@@ -77,7 +77,7 @@ def read_file(job: Job | None) -> Reading | None:
 
 
 def measure_image(data: bytes) -> Measurements | PruneReason:
-    """Return the measurements of an encoded JPEG or PNG, or why it cannot be used.
+    """Returns the measurements of an encoded JPEG or PNG, or why it cannot be used.
 
     Pillow checks that the picture is whole, which OpenCV does not; OpenCV gives the gray pixels, which
     are TensorFlow's to the bit. They are measured upright, as EXIF tells.
@@ -128,7 +128,7 @@ def measure_image(data: bytes) -> Measurements | PruneReason:
 
 
 def decode_upright(data: bytes) -> np.ndarray | None:
-    """Return the gray pixels of a kept picture, uint8 [height, width], upright as EXIF tells.
+    """Returns the gray pixels of a kept picture, uint8 [height, width], upright as EXIF tells.
 
     None where the bytes are no picture.
     """
@@ -142,7 +142,7 @@ def decode_upright(data: bytes) -> np.ndarray | None:
 
 
 def upright_png(data: bytes, orientation: int) -> bytes:
-    """Return a kept picture as a gray PNG of the pixels that were measured."""
+    """Returns a kept picture as a gray PNG of the pixels that were measured."""
     gray = _gray(data, orientation)
     if gray is None:
         raise ValueError("the picture was decoded before, and cannot be decoded now")
@@ -156,7 +156,7 @@ def _gray(data: bytes, orientation: int) -> np.ndarray | None:
 
 
 def measure_pixels(gray: np.ndarray) -> Measurements:
-    """Return the measurements of gray pixels, uint8 [height, width], without those of the file."""
+    """Returns the measurements of gray pixels, uint8 [height, width], without those of the file."""
     height, width = gray.shape
     mean, deviation = cv2.meanStdDev(gray)
     _, laplacian_deviation = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_64F))
@@ -175,7 +175,7 @@ def measure_pixels(gray: np.ndarray) -> Measurements:
 
 
 def perceptual_hash(gray: np.ndarray) -> int:
-    """Return 64 bits that change little where the pixels, uint8 [height, width], change little.
+    """Returns 64 bits that change little where the pixels, uint8 [height, width], change little.
 
     The signs of the 8 x 8 lowest frequencies of a 32 x 32 discrete cosine transform, against their
     median, as in Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"

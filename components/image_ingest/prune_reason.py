@@ -13,7 +13,7 @@ class PruneReason(str, enum.Enum):
     unusable: bool
 
     def __new__(cls, code: str, meaning: str, unusable: bool = False) -> "PruneReason":
-        """Make a member whose value is `code`."""
+        """Makes a member whose value is `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

@@ -45,26 +45,26 @@ class Votes:
 
 
 def fingerprint_votes(path: str) -> str:
-    """Return a hash of the file's content.
+    """Returns a hash of the file's content.
 
     Raises:
-        UserError: the file cannot be read.
+      UserError: The file cannot be read.
     """
     return hashlib.sha256(_read_bytes(path)).hexdigest()
 
 
 def read_votes(path: str, labels: Sequence[str], columns: VoteColumns) -> Votes:
-    """Return the votes of a CSV with a header line; the file may lie in an object store.
+    """Returns the votes of a CSV with a header line; the file may lie in an object store.
 
     Args:
-        path: the file, in UTF-8.
-        labels: the classes, in the order of the counts.
-        columns: what its columns mean.
+      path: The file, in UTF-8.
+      labels: The classes, in the order of the counts.
+      columns: What its columns mean.
 
     Raises:
-        UserError: the file cannot be read; a column is missing, named twice or without a meaning; a
-            line has another number of cells than the header, a picture is named twice, or a count
-            is no number of 0 or more.
+      UserError: The file cannot be read; a column is missing, named twice or without a meaning; a
+        line has another number of cells than the header, a picture is named twice, or a count
+        is no number of 0 or more.
     """
     groups = [*columns.by_class(labels).values(), columns.other]
     lines = _lines(path)
@@ -97,20 +97,20 @@ def read_votes(path: str, labels: Sequence[str], columns: VoteColumns) -> Votes:
 def join_votes(
     table: pd.DataFrame, votes: Votes, root: pathlib.Path, layout: Layout
 ) -> tuple[pd.DataFrame, VotesRecord]:
-    """Return the manifest's table with the columns of votes, and what became of the file's lines.
+    """Returns the manifest's table with the columns of votes, and what became of the file's lines.
 
     A line is for the picture of the same path. Of the folders above the splits (above the classes,
     where the data has no splits) the path in the line may have all, the last ones, none, or `images/`
     alone, so that a file of votes fits the data wherever it was unpacked.
 
     Args:
-        table: the manifest's table.
-        votes: the votes.
-        root: the absolute folder that the table's paths are relative to.
-        layout: where the splits are in it.
+      table: The manifest's table.
+      votes: The votes.
+      root: The absolute folder that the table's paths are relative to.
+      layout: Where the splits are in it.
 
     Raises:
-        UserError: two lines are for one picture, or no line is for any.
+      UserError: Two lines are for one picture, or no line is for any.
     """
     rows = {path: row for row, path in enumerate(table["path"]) if layout.locate(path)}
     find = _finder(rows, root, layout)
@@ -152,7 +152,7 @@ def join_votes(
 
 
 def votes_lines(record: VotesRecord) -> list[str]:
-    """Return what became of a file of votes, a line for each thing to be told."""
+    """Returns what became of a file of votes, a line for each thing to be told."""
     pictures = record.pictures + record.without_votes
     lines = [f"votes for {record.pictures} of {pictures} pictures ({record.file})"]
     if record.empty:
@@ -168,7 +168,7 @@ def votes_lines(record: VotesRecord) -> list[str]:
 def _finder(
     rows: dict[str, int], root: pathlib.Path, layout: Layout
 ) -> Callable[[str], int | None]:
-    """Return what gives the row of a path as a file of votes has it."""
+    """Returns what gives the row of a path as a file of votes has it."""
     base = pathlib.PurePosixPath(str(root), layout.base)
     folders = [str(base), *("/".join(base.parts[start:]) for start in range(1, len(base.parts)))]
     leads = [f"{folder}/" for folder in dict.fromkeys([*folders, OUTER_FOLDER])]
@@ -184,7 +184,7 @@ def _finder(
 
 
 def _lines(path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the cells of each line that is not blank, the header first."""
+    """Yields the number and the cells of each line that is not blank, the header first."""
     try:
         text = _read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -24,21 +24,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion kubeflow`."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     compiling = actions.add_parser(
-        "compile", help="write the package", description=_compile.__doc__
+        "compile",
+        help="write the package",
+        description="Write the pipeline as a package for Kubeflow Pipelines: settings as of `emotion run`.",
     )
     _add_compile_arguments(compiling)
     compiling.set_defaults(act=_compile)
     submitting = actions.add_parser(
-        "submit", help="upload a package and start a run", description=_submit.__doc__
+        "submit",
+        help="upload a package and start a run",
+        description="Upload a package to Kubeflow Pipelines and start a run of it.",
     )
     _add_submit_arguments(submitting)
     submitting.set_defaults(act=_submit)
-    waiting = actions.add_parser("wait", help="follow a run to its end", description=_wait.__doc__)
+    waiting = actions.add_parser(
+        "wait",
+        help="follow a run to its end",
+        description="Follow a run that was started before to its end; the status is that of `submit --wait`.",
+    )
     waiting.add_argument("run", metavar="RUN", help="its id, as `submit` and `runs` tell it")
     _add_server(waiting)
     _add_patience(waiting)
     waiting.set_defaults(act=_wait)
-    listing = actions.add_parser("runs", help="list the last runs", description=_runs.__doc__)
+    listing = actions.add_parser(
+        "runs",
+        help="list the last runs",
+        description="List the last runs that the server knows, the newest first: id, state, start (UTC), name.",
+    )
     _add_server(listing)
     listing.add_argument(
         "--limit", metavar="N", type=_count, default=20, help="how many (%(default)s)"
@@ -146,7 +158,7 @@ def _count(text: str) -> int:
 
 
 def _compile(options: argparse.Namespace) -> int:
-    """Write the pipeline as a package for Kubeflow Pipelines: settings as of `emotion run`."""
+    """Writes the pipeline as a package for Kubeflow Pipelines: settings as of `emotion run`."""
     from emotion_pipeline.kubeflow.config import check_paths, kubeflow_defaults
 
     try:
@@ -190,7 +202,7 @@ def _kubeflow_config(options: argparse.Namespace):
 
 
 def _submit(options: argparse.Namespace) -> int:
-    """Upload a package to Kubeflow Pipelines and start a run of it."""
+    """Uploads a package to Kubeflow Pipelines and starts a run of it."""
     from emotion_pipeline.kubeflow.submit import submit
 
     parameters = {}
@@ -216,7 +228,7 @@ def _submit(options: argparse.Namespace) -> int:
 
 
 def _wait(options: argparse.Namespace) -> int:
-    """Follow a run that was started before to its end; the status is that of `submit --wait`."""
+    """Follows a run that was started before to its end; the status is that of `submit --wait`."""
     from emotion_pipeline.kubeflow.follow import wait
 
     return _told_apart(
@@ -231,7 +243,7 @@ def _wait(options: argparse.Namespace) -> int:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    """List the last runs that the server knows, the newest first: id, state, start (UTC), name."""
+    """Lists the last runs that the server knows, the newest first: id, state, start (UTC), name."""
     from emotion_pipeline.kubeflow.follow import list_runs
 
     for run in list_runs(options.host, limit=options.limit, **_server(options)):

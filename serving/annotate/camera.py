@@ -27,7 +27,7 @@ class Window:
     """A window of Tk's; OpenCV's own would need a desktop's libraries wherever this is installed.
 
     Raises:
-      UserError: this Python has no Tk, or there is no screen.
+      UserError: This Python has no Tk, or there is no screen.
     """
 
     def __init__(self) -> None:
@@ -83,19 +83,19 @@ def annotate_camera(
     """Shows a camera's pictures with their faces marked until the user closes the window.
 
     Args:
-      camera: the camera's number; 0 is the first.
-      table_path: a `.csv` or `.parquet` file to make; None for none.
+      camera: The camera's number; 0 is the first.
+      table_path: A `.csv` or `.parquet` file to make; None for none.
       server: HOST:PORT of a model server.
-      model_dir: a model folder, in place of a server.
-      settings: see Settings.
-      show: takes each marked picture; returns False to stop; None for a window.
+      model_dir: A model folder, in place of a server.
+      settings: See Settings.
+      show: Takes each marked picture; returns False to stop; None for a window.
       tls_ca: PEM certificates that a server with TLS is known by.
 
     Returns:
       The number of frames shown.
 
     Raises:
-      UserError: there is no such camera or no screen, the table exists, or no server answers.
+      UserError: There is no such camera or no screen, the table exists, or no server answers.
     """
     show = show or Window()
     if table_path is not None:

@@ -49,15 +49,15 @@ def explain_files(
     A picture that can't be read or has no face is told on stderr; the others are done.
 
     Args:
-      paths: pictures, and folders of them.
-      out_dir: where a PNG for each picture goes, `NAME.why.png`; nothing that exists is written over.
-      detector: finds faces.
-      classifier: asks the model.
-      emotion: the class to explain; None for each face's likeliest.
-      whole: each picture is one cropped face.
+      paths: Pictures, and folders of them.
+      out_dir: Where a PNG for each picture goes, `NAME.why.png`; nothing that exists is written over.
+      detector: Finds faces.
+      classifier: Asks the model.
+      emotion: The class to explain; None for each face's likeliest.
+      whole: Each picture is one cropped face.
 
     Raises:
-      UserError: a path does not exist, an output exists, the model has no such class, or no server answers.
+      UserError: A path does not exist, an output exists, the model has no such class, or no server answers.
     """
     files = [
         dataclasses.replace(file, target=file.target.with_name(f"{file.path.name}.why.png"))

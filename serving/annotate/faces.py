@@ -117,7 +117,7 @@ def check_unsure_below(probability: float) -> None:
     """Makes sure that a bound is a probability.
 
     Raises:
-      UserError: it is not.
+      UserError: It is not.
     """
     if not 0 <= probability <= 1:
         raise UserError(f"--unsure-below is {probability}; it must be a probability, 0 to 1")

@@ -41,15 +41,15 @@ class FilmReader:
     """An open film; a context manager.
 
     Attributes:
-      width, height: of its frames, in pixels, upright and with the pixels made square.
-      fps: its mean rate; 25 where the file states none.
-      frame_count: how many frames there may be, for a progress line; 0 where nobody knows.
-      frames_read: how many frames() has given so far.
-      seconds_read: when the last of them is, from the film's beginning.
-      damage: what could not be read, in words; complete once frames() has ended.
+      width, height: Of its frames, in pixels, upright and with the pixels made square.
+      fps: Its mean rate; 25 where the file states none.
+      frame_count: How many frames there may be, for a progress line; 0 where nobody knows.
+      frames_read: How many frames() has given so far.
+      seconds_read: When the last of them is, from the film's beginning.
+      damage: What could not be read, in words; complete once frames() has ended.
 
     Raises:
-      UserError: the file is missing, empty, or no film with pictures that can be decoded.
+      UserError: The file is missing, empty, or no film with pictures that can be decoded.
     """
 
     def __init__(self, path: pathlib.Path | FilmStream):

@@ -23,7 +23,7 @@ class FilmClock:
     A stream whose time stamps jump (recordings that were joined, damage) goes on from where it was.
 
     Attributes:
-      start: the container's own time, in seconds, of the beginning.
+      start: The container's own time, in seconds, of the beginning.
     """
 
     def __init__(self, container: av.container.InputContainer):
@@ -37,9 +37,9 @@ class FilmClock:
         """The time of a stream's next frame.
 
         Args:
-          stream: its number.
-          stamp: the frame's time as the container has it; None where it has none.
-          step: what a frame lasts, where nothing better is known.
+          stream: Its number.
+          stamp: The frame's time as the container has it; None where it has none.
+          step: What a frame lasts, where nothing better is known.
 
         Returns:
           Seconds from 0 up, more than the stream's frame before.

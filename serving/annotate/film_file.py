@@ -35,7 +35,7 @@ def open_film(
     What is damaged at its beginning is told in `damage`.
 
     Raises:
-      UserError: the file is missing, empty, or nothing that libav knows.
+      UserError: The file is missing, empty, or nothing that libav knows.
     """
     import av
 
@@ -83,7 +83,7 @@ def read_packets(
     What can't be read is passed over, and told once in `damage`.
 
     Raises:
-      UserError: nothing came for as long as the container was opened to wait.
+      UserError: Nothing came for as long as the container was opened to wait.
     """
     import av
 

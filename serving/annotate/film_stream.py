@@ -25,10 +25,10 @@ class FilmStream:
     """A film that is read as it comes.
 
     Attributes:
-      name: its URL, without a password.
-      source: the body of an answer of HTTP, or the same URL of RTSP at each of its host's addresses, of which libav
+      name: Its URL, without a password.
+      source: The body of an answer of HTTP, or the same URL of RTSP at each of its host's addresses, of which libav
         asks one itself.
-      stall_secs: how long nothing may come.
+      stall_secs: How long nothing may come.
     """
 
     name: str
@@ -40,7 +40,7 @@ class FilmStream:
         """Opens it for libav.
 
         Raises:
-          UserError: it is nothing that libav knows, is not there or not for everybody, does not answer, or
+          UserError: It is nothing that libav knows, is not there or not for everybody, does not answer, or
             stalled.
         """
         import av
@@ -86,16 +86,16 @@ def open_stream(
     """Opens what a URL names: a file, which states its length, is fetched to `path`; what does not is a stream.
 
     Args:
-      url: of http, https or rtsp.
-      path: where a file goes.
-      policy: what may be opened.
-      stack: closes a stream.
+      url: Of http, https or rtsp.
+      path: Where a file goes.
+      policy: What may be opened.
+      stack: Closes a stream.
 
     Returns:
       The stream, or None for a file.
 
     Raises:
-      UserError: as `emotion_faces.urls.open_url` and `fetch`.
+      UserError: As `emotion_faces.urls.open_url` and `fetch`.
     """
     if urllib.parse.urlsplit(url).scheme.lower() == "rtsp":
         return FilmStream(shown(url), _checked_rtsp(url, policy), policy.stall_secs)

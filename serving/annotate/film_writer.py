@@ -35,16 +35,16 @@ class FilmWriter:
     was written there is no file.
 
     Args:
-      path: the file to make; it must not exist.
-      width, height: of the frames, in pixels; the film's are even, as the format has it.
-      fps: the mean rate.
-      sound_from: the film whose first sound track is taken over; None for a silent one.
+      path: The file to make; it must not exist.
+      width, height: Of the frames, in pixels; the film's are even, as the format has it.
+      fps: The mean rate.
+      sound_from: The film whose first sound track is taken over; None for a silent one.
 
     Attributes:
-      sound_damage: what of the sound could not be taken over, in words.
+      sound_damage: What of the sound could not be taken over, in words.
 
     Raises:
-      UserError: the file can't be written.
+      UserError: The file can't be written.
     """
 
     def __init__(

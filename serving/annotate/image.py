@@ -36,13 +36,13 @@ def annotate_image(
     Args:
       image: uint8 RGB [height, width, 3], which is not changed; or an encoded picture's bytes; or
         the path of a picture file.
-      client: a `emotion_faces.client.EmotionClient`.
-      detector: what finds faces; None for a new `emotion_faces.faces.detector.CenterFace()`. Make one
+      client: A `emotion_faces.client.EmotionClient`.
+      detector: What finds faces; None for a new `emotion_faces.faces.detector.CenterFace()`. Make one
         and pass it when there are many pictures.
 
     Raises:
-      UserError: the picture can't be read, or the server does not answer.
-      ValueError: the array has another dtype or shape.
+      UserError: The picture can't be read, or the server does not answer.
+      ValueError: The array has another dtype or shape.
     """
     pixels = image if isinstance(image, np.ndarray) else _read(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
@@ -66,7 +66,7 @@ def read_picture(path: pathlib.Path) -> np.ndarray:
     """Reads a picture file as uint8 RGB [height, width, 3], upright.
 
     Raises:
-      UserError: there is no such file, or it is no picture that can be read.
+      UserError: There is no such file, or it is no picture that can be read.
     """
     try:
         data = read_picture_file(path)

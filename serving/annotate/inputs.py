@@ -53,7 +53,7 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
       being neither picture nor film.
 
     Raises:
-      UserError: a path does not exist, or there is no picture or film at all.
+      UserError: A path does not exist, or there is no picture or film at all.
     """
     files: list[InputFile] = []
     ignored = 0
@@ -89,14 +89,14 @@ def collect_urls(
     """Fetches the files that URLs name, and opens the streams.
 
     Args:
-      urls: of http, https or rtsp.
-      out_dir: where marked copies go.
-      policy: what may be opened.
-      fetched_dir: where files are fetched to.
-      stack: closes the streams.
+      urls: Of http, https or rtsp.
+      out_dir: Where marked copies go.
+      policy: What may be opened.
+      fetched_dir: Where files are fetched to.
+      stack: Closes the streams.
 
     Raises:
-      UserError: one can't be opened, or may not be.
+      UserError: One can't be opened, or may not be.
     """
     files = []
     for number, url in enumerate(urls):
@@ -117,7 +117,7 @@ def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path | None) -
     """Makes sure before any work that nothing will be written over, a table neither, if there is one.
 
     Raises:
-      UserError: an output exists, or two inputs would have the same one.
+      UserError: An output exists, or two inputs would have the same one.
     """
     sources = {table_path: printable(table_path)} if table_path else {}
     for file in files:

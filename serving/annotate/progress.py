@@ -15,9 +15,9 @@ class Progress:
     """A line that is rewritten on a terminal, or written every 15 s elsewhere; a context manager.
 
     Args:
-      name: what is under way.
-      total: how many steps there will be; 0 where nobody knows.
-      unit: what a step is, in the plural.
+      name: What is under way.
+      total: How many steps there will be; 0 where nobody knows.
+      unit: What a step is, in the plural.
     """
 
     def __init__(self, name: str, total: int, unit: str, stream: TextIO | None = None):

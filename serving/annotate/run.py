@@ -82,13 +82,13 @@ class Settings:
     """How to annotate.
 
     Attributes:
-      every: of a film, frames 0, every, 2 * every... are analysed; those between keep their marks.
-      smooth: probabilities of a film's face are averaged over time; False for each frame's own.
-      min_face_px: smaller faces are left out.
-      unsure_below: faces whose likeliest emotion has a smaller probability are labelled `unsure`.
-      region: where faces are looked for; None for the whole picture.
-      max_secs: of each film, no more is annotated; of a stream, an hour where this is None.
-      urls: which URLs may be opened.
+      every: Of a film, frames 0, every, 2 * every... are analysed; those between keep their marks.
+      smooth: Probabilities of a film's face are averaged over time; False for each frame's own.
+      min_face_px: Smaller faces are left out.
+      unsure_below: Faces whose likeliest emotion has a smaller probability are labelled `unsure`.
+      region: Where faces are looked for; None for the whole picture.
+      max_secs: Of each film, no more is annotated; of a stream, an hour where this is None.
+      urls: Which URLs may be opened.
     """
 
     every: int = 1
@@ -134,16 +134,16 @@ def annotate(
     Ctrl-C the film that is under way is closed as far as it came, and so is the table.
 
     Args:
-      paths: files and folders; a text is a URL.
-      out_dir: where the marked copies go; made if need be. Nothing that exists is written over.
-      table_path: a `.csv` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
+      paths: Files and folders; a text is a URL.
+      out_dir: Where the marked copies go; made if need be. Nothing that exists is written over.
+      table_path: A `.csv` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
       server: HOST:PORT of a model server.
-      model_dir: a model folder, in place of a server.
-      settings: see Settings.
+      model_dir: A model folder, in place of a server.
+      settings: See Settings.
       tls_ca: PEM certificates that a server with TLS is known by.
 
     Raises:
-      UserError: a path does not exist, an output exists already, the table's suffix is none of a
+      UserError: A path does not exist, an output exists already, the table's suffix is none of a
         table's, or no server answers.
     """
     table_path = table_path or out_dir / "faces.csv"
@@ -177,12 +177,12 @@ class Run:
     """Marks pictures and films one after the other; `summary` tells how far it is.
 
     Args:
-      settings: see Settings.
-      detector: finds faces.
-      classifier: asks the model.
-      labels: the model's class names.
-      table: gets a row for each face.
-      stopped: once it is set, what is under way is closed as far as it came.
+      settings: See Settings.
+      detector: Finds faces.
+      classifier: Asks the model.
+      labels: The model's class names.
+      table: Gets a row for each face.
+      stopped: Once it is set, what is under way is closed as far as it came.
     """
 
     def __init__(
@@ -313,7 +313,7 @@ def write_picture(path: pathlib.Path, shot: Shot) -> None:
     """Writes the shot's image, as a JPEG or a PNG by the path's suffix.
 
     Raises:
-      OSError: it can't be written, or the file exists.
+      OSError: It can't be written, or the file exists.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = encode_picture(shot.image, is_jpeg=path.suffix.lower() in _JPEG_SUFFIXES)

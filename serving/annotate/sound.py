@@ -38,13 +38,13 @@ class FilmSound:
     """The first sound track of a film, with silence where it has none; a context manager.
 
     Attributes:
-      rate: samples a second of what frames() gives; 0 where the film has no sound.
-      layout: its channels, in FFmpeg's words.
-      undecoded: how many packets could not be decoded so far.
+      rate: Samples a second of what frames() gives; 0 where the film has no sound.
+      layout: Its channels, in FFmpeg's words.
+      undecoded: How many packets could not be decoded so far.
 
     Raises:
-      SoundError: there is no decoder for it, or nothing in it can be decoded.
-      UserError: the film can't be read.
+      SoundError: There is no decoder for it, or nothing in it can be decoded.
+      UserError: The film can't be read.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -84,7 +84,7 @@ class FilmSound:
         """The sound from second 0 on, without gaps, at `rate` in `layout`.
 
         Raises:
-          SoundError: it can't be converted.
+          SoundError: It can't be converted.
         """
         done = 0
         for start, samples in self._placed():

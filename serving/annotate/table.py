@@ -35,7 +35,7 @@ def check_suffix(path: pathlib.Path) -> None:
     """Makes sure before any work that a table's name says what it will be.
 
     Raises:
-      UserError: another suffix, or one whose package is not installed.
+      UserError: Another suffix, or one whose package is not installed.
     """
     if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES | {JSON_SUFFIX}:
         raise UserError(
@@ -85,9 +85,9 @@ class FaceTable:
     """The open table; a context manager. What is written is complete at any time in a CSV.
 
     Args:
-      path: its suffix decides: Parquet for `.parquet` or `.pq`, a list of objects, one a line, for `.json`, CSV
+      path: Its suffix decides: Parquet for `.parquet` or `.pq`, a list of objects, one a line, for `.json`, CSV
         for `.csv`, `.txt` or none.
-      labels: the model's class names.
+      labels: The model's class names.
     """
 
     def __init__(self, path: pathlib.Path, labels: Sequence[str]):
@@ -138,7 +138,7 @@ class FaceTable:
         """Adds the shot's faces.
 
         Raises:
-          UserError: they can't be written.
+          UserError: They can't be written.
         """
         with self._told():
             self._write(shot)

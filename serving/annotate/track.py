@@ -35,7 +35,7 @@ class Tracker:
     whose centre is nearest, within three quarters of the box's width; else it begins a track.
 
     Args:
-      smooth: give each face the exponential moving average of its track's probabilities.
+      smooth: Give each face the exponential moving average of its track's probabilities.
     """
 
     def __init__(self, smooth: bool = True):
@@ -47,8 +47,8 @@ class Tracker:
         """Takes the next analysed frame's faces; returns them, in order, with their tracks.
 
         Args:
-          faces: what was found in the frame.
-          seconds: the frame's time; where it goes back, all faces are new.
+          faces: What was found in the frame.
+          seconds: The frame's time; where it goes back, all faces are new.
         """
         self._tracks = [t for t in self._tracks if 0 <= seconds - t.seconds <= MAX_GAP_SECS]
         pairs = sorted(

@@ -101,7 +101,7 @@ def model_path(folder: pathlib.Path, options: argparse.Namespace) -> pathlib.Pat
     """Returns a model's folder, or with `--int8` its file in 8 bits.
 
     Raises:
-      UserError: there is no model, or none in 8 bits.
+      UserError: There is no model, or none in 8 bits.
     """
     return int8_file(folder) if options.int8 else folder
 

@@ -20,7 +20,7 @@ class AnyTurn:
     searches.
 
     Args:
-      detector: what finds upright faces.
+      detector: What finds upright faces.
     """
 
     def __init__(self, detector: FaceDetector):
@@ -46,9 +46,9 @@ def turned_back(box: FaceBox, turn: int, width: int, height: int) -> FaceBox:
     """Moves a face of a turned picture to where it is in the picture itself.
 
     Args:
-      box: the face.
-      turn: by how many quarters, against the clock, the picture was turned; 1 to 3.
-      width, height: of the picture itself, in pixels.
+      box: The face.
+      turn: By how many quarters, against the clock, the picture was turned; 1 to 3.
+      width, height: Of the picture itself, in pixels.
     """
 
     def back(point: Point) -> Point:

@@ -37,9 +37,9 @@ class FaceBox:
     """Where a face is: pixels of the image, from its upper left corner.
 
     Attributes:
-      left, top, width, height: of the box.
-      score: how sure the detector is, in [0, 1].
-      landmarks: the eyes, the tip of the nose and the mouth's corners, the image's left before its right
+      left, top, width, height: Of the box.
+      score: How sure the detector is, in [0, 1].
+      landmarks: The eyes, the tip of the nose and the mouth's corners, the image's left before its right
         where the face is upright; empty where nobody knows them.
     """
 
@@ -64,13 +64,13 @@ class CenterFace:
     Its forward pass and the decoding of its outputs are those of the authors' demonstration code.
 
     Args:
-      min_score: least heatmap value of a face, in (0, 1).
-      min_face_px: faces narrower or lower than this, in pixels of the image, are left out.
-      longest_side_px: larger images are scaled down to this before the search. Time grows with its
+      min_score: Least heatmap value of a face, in (0, 1).
+      min_face_px: Faces narrower or lower than this, in pixels of the image, are left out.
+      longest_side_px: Larger images are scaled down to this before the search. Time grows with its
         square; the smallest face that is found, with the image's own longest side over it.
 
     Raises:
-      UserError: the smallest face is smaller than a pixel.
+      UserError: The smallest face is smaller than a pixel.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ def decode(
     """Turns the network's maps into boxes.
 
     Args:
-      maps: of a face whose centre is in a cell of 4 x 4 pixels: float [h, w], its score; float [2, h, w], log of
+      maps: Of a face whose centre is in a cell of 4 x 4 pixels: float [h, w], its score; float [2, h, w], log of
         its height and width in cells; float [2, h, w], y and x of the centre within its cell, in cells; float
         [10, h, w], y and x of each landmark in heights and widths of the box, from its corner.
-      min_score: cells below it are left out.
+      min_score: Cells below it are left out.
 
     Returns:
       float [n, 4] left, top, right, bottom in pixels of the network's input; float [n] scores; float

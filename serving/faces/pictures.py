@@ -28,14 +28,14 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
     """Decodes a picture of one of READ_FORMATS (an animation's first frame), upright as EXIF tells.
 
     Args:
-      data: the file's bytes; they tell the format, not the name.
-      name: what error messages call it.
+      data: The file's bytes; they tell the format, not the name.
+      name: What error messages call it.
 
     Returns:
       uint8 RGB [height, width, 3]; transparent parts are white.
 
     Raises:
-      UserError: the bytes are no such picture, are cut off, or hold more than 64 million pixels.
+      UserError: The bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
     with open_picture(data, name) as image, told(name):
         image.load()
@@ -49,7 +49,7 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
     """Opens a picture with Pillow, without decoding it, once its header has passed all limits.
 
     Raises:
-      UserError: as decode_picture.
+      UserError: As decode_picture.
     """
     # Pillow's plugins are loaded at the first use, not when a command line asks for --help.
     from PIL import Image

@@ -19,10 +19,10 @@ class Quality:
     """What an answer about a face has to rest on.
 
     Attributes:
-      size_px: the shorter side of its box, in pixels of the picture; the model takes 48.
-      sharpness: variance of the Laplacian of the gray 48 x 48 that the model is asked about, in levels of 255.
-      roll: degrees by which the face is turned clockwise in the picture, in (-180, 180]; NaN without landmarks.
-      yaw: how far the nose stands aside of the middle of eyes and mouth, in halves of the distance of the eyes:
+      size_px: The shorter side of its box, in pixels of the picture; the model takes 48.
+      sharpness: Variance of the Laplacian of the gray 48 x 48 that the model is asked about, in levels of 255.
+      roll: Degrees by which the face is turned clockwise in the picture, in (-180, 180]; NaN without landmarks.
+      yaw: How far the nose stands aside of the middle of eyes and mouth, in halves of the distance of the eyes:
         0 where the face looks ahead, 1 to the image's right; NaN without landmarks.
     """
 
@@ -36,7 +36,7 @@ def measure_quality(box: FaceBox, pixels: np.ndarray) -> Quality:
     """Measures a face.
 
     Args:
-      box: where the detector found it.
+      box: Where the detector found it.
       pixels: float32 [48, 48, 1] in [0, 1], what the model is asked about.
     """
     levels = np.ascontiguousarray(pixels[:, :, 0], np.float32) * np.float32(255)
@@ -51,7 +51,7 @@ def roll_of(landmarks: Sequence[Point]) -> float:
     """Degrees by which a face is turned clockwise in its picture, in (-180, 180].
 
     Args:
-      landmarks: as a FaceBox has them.
+      landmarks: As a FaceBox has them.
     """
     along = _along(landmarks)
     return math.degrees(math.atan2(along.imag, along.real))

@@ -24,7 +24,7 @@ class Region(NamedTuple):
         """Reads `X,Y,W,H`.
 
         Raises:
-          UserError: they are no four whole numbers, one is negative, or a side is 0.
+          UserError: They are no four whole numbers, one is negative, or a side is 0.
         """
         try:
             region = cls(*map(int, text.split(",")))
@@ -41,7 +41,7 @@ class Region(NamedTuple):
         """Makes sure that a picture of such a size has pixels in the region.
 
         Raises:
-          UserError: it has none.
+          UserError: It has none.
         """
         if self.left >= width or self.top >= height:
             raise UserError(
@@ -53,8 +53,8 @@ class InRegion:
     """A detector that looks at a region alone; what it gives is in pixels of the whole picture.
 
     Args:
-      detector: finds the faces.
-      region: where.
+      detector: Finds the faces.
+      region: Where.
     """
 
     def __init__(self, detector: FaceDetector, region: Region):

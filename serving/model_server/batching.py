@@ -30,15 +30,15 @@ class BatchingOptions:
     """How requests share runs.
 
     Attributes:
-      max_batch_size: most rows in one run; a longer request goes in several runs, or is refused
+      max_batch_size: Most rows in one run; a longer request goes in several runs, or is refused
         where `split_large_batches` is False.
-      batch_timeout_secs: how long a run waits for its batch to fill.
-      num_batch_threads: runs at a time, for one model version.
-      runs_per_key: of these, runs at a time for one signature and shape. TensorFlow spreads each
+      batch_timeout_secs: How long a run waits for its batch to fill.
+      num_batch_threads: Runs at a time, for one model version.
+      runs_per_key: Of these, runs at a time for one signature and shape. TensorFlow spreads each
         run over the cores itself, and fewer, larger runs cost less CPU for each row.
-      max_enqueued_rows: rows that may wait; None for no limit.
-      allowed_batch_sizes: sizes that a run is padded to, rising; empty for none.
-      share: let requests share runs at all; where not, none is split either.
+      max_enqueued_rows: Rows that may wait; None for no limit.
+      allowed_batch_sizes: Sizes that a run is padded to, rising; empty for none.
+      share: Whether requests share runs at all; where not, none is split either.
     """
 
     max_batch_size: int = 128
@@ -99,14 +99,14 @@ class Batcher:
         """Runs `inputs`, perhaps with others of the same key, and returns their own outputs.
 
         Args:
-          key: equal for requests that may share a run; the rows must fit together.
-          run: called with inputs of up to `max_batch_size` rows and the latest deadline of their
+          key: Equal for requests that may share a run; the rows must fit together.
+          run: Called with inputs of up to `max_batch_size` rows and the latest deadline of their
             requests; every output has as many rows.
-          inputs: arrays with one first dimension, 1 or more.
-          deadline: of time.monotonic(); a request still queued then is given up.
+          inputs: Arrays with one first dimension, 1 or more.
+          deadline: Of time.monotonic(); a request still queued then is given up.
 
         Raises:
-          StatusError: the deadline passed, the queue is full or the request is too large.
+          StatusError: The deadline passed, the queue is full or the request is too large.
         """
         if not self._options.share:
             return self.run_alone(run, inputs, deadline)
@@ -235,11 +235,9 @@ class Batcher:
             if queue.forming is not None:
                 return
             queue.forming = own
-        filled = own.wake.acquire(timeout=remaining)
+        own.wake.acquire(timeout=remaining)
         with self._lock:
-            if not filled and queue.forming is None:  # released in that instant
-                own.wake.acquire(blocking=False)
-            elif queue.forming is own:
+            if queue.forming is own:
                 queue.forming = None
 
     def _take(self, key: Hashable, own: _Task) -> tuple[list[_Task], RunFn]:

@@ -88,7 +88,7 @@ def read_model_config(path: str) -> model_server_config_pb2.ModelServerConfig:
     """A --model_config_file.
 
     Raises:
-      UserError: it can't be read or parsed.
+      UserError: It can't be read or parsed.
     """
     return _read(path, model_server_config_pb2.ModelServerConfig())
 
@@ -97,7 +97,7 @@ def read_monitoring_config(path: str) -> Any:
     """A --monitoring_config_file: `prometheus_config { enable path }`.
 
     Raises:
-      UserError: it can't be read or parsed.
+      UserError: It can't be read or parsed.
     """
     return _read(path, _message_class("MonitoringConfig")())
 
@@ -106,7 +106,7 @@ def read_ssl_config(path: str) -> Any:
     """A --ssl_config_file: PEM texts `server_key`, `server_cert`, `custom_ca`; `client_verify`.
 
     Raises:
-      UserError: it can't be read or parsed.
+      UserError: It can't be read or parsed.
     """
     return _read(path, _message_class("SSLConfig")())
 
@@ -115,7 +115,7 @@ def read_batching_options(path: str) -> batching.BatchingOptions:
     """A --batching_parameters_file, or TensorFlow Serving's defaults where `path` is ''.
 
     Raises:
-      UserError: it can't be read or parsed, or its numbers contradict each other.
+      UserError: It can't be read or parsed, or its numbers contradict each other.
     """
     parameters = _message_class("BatchingParameters")()
     if path:

@@ -22,11 +22,11 @@ class ServerCore:
     """Serves the models of a ModelServerConfig; safe from any thread.
 
     Args:
-      load: makes a servable from (model name, version, folder).
-      retries: of failed loads.
-      num_load_threads: loads at a time.
-      poll_secs: between two looks at the models' folders; 0: once only, negative: never.
-      labels_for_unavailable: let new labels point to versions that are not loaded.
+      load: Makes a servable from (model name, version, folder).
+      retries: Of failed loads.
+      num_load_threads: Loads at a time.
+      poll_secs: Between two looks at the models' folders; 0: once only, negative: never.
+      labels_for_unavailable: Whether new labels may point to versions that are not loaded.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ServerCore:
         """Takes the first configuration and returns once each of its models is available.
 
         Raises:
-          StatusError: the configuration is wrong, or a model's only versions failed to load.
+          StatusError: The configuration is wrong, or a model's only versions failed to load.
         """
         if self._poll_secs > 0:
             self._poller = threading.Thread(target=self._poll, name="poll", daemon=True)
@@ -76,7 +76,7 @@ class ServerCore:
         """Stops watching the folders and unloads what serves, once its calls have ended.
 
         Args:
-          timeout_secs: the longest wait for those calls. A load under way is not waited for.
+          timeout_secs: The longest wait for those calls. A load under way is not waited for.
 
         Returns:
           Whether nothing is loaded, or being loaded, any more.
@@ -94,7 +94,7 @@ class ServerCore:
         """Serves exactly the models of `config`; returns once the new ones are available.
 
         Raises:
-          StatusError: as TensorFlow Serving words it.
+          StatusError: As TensorFlow Serving words it.
         """
         with self._reloading:
             if config.WhichOneof("config") is None and not self._configs:
@@ -145,7 +145,7 @@ class ServerCore:
         """Holds the version that a ModelSpec asks for.
 
         Raises:
-          StatusError: no name (INVALID_ARGUMENT), unknown label (INVALID_ARGUMENT), no such
+          StatusError: No name (INVALID_ARGUMENT), unknown label (INVALID_ARGUMENT), no such
             version to be served (NOT_FOUND).
         """
         if not spec.name:

@@ -131,7 +131,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, list[str]]:
     """The options of a command line, and what to tell the user about it (warnings).
 
     Raises:
-      UserError: a value can't be read, or a flag is not supported here.
+      UserError: A value can't be read, or a flag is not supported here.
     """
     fields = {field.name: field for field in dataclasses.fields(Options)}
     values: dict[str, Any] = {}

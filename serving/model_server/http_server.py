@@ -104,14 +104,14 @@ class HttpServer:
     """Serves `handle` on a port, which is bound at once; start() begins to answer.
 
     Args:
-      handle: answers (method, path, headers, body); called from several threads.
-      host: address to bind.
+      handle: Answers (method, path, headers, body); called from several threads.
+      host: Address to bind.
       port: 0 for any free one.
-      num_threads: answers at a time.
-      flag: the flag that chose the port, for the error message.
+      num_threads: Answers at a time.
+      flag: The flag that chose the port, for the error message.
 
     Raises:
-      UserError: the port can't be bound.
+      UserError: The port can't be bound.
     """
 
     def __init__(self, handle: HandleFn, host: str, port: int, num_threads: int, flag: str):

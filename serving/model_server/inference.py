@@ -29,8 +29,8 @@ def find_signature(
     """The signature for Classify or Regress.
 
     Args:
-      name: of the signature; '' for serving_default.
-      check_method: refuse a signature whose method name is another.
+      name: Of the signature; '' for serving_default.
+      check_method: Whether a signature whose method name is another is refused.
 
     Raises:
       StatusError: INVALID_ARGUMENT: there is none of that name, or it has not the inputs and
@@ -87,7 +87,7 @@ def run_examples(
     """Runs a signature on an Input's examples; returns the outputs and the seconds taken.
 
     Raises:
-      StatusError: the input is empty, or the model refuses an example.
+      StatusError: The input is empty, or the model refuses an example.
     """
     serialized = serialize_examples(examples)
     array = np.empty(len(serialized), object)
@@ -224,7 +224,7 @@ def multi_inference(
     """Answers several Classify and Regress tasks on the same examples.
 
     Raises:
-      StatusError: as TensorFlow Serving words it.
+      StatusError: As TensorFlow Serving words it.
     """
     check_tasks(request.tasks)
     signatures = [_task_signature(model, task, check_method) for task in request.tasks]

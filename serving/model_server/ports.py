@@ -14,7 +14,7 @@ def check(flag: str, port: int) -> None:
     """Refuses what is no port; 0 is none, or any free one.
 
     Raises:
-      UserError: it is negative or too large.
+      UserError: It is negative or too large.
     """
     if not 0 <= port <= LARGEST:
         raise UserError(f"{flag} takes a port from 0 to {LARGEST}; found {port}")
@@ -26,7 +26,7 @@ def hold(flag: str, host: str, port: int) -> contextlib.AbstractContextManager[o
     The server that listens later binds beside it, as SO_REUSEADDR lets it; close this one then.
 
     Raises:
-      UserError: the address can't be bound.
+      UserError: The address can't be bound.
     """
     check(flag, port)
     if not port:

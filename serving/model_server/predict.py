@@ -25,10 +25,10 @@ def predict(
     """Answers a PredictRequest, and tells the seconds that the model took.
 
     Args:
-      as_content: give the outputs as `tensor_content` and not as lists of values.
+      as_content: Give the outputs as `tensor_content` and not as lists of values.
 
     Raises:
-      StatusError: as TensorFlow Serving words it.
+      StatusError: As TensorFlow Serving words it.
     """
     key = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = model.signatures.get(key)
@@ -54,7 +54,7 @@ def run(
     """Checks and runs arrays by input alias; where an image can't be decoded, says which.
 
     Raises:
-      StatusError: the inputs are refused by the checks or by the model.
+      StatusError: The inputs are refused by the checks or by the model.
     """
     inputs.check_arrays(signature, arrays, limits)
     try:

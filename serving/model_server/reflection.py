@@ -55,8 +55,8 @@ def add_reflection(server: Any, health_service: bool) -> None:
     """Registers reflection of the services that a gRPC server has, and of itself.
 
     Args:
-      server: a grpc.Server.
-      health_service: whether it has grpc.health.v1.Health.
+      server: A grpc.Server.
+      health_service: Whether it has grpc.health.v1.Health.
     """
     names = [f"{_PACKAGE}.{service}" for service in _SERVICES]
     if health_service:

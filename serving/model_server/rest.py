@@ -83,11 +83,11 @@ class RestApi:
     """Answers HTTP requests; safe from any thread.
 
     Args:
-      server_calls: answers the calls.
-      timeout_secs: of each call.
-      cors: answer with headers that let pages of other origins call.
-      metrics_path: where the metrics are found; None: nowhere.
-      hosts: names that the server is called by; None: any.
+      server_calls: Answers the calls.
+      timeout_secs: Of each call.
+      cors: Answer with headers that let pages of other origins call.
+      metrics_path: Where the metrics are found; None: nowhere.
+      hosts: Names that the server is called by; None: any.
     """
 
     def __init__(

@@ -55,15 +55,15 @@ class Servable:
     """One version of a model, ready to run; safe from any thread.
 
     Args:
-      version_dir: a SavedModel's folder.
-      name: the model's name.
-      version: the version's number.
-      options: how requests share runs.
-      tags: of the meta graph to load.
-      session_config: a ConfigProto; None for TensorFlow's defaults.
+      version_dir: A SavedModel's folder.
+      name: The model's name.
+      version: The version's number.
+      options: How requests share runs.
+      tags: Of the meta graph to load.
+      session_config: A ConfigProto; None for TensorFlow's defaults.
 
     Raises:
-      StatusError: the folder holds no SavedModel that can be loaded.
+      StatusError: The folder holds no SavedModel that can be loaded.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Servable:
         """Runs inputs that `inputs.check_arrays` passed; returns the outputs and the seconds taken.
 
         Raises:
-          StatusError: the model refused the values, or the deadline (time.monotonic()) passed.
+          StatusError: The model refused the values, or the deadline (time.monotonic()) passed.
         """
         arrays = [inputs[alias] for alias in signature.inputs]
         started = time.monotonic()

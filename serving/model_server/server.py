@@ -50,10 +50,10 @@ class ModelServer:
     """One server: start() returns when both ports answer, stop() drains them.
 
     Args:
-      rest_flag: the flag that chose the REST port, for error messages.
+      rest_flag: The flag that chose the REST port, for error messages.
 
     Raises:
-      UserError: the options contradict each other or name files that can't be read.
+      UserError: The options contradict each other or name files that can't be read.
     """
 
     def __init__(self, options: flags.Options, rest_flag: str = REST_FLAG):
@@ -96,8 +96,8 @@ class ModelServer:
         """Holds the ports, loads the models, then opens the ports.
 
         Raises:
-          UserError: a port is taken.
-          StatusError: a model could not be loaded, or the configuration is wrong.
+          UserError: A port is taken.
+          StatusError: A model could not be loaded, or the configuration is wrong.
         """
         options = self._options
         with (
@@ -256,11 +256,11 @@ def run(
     does not return: a run of TensorFlow can't be interrupted.
 
     Args:
-      on_ready: called once both ports answer.
-      rest_flag: the flag that chose the REST port, for error messages.
+      on_ready: Called once both ports answer.
+      rest_flag: The flag that chose the REST port, for error messages.
 
     Raises:
-      UserError: the server can't start.
+      UserError: The server can't start.
     """
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
     sys.setswitchinterval(SWITCH_INTERVAL_SECS)

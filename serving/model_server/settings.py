@@ -16,7 +16,7 @@ def server_config(options: flags.Options) -> Any:
     """The ModelServerConfig that the options name: a file, or one model.
 
     Raises:
-      UserError: neither is given, or the file can't be read.
+      UserError: Neither is given, or the file can't be read.
     """
     if options.model_config_file:
         return config_files.read_model_config(options.model_config_file)
@@ -35,7 +35,7 @@ def batching_options(options: flags.Options) -> batching.BatchingOptions:
     """How requests share runs: as the batching parameters say, or greedily.
 
     Raises:
-      UserError: parameters without --enable_batching, or wrong ones.
+      UserError: Parameters without --enable_batching, or wrong ones.
     """
     if options.enable_batching:
         return config_files.read_batching_options(options.batching_parameters_file)
@@ -50,7 +50,7 @@ def server_credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
     """TLS for the gRPC port; None where no file is given.
 
     Raises:
-      UserError: the file can't be read, or has no key and certificate.
+      UserError: The file can't be read, or has no key and certificate.
     """
     if not ssl_config_file:
         return None
@@ -87,7 +87,7 @@ def session_config(options: flags.Options) -> Any:
     """The ConfigProto of each version's session.
 
     Raises:
-      UserError: all three of its flags are set.
+      UserError: All three of its flags are set.
     """
     both = options.tensorflow_session_parallelism
     within, between = (
@@ -110,7 +110,7 @@ def channel_arguments(text: str) -> list[tuple[str, int | str]]:
     """Reads gRPC's arguments of --grpc_channel_arguments.
 
     Raises:
-      UserError: an item is no key=value.
+      UserError: An item is no key=value.
     """
     arguments: list[tuple[str, int | str]] = []
     for item in filter(None, text.split(",")):

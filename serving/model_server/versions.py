@@ -78,10 +78,10 @@ class ModelVersions:
     """The versions of one model; safe from any thread.
 
     Args:
-      name: the model's name.
-      load: loads a version from a folder; raises StatusError where it can't.
-      retries: of failed loads.
-      load_slots: bounds the loads that run at a time, over all models.
+      name: The model's name.
+      load: Loads a version from a folder; raises StatusError where it can't.
+      retries: Of failed loads.
+      load_slots: Bounds the loads that run at a time, over all models.
     """
 
     def __init__(

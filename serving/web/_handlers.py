@@ -55,11 +55,11 @@ class Served:
     """What the handlers share.
 
     Attributes:
-      worker: runs what the page asks of detector and model.
-      films: the films that are being marked.
-      kept: results that have an address.
-      gate: lets uploads in.
-      host: the address that the server is bound to.
+      worker: Runs what the page asks of detector and model.
+      films: The films that are being marked.
+      kept: Results that have an address.
+      gate: Lets uploads in.
+      host: The address that the server is bound to.
     """
 
     worker: Worker

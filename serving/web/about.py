@@ -21,10 +21,10 @@ class About:
     """A model's own account of itself; whatever its folder does not state is empty.
 
     Attributes:
-      network: which network it is, as `assets.extra/network.json` names it.
-      metrics: the numbers in `assets.extra/metrics.json`.
-      pictures: how many pictures those were measured on; 0 where that is unknown.
-      card: the text of its model card: `MODEL_CARD.md` in the version's folder, in its
+      network: Which network it is, as `assets.extra/network.json` names it.
+      metrics: The numbers in `assets.extra/metrics.json`.
+      pictures: How many pictures those were measured on; 0 where that is unknown.
+      card: The text of its model card: `MODEL_CARD.md` in the version's folder, in its
         `assets.extra`, or beside the versions.
     """
 
@@ -38,7 +38,7 @@ def read_about(model_dir: pathlib.Path | None) -> About:
     """Reads what the newest version in the folder says of itself; None is a server elsewhere.
 
     Raises:
-      UserError: there is no model, or one of its files can't be read.
+      UserError: There is no model, or one of its files can't be read.
     """
     if model_dir is None:
         return About()

@@ -35,10 +35,10 @@ class Annotator:
     """Answers the page's questions; its work is done in one thread, a picture at a time.
 
     Args:
-      classifier: asks the model.
-      detector: finds faces.
-      about: what the model's folder says of it.
-      unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
+      classifier: Asks the model.
+      detector: Finds faces.
+      about: What the model's folder says of it.
+      unsure_below: Faces whose likeliest emotion has a smaller probability count as unsure.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Annotator:
         """The faces in an encoded picture.
 
         Args:
-          data: the picture.
-          session: names a film or a camera, whose faces are followed and smoothed; "" for none.
-          seconds: the frame's time in that film.
+          data: The picture.
+          session: Names a film or a camera, whose faces are followed and smoothed; "" for none.
+          seconds: The frame's time in that film.
 
         Raises:
-          UserError: the picture can't be read, or the model server does not answer.
+          UserError: The picture can't be read, or the model server does not answer.
         """
         image = decode_picture(data)
         # A film's frames come upright, and too fast to be searched four times.
@@ -99,7 +99,7 @@ class Annotator:
         """The marked copy of a picture, as `emotion annotate` writes it: a JPEG, else a PNG.
 
         Raises:
-          UserError: the picture can't be read, or the model server does not answer.
+          UserError: The picture can't be read, or the model server does not answer.
         """
         image = decode_picture(data)
         [shot] = find_emotions([Shot(image)], self._any_turn, self._classifier)
@@ -110,15 +110,15 @@ class Annotator:
         """Why a face of a picture is answered as it is, as `emotion explain` has it.
 
         Args:
-          data: the picture.
-          x, y: a place in the face, in [0, 1] of the picture's width and height.
-          emotion: the class to explain; None for the likeliest.
+          data: The picture.
+          x, y: A place in the face, in [0, 1] of the picture's width and height.
+          emotion: The class to explain; None for the likeliest.
 
         Returns:
           What `emotion explain --json` says of a face, and `pixels`: [48][48] levels of gray, as the model sees it.
 
         Raises:
-          UserError: the picture can't be read or has no face there, the model has no such class, or the model
+          UserError: The picture can't be read or has no face there, the model has no such class, or the model
             server does not answer.
         """
         image = decode_picture(data)
@@ -135,7 +135,7 @@ class Annotator:
         """The picture as a JPEG that every browser shows, upright, at most 1,600 pixels long.
 
         Raises:
-          UserError: the picture can't be read.
+          UserError: The picture can't be read.
         """
         image = decode_picture(data)
         height, width = image.shape[:2]

@@ -82,16 +82,16 @@ def serve(
 
     Args:
       server: HOST:PORT of a model server; it may come up later than the page.
-      model_dir: a model folder, in place of a server.
-      host: address to bind; anything but loopback opens the page to the network.
+      model_dir: A model folder, in place of a server.
+      host: Address to bind; anything but loopback opens the page to the network.
       port: 0 for any free one.
-      min_face_px: smaller faces are left out.
-      unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
-      announce: told the page's address once it answers.
+      min_face_px: Smaller faces are left out.
+      unsure_below: Faces whose likeliest emotion has a smaller probability count as unsure.
+      announce: Told the page's address once it answers.
       tls_ca: PEM certificates that a model server with TLS is known by.
 
     Raises:
-      UserError: the port is none, or is taken, or the model can't be loaded.
+      UserError: The port is none, or is taken, or the model can't be loaded.
     """
     check_unsure_below(unsure_below)
     ports.check("--port", port)

@@ -36,11 +36,11 @@ class Job:
     """A film under way or done.
 
     Attributes:
-      name: of the film, as tables call it.
-      folder: holds the film until it is marked, and what is made of it.
-      unsure_below: see `annotate.run.Settings`.
+      name: Of the film, as tables call it.
+      folder: Holds the film until it is marked, and what is made of it.
+      unsure_below: See `annotate.run.Settings`.
       state: `upload`, `running`, `done`, or `failed`.
-      error: what is wrong with the film; where the job is done, what of it could not be read.
+      error: What is wrong with the film; where the job is done, what of it could not be read.
     """
 
     name: str
@@ -71,8 +71,8 @@ class FilmJobs:
     """The films that the page wants marked; a context manager, which ends what is under way.
 
     Args:
-      classifier: asks the model.
-      min_face_px: smaller faces are left out.
+      classifier: Asks the model.
+      min_face_px: Smaller faces are left out.
     """
 
     def __init__(self, classifier: Classifier, min_face_px: int = DEFAULT_MIN_FACE_PX):
@@ -94,7 +94,7 @@ class FilmJobs:
         """Makes room for a film's upload.
 
         Raises:
-          BusyError: another is on its way or being marked.
+          BusyError: Another is on its way or being marked.
         """
         if any(one.state in ("upload", "running") for one in self._jobs.values()):
             raise BusyError("another film is being marked already: try again when it is done")

@@ -12,7 +12,7 @@ class KeptResults:
     """What the page asked to keep, as it sent it, by the names that it chose.
 
     Args:
-      max_bytes: of all results together.
+      max_bytes: Of all results together.
     """
 
     def __init__(self, max_bytes: int = MAX_KEPT_BYTES):

@@ -22,10 +22,10 @@ def fetch_files(name: str, version: str, integrity: str, paths: list[str]) -> li
     """Fetches a package and returns files of it.
 
     Args:
-      name: the package.
-      version: the one that is meant.
+      name: The package.
+      version: The one that is meant.
       integrity: `sha512-` and the SHA-512 of its archive in base64, as the registry states it.
-      paths: files that the package has.
+      paths: Files that the package has.
 
     Raises:
       UserError: npm is not installed or gives nothing, or what it gives is another file.

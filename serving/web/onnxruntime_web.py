@@ -48,7 +48,7 @@ def runtime_files(bundled: pathlib.Path = BUNDLED) -> dict[str, bytes]:
     """Returns the files by their names in the page: those that came along, those in the cache, or fetched ones.
 
     Raises:
-      UserError: those that came along are damaged, or none came and they cannot be fetched.
+      UserError: Those that came along are damaged, or none came and they cannot be fetched.
     """
     if bundled.is_file():
         files = _read(bundled)
@@ -67,7 +67,7 @@ def fetch(target: pathlib.Path) -> dict[str, bytes]:
     """Fetches the package, checks it, writes the three files as a zip archive and returns them.
 
     Raises:
-      UserError: the package cannot be fetched, or is another one.
+      UserError: The package cannot be fetched, or is another one.
     """
     paths = [f"dist/{inside}" for inside, _ in FILES.values()]
     try:

@@ -71,13 +71,13 @@ def write_static_page(
     """Writes the page for a model into a folder, which is made if need be.
 
     Args:
-      folder: a new or empty one, or one with an earlier page, which is replaced.
-      model_dir: a version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
-      min_face_px: smaller faces are left out.
-      unsure_below: faces whose likeliest emotion has a smaller probability count as unsure.
+      folder: A new or empty one, or one with an earlier page, which is replaced.
+      model_dir: A version, a folder of numbered ones of which the newest is taken, or a version's ONNX file.
+      min_face_px: Smaller faces are left out.
+      unsure_below: Faces whose likeliest emotion has a smaller probability count as unsure.
 
     Raises:
-      UserError: the folder has files of somebody's, the model has no ONNX file or can't be loaded, or what runs it is
+      UserError: The folder has files of somebody's, the model has no ONNX file or can't be loaded, or what runs it is
         not there and can't be fetched.
     """
     check_unsure_below(unsure_below)
@@ -157,7 +157,7 @@ def _own_files(folder: pathlib.Path) -> set[str]:
     """The files of an earlier page.
 
     Raises:
-      UserError: there are others.
+      UserError: There are others.
     """
     if not folder.exists():
         return set()

@@ -27,7 +27,7 @@ class Gate:
         """Reserves room for an upload of `size` bytes.
 
         Raises:
-          FullError: too many uploads, or too many bytes, are under way.
+          FullError: Too many uploads, or too many bytes, are under way.
         """
         if len(self._held) >= MAX_HELD or sum(self._held) + size > MAX_HELD_BYTES:
             raise FullError(

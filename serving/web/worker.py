@@ -28,7 +28,7 @@ class Worker:
         """Returns what the function returns.
 
         Raises:
-          BusyError: too many calls are waiting.
+          BusyError: Too many calls are waiting.
         """
         if self._waiting >= _MAX_WAITING:
             raise BusyError(f"{self._waiting} requests are waiting already: try again in a moment")

@@ -17,14 +17,14 @@ BEAM_ARGS = pipeline_beam_args(BeamConfig())
 
 
 def beam_context(folder: pathlib.Path, beam_args: list[str] = BEAM_ARGS):
-    """Return what an executor needs to run a pipeline, in this process unless told otherwise."""
+    """Returns what an executor needs to run a pipeline, in this process unless told otherwise."""
     return base_beam_executor.BaseBeamExecutor.Context(
         beam_pipeline_args=beam_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
 
 
 def example(label: str, path: str, image: bytes) -> bytes:
-    """Return a serialised Example as ImageExampleGen writes it, with made-up numbers."""
+    """Returns a serialised Example as ImageExampleGen writes it, with made-up numbers."""
     return make_example(
         {
             features.IMAGE_KEY: image,
@@ -43,7 +43,7 @@ def example(label: str, path: str, image: bytes) -> bytes:
 
 
 def examples_of(counts: dict[str, int]) -> list[bytes]:
-    """Return Examples of different pictures, so many of each label."""
+    """Returns Examples of different pictures, so many of each label."""
     return [
         example(label, f"{label}/{index}.jpg", encode(noise(1000 * number + index)))
         for number, (label, count) in enumerate(counts.items())
@@ -54,7 +54,7 @@ def examples_of(counts: dict[str, int]) -> list[bytes]:
 def write_examples(
     folder: pathlib.Path, splits: dict[str, list[bytes]], shards: int = 1
 ) -> standard_artifacts.Examples:
-    """Write an Examples artifact, each split dealt out to so many files."""
+    """Writes an Examples artifact, each split dealt out to so many files."""
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     describe_examples(artifact, splits)
@@ -70,13 +70,13 @@ def write_examples(
 
 
 def read_records(artifact, split: str) -> list[bytes]:
-    """Return the serialised Examples of a split, sorted."""
+    """Returns the serialised Examples of a split, sorted."""
     files = sorted(str(path) for path in pathlib.Path(artifact.uri, f"Split-{split}").iterdir())
     return sorted(tf.data.TFRecordDataset(files).as_numpy_iterator())
 
 
 def values(record: bytes) -> dict:
-    """Return the features of a serialised Example, each with its one value."""
+    """Returns the features of a serialised Example, each with its one value."""
     found = {}
     for key, feature in tf.train.Example.FromString(record).features.feature.items():
         (found[key],) = getattr(feature, feature.WhichOneof("kind")).value

@@ -7,19 +7,19 @@ import numpy as np
 
 
 def noise(seed: int, size_px: int = 48) -> np.ndarray:
-    """Return gray noise, uint8 [size_px, size_px], the same for the same seed."""
+    """Returns gray noise, uint8 [size_px, size_px], the same for the same seed."""
     return np.random.default_rng(seed).integers(0, 256, (size_px, size_px), dtype=np.uint8)
 
 
 def encode(pixels: np.ndarray, extension: str = ".jpg") -> bytes:
-    """Return the pixels as a file of the format that OpenCV links with the extension."""
+    """Returns the pixels as a file of the format that OpenCV links with the extension."""
     done, data = cv2.imencode(extension, pixels)
     assert done
     return data.tobytes()
 
 
 def write_picture(file: pathlib.Path, seed: int) -> bytes:
-    """Write a JPEG of noise, with its folders, and return its bytes."""
+    """Writes a JPEG of noise, with its folders, and returns its bytes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     data = encode(noise(seed))
     file.write_bytes(data)
@@ -27,13 +27,13 @@ def write_picture(file: pathlib.Path, seed: int) -> bytes:
 
 
 def write_tree(root: pathlib.Path, *paths: str) -> None:
-    """Write a different picture to each path below `root`."""
+    """Writes a different picture to each path below `root`."""
     for seed, path in enumerate(paths):
         write_picture(root / path, seed)
 
 
 def write_data_set(root: pathlib.Path) -> None:
-    """Write two classes with two train pictures and one validation picture each."""
+    """Writes two classes with two train pictures and one validation picture each."""
     write_tree(
         root,
         "images/train/happy/1.jpg",
@@ -46,7 +46,7 @@ def write_data_set(root: pathlib.Path) -> None:
 
 
 def snapshot(root: pathlib.Path) -> dict[str, tuple]:
-    """Return what can be told of every file and folder below `root` without following links."""
+    """Returns what can be told of every file and folder below `root` without following links."""
     return {
         path.relative_to(root).as_posix(): (
             (status := path.lstat()).st_mode,

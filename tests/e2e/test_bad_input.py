@@ -45,7 +45,7 @@ def torn_zip(folder: pathlib.Path) -> pathlib.Path:
 
 
 def run(source: pathlib.Path, root: pathlib.Path, capfd) -> tuple[int, str]:
-    """Run the command in this process, and return its status and all that it printed."""
+    """Runs the command in this process, and returns its status and all that it printed."""
     capfd.readouterr()
     status = main(["run", "--data", str(source), "--root", str(root)])
     printed = capfd.readouterr()

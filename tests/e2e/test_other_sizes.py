@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def write_like_raf_db(drawn: pathlib.Path, data: pathlib.Path) -> None:
-    """Write the drawn faces as colour JPEGs of 100 x 100, every fifth of them of 224 x 224."""
+    """Writes the drawn faces as colour JPEGs of 100 x 100, every fifth of them of 224 x 224."""
     for split, out in (("train", "train"), ("validation", "valid")):
         for number, folder in enumerate(sorted((drawn / "images" / split).iterdir()), start=1):
             target = data / out / str(number)

@@ -7,7 +7,7 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
 def flow_table(text: str) -> list[list[str]]:
-    """Return the cells of the table under `step`, row by row, without code marks."""
+    """Returns the cells of the table under `step`, row by row, without code marks."""
     lines = [line.strip().replace("`", "") for line in text.splitlines()]
     rest = lines[next(i for i, line in enumerate(lines) if line.startswith("| step |")) :]
     end = next((i for i, line in enumerate(rest) if not line.startswith("|")), len(rest))

@@ -22,7 +22,7 @@ def pushed(tmp_path_factory):
 
 
 def write_model(folder, labels):
-    """Write a model that answers with a picture's mean brightness and the rest to one."""
+    """Writes a model that answers with a picture's mean brightness and the rest to one."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, 48, 48, 1], tf.float32, name="pixels")])
     def pixels(pixels):

@@ -51,7 +51,7 @@ def make_split(count, seed=0):
 
 
 def small_model():
-    """Return a network with a layer of each kind that has a state."""
+    """Returns a network with a layer of each kind that has a state."""
     layers = tf.keras.layers
     pixels = layers.Input((48, 48, 1))
     x = layers.AveragePooling2D(8)(pixels)

@@ -30,11 +30,11 @@ def write_film(
     """Writes uint8 RGB [height, width, 3] images, and a tone of 440 Hz; the suffix is the container.
 
     Args:
-      times: of the images, in seconds; at `fps` where there are none.
-      rate: samples of sound a second.
-      sound_start: when the tone begins.
-      sound_gap: from when to when there is no sound at all, not even silence.
-      aspect: width of a pixel over its height.
+      times: Of the images, in seconds; at `fps` where there are none.
+      rate: Samples of sound a second.
+      sound_start: When the tone begins.
+      sound_gap: From when to when there is no sound at all, not even silence.
+      aspect: Width of a pixel over its height.
     """
     with av.open(str(path), "w") as container:
         height, width = images[0].shape[:2]

@@ -39,7 +39,7 @@ def schema():
 
 
 def table(*changes, labels=LABELS, split="train"):
-    """Return a manifest's table of two pictures a label, then one for each dict of changes."""
+    """Returns a manifest's table of two pictures a label, then one for each dict of changes."""
     rows = []
     for label in labels:
         for index in range(2):
@@ -62,7 +62,7 @@ def table(*changes, labels=LABELS, split="train"):
 
 
 def anomalies_of(manifest, schema, split="train"):
-    """Return what ExampleValidator would write for the Examples of a manifest's split."""
+    """Returns what ExampleValidator would write for the Examples of a manifest's split."""
     rows = manifest[manifest["split"] == split].rename(columns={"bytes": "size_bytes"})
     names = [feature.name for feature in schema.feature if feature.name in rows.columns]
     frame = rows[names].assign(image="picture").reset_index(drop=True)
@@ -181,7 +181,7 @@ DRIFT = Comparison(
 
 
 def run_gate(folder, schema, manifest, splits, findings=(), drift=(), drift_policy="report"):
-    """Run the executor on temporary artifacts; `splits` holds each split's Anomalies."""
+    """Runs the executor on temporary artifacts; `splits` holds each split's Anomalies."""
     inputs = {
         "anomalies": standard_artifacts.ExampleAnomalies(),
         "schema": standard_artifacts.Schema(),
@@ -262,7 +262,7 @@ def _statistics_of_nothing():
 
 
 def gate_channels():
-    """Return a channel of the right type for each input."""
+    """Returns a channel of the right type for each input."""
     return {
         "anomalies": types.Channel(type=standard_artifacts.ExampleAnomalies),
         "schema": types.Channel(type=standard_artifacts.Schema),

@@ -27,7 +27,7 @@ _SPLITS = {
 
 
 def balance(folder, splits=_SPLITS, shards=1, beam_args=BEAM_ARGS, **changes):
-    """Run the executor on temporary artifacts and return its input and output."""
+    """Runs the executor on temporary artifacts and returns its input and output."""
     source = write_examples(folder / "examples", splits, shards)
     balanced = standard_artifacts.Examples()
     balanced.uri = str(folder / "balanced")

@@ -10,7 +10,7 @@ from emotion_pipeline.components.drift_validator.histograms import QUANTILES
 
 
 def statistics_of(count: int = 2000, seed: int = 0, **columns) -> DatasetFeatureStatisticsList:
-    """Return the statistics of pictures whose numbers are drawn, but for the given columns."""
+    """Returns the statistics of pictures whose numbers are drawn, but for the given columns."""
     rng = np.random.default_rng(seed)
     frame = {
         "label": rng.choice(["happy", "sad", "fear"], count, p=[0.5, 0.3, 0.2]),
@@ -23,7 +23,7 @@ def statistics_of(count: int = 2000, seed: int = 0, **columns) -> DatasetFeature
 
 
 def comparing_schema() -> schema_pb2.Schema:
-    """Return a schema that compares label and brightness."""
+    """Returns a schema that compares label and brightness."""
     schema = schema_pb2.Schema()
     label = schema.feature.add(name="label", type=schema_pb2.BYTES)
     brightness = schema.feature.add(name="brightness", type=schema_pb2.FLOAT)

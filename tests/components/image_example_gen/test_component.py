@@ -59,7 +59,7 @@ def manifest(tmp_path):
 
 
 def generate(folder, manifest):
-    """Run the executor on temporary artifacts and return the Examples."""
+    """Runs the executor on temporary artifacts and returns the Examples."""
     source, examples = ImageManifest(), standard_artifacts.Examples()
     source.uri, examples.uri = str(folder / "manifest"), str(folder / "examples")
     write_manifest(manifest, source.uri)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def run_executor(source, folder, **changes):
-    """Run the executor on a temporary artifact and return the artifact."""
+    """Runs the executor on a temporary artifact and returns the artifact."""
     manifest = artifacts.ImageManifest()
     manifest.uri = str(folder / "manifest")
     properties = {

@@ -103,7 +103,7 @@ def test_writes_names_that_are_not_utf_8_as_escapes(tmp_path):
 
 @contextlib.contextmanager
 def ordinary_user():
-    """Make permissions count: root may read everything."""
+    """Makes permissions count: root may read everything."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)

@@ -185,7 +185,7 @@ def test_says_why_bytes_are_no_picture(data, reason):
 
 
 def png_of_stated_size(width: int, height: int) -> bytes:
-    """Return a PNG that states a size and holds nearly nothing."""
+    """Returns a PNG that states a size and holds nearly nothing."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + body))

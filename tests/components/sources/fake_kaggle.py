@@ -10,7 +10,7 @@ from collections.abc import Iterator
 def serve_kaggle(
     body: bytes, *, status: int = 200, cut_at: int | None = None, version: int = 3
 ) -> Iterator[tuple[dict[str, str], list[str]]]:
-    """Yield the environment that leads Kaggle's clients here, and the list of request lines.
+    """Yields the environment that leads Kaggle's clients here, and the list of request lines.
 
     KAGGLE_API_ENDPOINT leads the REST API here, which says that `version` is the newest.
 

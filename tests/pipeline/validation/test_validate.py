@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def validate(source: pathlib.Path, root: pathlib.Path, *arguments: object) -> tuple[int, dict]:
-    """Run `emotion validate` and return its exit status and its JSON."""
+    """Runs `emotion validate` and returns its exit status and its JSON."""
     target = root / "validation.json"
     given = ["validate", source, "--root", root, "--json", target, "--verbose", *arguments]
     status = main([str(argument) for argument in given])
