@@ -32,7 +32,7 @@ def agreed(votes: np.ndarray) -> np.ndarray:
     Returns:
       `[N]` int64, and `NO_CHOICE` where there is no such class.
     """
-    # In whole numbers, since 0.6 is none that a float holds.
+    # Times 10 and 6, which votes stay whole by; 0.6 is none that a float holds.
     are_six_in_ten = 10 * votes.max(axis=1) >= 6 * votes.sum(axis=1)
     return np.where(are_six_in_ten, most_voted(votes), NO_CHOICE)
 

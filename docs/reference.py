@@ -1,4 +1,4 @@
-"""Writes the reference pages from the code: `python docs/reference.py`; `--check` only compares.
+"""Writes the reference pages from the code: `.venv/bin/python docs/reference.py`; `--check` only compares.
 
 docs/settings.md has every setting with its default and what it may be; docs/commands.md every command with its
 arguments and exit states.
@@ -200,7 +200,7 @@ def main() -> int:
             if not check:
                 path.write_text(text, encoding="utf-8")
     if check and stale:
-        print(f"not what the code says: {', '.join(stale)}; run python docs/reference.py")
+        print(f"not what the code says: {', '.join(stale)}; run .venv/bin/python docs/reference.py")
     return 1 if check and stale else 0
 
 

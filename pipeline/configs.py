@@ -48,7 +48,7 @@ class TrainConfig:
       batch_size: Images a step.
       learning_rate: Of Adam, at its peak.
       schedule: `constant`, or `cosine` down to zero at the last step.
-      warmup_epochs: Epochs of a linear rise to `learning_rate`; only with `cosine`.
+      warmup_epochs: Epochs of a linear rise to `learning_rate`, which a shorter training does not reach.
       weight_decay: Decoupled (AdamW); 0 is plain Adam.
       label_smoothing: Share of each label that is spread over all classes, in [0, 1).
       dropout_steps: `[share, rate]` pairs: once that share of the epochs is done, all four dropout
@@ -151,7 +151,7 @@ class TrainConfig:
             check(0 <= getattr(self, name) <= 1, f"train.{name}", getattr(self, name), "in [0, 1]")
         temperature = self.teacher_temperature
         check(1 <= temperature <= 20, "train.teacher_temperature", temperature, "from 1 to 20")
-        check(4 <= self.blur_min_px <= 48, "train.blur_min_px", self.blur_min_px, "from 4 to 48")
+        check(4 <= self.blur_min_px < 48, "train.blur_min_px", self.blur_min_px, "from 4 to 47")
         quality = self.jpeg_min_quality
         check(1 <= quality <= 100, "train.jpeg_min_quality", quality, "from 1 to 100")
         share = self.calibration_share
@@ -279,12 +279,12 @@ class BeamConfig:
 class FindingsConfig:
     """What is done about what the audit of the pictures finds: `report`, `drop` or `fail`.
 
-    `report` records it, `drop` also prunes the pictures from train (never from eval), and `fail`
+    `report` records it, `drop` also prunes the pictures from train (never from eval or test), and `fail`
     stops the run.
 
     Attributes:
-      cross_split_copies: Train pictures that are also in eval, pixel by pixel.
-      cross_split_near_copies: Train pictures that are nearly the same as one in eval.
+      cross_split_copies: Train pictures that are also in eval or test, pixel by pixel.
+      cross_split_near_copies: Train pictures that are nearly the same as one in eval or test.
       conflicting_labels: One picture in two classes; of these, `drop` leaves none in train.
       conflicting_near_labels: The same of nearly the same pictures.
       exact_copies: Equal pictures; `drop` leaves one of each class in train.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import types
@@ -16,6 +17,7 @@ from emotion_faces.annotate.faces import (
     FaceEmotion,
     Shot,
     ask_model,
+    ask_whole,
     check_unsure_below,
     find_emotions,
     mark_unsure,
@@ -27,7 +29,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.explain import Explanation, explain_picture
 from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
-from emotion_faces.faces.pictures import decode_picture
+from emotion_faces.faces.pictures import decode_picture, upright_rgb
 from emotion_faces.local_server import connect
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Emotions:
       unsure_below: Faces whose likeliest emotion has a smaller probability are labelled `unsure`.
 
     Raises:
-      UserError: There is no such model, it can't be loaded, or the server does not answer.
+      UserError: There is no such model, it can't be loaded, the server does not answer, or both are given.
     """
 
     def __init__(
@@ -73,6 +75,10 @@ class Emotions:
         unsure_below: float = 0.0,
     ):
         check_unsure_below(unsure_below)
+        if model is not None and server is not None:
+            raise UserError(
+                f"model is {os.fspath(model)!r} and server {server!r}: give one of the two"
+            )
         folder = None
         if model is not None or server is None:
             folder = _find_folder(model)
@@ -107,7 +113,7 @@ class Emotions:
 
         Raises:
           UserError: The picture can't be read, or the server does not answer.
-          ValueError: An array has another dtype or shape.
+          ValueError: An array has another dtype or shape, or it is no picture at all.
         """
         return next(self.batch([picture]))
 
@@ -144,8 +150,10 @@ class Emotions:
           smooth: A face's probabilities are averaged over time.
 
         Raises:
-          UserError: The film can't be read, or the server does not answer.
+          UserError: `every` is below 1, the film can't be read, or the server does not answer.
         """
+        if every < 1:
+            raise UserError(f"every is {every}; it must be 1 or more")
         with FilmReader(pathlib.Path(path)) as film:
             yield from self.frames((one for one in film.frames(every) if one.analysed), smooth)
 
@@ -206,7 +214,8 @@ class Emotions:
 
         Args:
           img_path: uint8 BGR [height, width, 3], as `cv2.imread` gives it, or a path.
-          enforce_detection: Whether a picture without a face is an error.
+          enforce_detection: Whether a picture without a face is an error; where not, the whole picture is
+            taken for a face, with a `face_confidence` of 0.
 
         Returns:
           For each face `emotion` (percentages by name), `dominant_emotion`, `region` and `face_confidence`.
@@ -214,11 +223,15 @@ class Emotions:
         Raises:
           ValueError: There is no face.
         """
-        faces = self.faces(_from_bgr(img_path))
-        if enforce_detection and not faces:
-            raise ValueError(
-                "no face was found in the picture; enforce_detection=False allows that"
-            )
+        pixels = _pixels(_from_bgr(img_path))
+        faces = self.faces(pixels)
+        if not faces:
+            if enforce_detection:
+                raise ValueError(
+                    "no face was found in the picture; enforce_detection=False allows that"
+                )
+            _, whole = ask_whole(pixels, self._model)
+            faces = [dataclasses.replace(whole, box=dataclasses.replace(whole.box, score=0.0))]
         return [
             {
                 "emotion": {name: 100 * value for name, value in face.probabilities.items()},
@@ -237,22 +250,33 @@ def _find_folder(model: str | os.PathLike[str] | None) -> pathlib.Path:
 
 
 def _pixels(picture: Picture) -> np.ndarray:
-    if isinstance(picture, bytes):
-        return decode_picture(picture)
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return decode_picture(bytes(picture))
     if isinstance(picture, str | os.PathLike):
         from emotion_faces.annotate.image import read_picture
 
         return read_picture(pathlib.Path(picture))
-    if not isinstance(picture, np.ndarray):
-        return np.asarray(picture.convert("RGB"))
-    if picture.dtype == np.uint8 and picture.ndim == 2:
-        return np.repeat(picture[:, :, np.newaxis], 3, axis=2)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(
-            "a picture must be uint8 RGB of shape [height, width, 3] or gray of shape [height, width]; "
-            f"found {picture.dtype} {list(picture.shape)}"
-        )
-    return picture
+    if isinstance(picture, np.ndarray):
+        found = f"{picture.dtype} {list(picture.shape)}"
+        if picture.dtype == np.uint8 and picture.ndim == 2 and picture.size:
+            return np.repeat(picture[:, :, np.newaxis], 3, axis=2)
+        if (
+            picture.dtype == np.uint8
+            and picture.ndim == 3
+            and picture.shape[2] == 3
+            and picture.size
+        ):
+            return picture
+    else:
+        from PIL import Image
+
+        if isinstance(picture, Image.Image):
+            return upright_rgb(picture)
+        found = type(picture).__name__
+    raise ValueError(
+        "a picture must be uint8 RGB of shape [height, width, 3] or gray of shape [height, width], an "
+        f"encoded picture's bytes, a path or an image of Pillow's; found {found}"
+    )
 
 
 def _from_bgr(picture: np.ndarray | str) -> np.ndarray | str:

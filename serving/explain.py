@@ -17,13 +17,12 @@ from emotion_faces.annotate.faces import (
     Classifier,
     FaceEmotion,
     Shot,
-    face_emotion,
+    ask_whole,
     find_emotions,
 )
 from emotion_faces.errors import UserError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces, cut_square
-from emotion_faces.faces.detector import FaceBox, FaceDetector
-from emotion_faces.gray_square import gray_square
+from emotion_faces.faces.detector import FaceDetector
 
 COVER_PX = 12
 """Side of a cover, of the face's 48 pixels; `benchmarks/faces/occlusion.py` compares sides."""
@@ -111,13 +110,9 @@ def explain_whole(
 
     Args and errors are those of `explain_face`.
     """
-    height, width = image.shape[:2]
-    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-    pixels = gray_square(png)
-    [answer] = classifier.predict_pixels(pixels[np.newaxis])
-    face = face_emotion(FaceBox(0.0, 0.0, width, height), answer, 1)
+    pixels, face = ask_whole(image, classifier)
     emotion = _checked(emotion, face)
-    side = max(height, width)
+    side = max(image.shape[:2])
     square = cv2.resize(image, (side, side))
     falls = probability_falls(pixels, classifier, emotion)
     return Explanation(face, square, _levels(pixels), emotion, falls)

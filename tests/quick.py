@@ -138,6 +138,7 @@ class Stop(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         """Raises ImportError."""
         raise ImportError(
-            f"{module.__name__} was imported in a quick run: import it by a statement in the test, from "
-            "which tests/quick.py can tell, or mark the test slow"
+            f"{module.__name__} was imported in a quick run. A file that needs it runs without --quick, so "
+            "do not name it here; where a test needs it, import it by a statement in the test, from which "
+            "tests/quick.py can tell, or mark the test slow"
         )

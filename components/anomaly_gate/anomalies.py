@@ -69,7 +69,8 @@ class AnomaliesError(DataRejectedError):
     def __init__(self, anomalies: list[Anomaly]):
         """Composes the message from the anomalies."""
         self.anomalies = anomalies
-        super().__init__("\n".join([f"{len(anomalies)} anomalies:", *map(describe, anomalies)]))
+        many = "1 anomaly" if len(anomalies) == 1 else f"{len(anomalies)} anomalies"
+        super().__init__("\n".join([f"{many}:", *map(describe, anomalies)]))
 
 
 def has_anomalies(found: anomalies_pb2.Anomalies) -> bool:

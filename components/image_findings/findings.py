@@ -22,15 +22,22 @@ _EXAMPLES = 5
 
 
 class Kind(str, enum.Enum):
-    """A kind of finding; `reason` is the code of the rows that it drops."""
+    """A kind of finding.
+
+    Attributes:
+      reason: The code of the rows that it drops.
+      is_of_one: Whether each picture has the fault by itself; else several share it, and groups are counted.
+    """
 
     reason: PruneReason
+    is_of_one: bool
 
-    def __new__(cls, code: str, reason: PruneReason) -> "Kind":
+    def __new__(cls, code: str, reason: PruneReason, is_of_one: bool = False) -> "Kind":
         """Makes a member whose value is `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.reason = reason
+        member.is_of_one = is_of_one
         return member
 
     CROSS_SPLIT_COPIES = ("cross_split_copies", PruneReason.CROSS_SPLIT_COPY)
@@ -39,7 +46,7 @@ class Kind(str, enum.Enum):
     CONFLICTING_NEAR_LABELS = ("conflicting_near_labels", PruneReason.CONFLICTING_NEAR_LABEL)
     EXACT_COPIES = ("exact_copies", PruneReason.EXACT_COPY)
     NEAR_COPIES = ("near_copies", PruneReason.NEAR_COPY)
-    UNINFORMATIVE = ("uninformative", PruneReason.UNINFORMATIVE)
+    UNINFORMATIVE = ("uninformative", PruneReason.UNINFORMATIVE, True)
 
 
 @dataclasses.dataclass(frozen=True)

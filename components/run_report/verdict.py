@@ -130,7 +130,7 @@ def findings_in_words(found: Iterable[tuple[str, int, int, int]]) -> list[str]:
     told = []
     for kind, (one, many) in _FINDING_WORDS.items():
         groups, files, dropped = by_kind.get(kind, (0, 0, 0))
-        count = files if kind is Kind.UNINFORMATIVE else groups
+        count = files if kind.is_of_one else groups
         if count:
             out = f" ({dropped:,} {'file' if dropped == 1 else 'files'} dropped from train)"
             told.append(f"{count:,} {one if count == 1 else many}{out if dropped else ''}")

@@ -1,7 +1,6 @@
 """Fetches the Java parts: Beam's job server from Maven Central, Flink and Spark from PyPI."""
 
 import fcntl
-import os
 import pathlib
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 
+from emotion_faces.cache import cache_dir
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import report
 
@@ -78,18 +78,8 @@ def engine_package(engine: str) -> pathlib.Path:
     return folder / ("pyflink" if engine == "flink" else "pyspark")
 
 
-def cache_dir() -> pathlib.Path:
-    """Returns where fetched parts stay: `emotion` in the user's cache folder."""
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    except RuntimeError as error:
-        raise UserError("this user has no home folder; set XDG_CACHE_HOME to a folder") from error
-    return pathlib.Path(base) / "emotion"
-
-
 def _fetch_once(name: str, command: Callable[[pathlib.Path], list[str]]) -> pathlib.Path:
     folder = cache_dir() / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
     # A second process waits for the first one's copy; a copy that was cut off is never used.
     with open(folder.with_name(f".{name}.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -19,9 +19,13 @@ from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_bat
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int):
     """Returns the learning rate, or its schedule over all steps of the training."""
-    if config.schedule == "constant":
-        return config.learning_rate
     warmup = round(config.warmup_epochs * steps_per_epoch)
+    if config.schedule == "constant" and not warmup:
+        return config.learning_rate
+    if config.schedule == "constant":
+        return tf.keras.optimizers.schedules.PolynomialDecay(
+            initial_learning_rate=0.0, decay_steps=warmup, end_learning_rate=config.learning_rate
+        )
     return tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else config.learning_rate,
         decay_steps=max(config.epochs * steps_per_epoch - warmup, 1),
@@ -46,7 +50,9 @@ def dropout_rate(config: TrainConfig, epoch: int) -> float:
 
     `((0, 0.0), (0.5, 0.25))` over 4 epochs is 0 in epochs 0 and 1, and 0.25 in 2 and 3.
     """
-    return [rate for share, rate in config.dropout_steps if share * config.epochs <= epoch][-1]
+    # 0.55 of 100 epochs is 55.00000000000001.
+    done = [(round(share * config.epochs, 6), rate) for share, rate in config.dropout_steps]
+    return [rate for begin, rate in done if begin <= epoch][-1]
 
 
 class _Progress(tf.keras.callbacks.Callback):

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from emotion_faces.answers import Prediction
@@ -13,6 +14,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
 from emotion_faces.faces.detector import FaceBox, FaceDetector
 from emotion_faces.faces.quality import Quality, measure_quality
+from emotion_faces.gray_square import gray_square
 
 MAX_CHUNK_SHOTS = 32
 MAX_CHUNK_BYTES = 128 * 1024 * 1024
@@ -136,6 +138,23 @@ def face_emotion(box: FaceBox, prediction: Prediction, track: int) -> FaceEmotio
     return FaceEmotion(
         box, prediction.label, prediction.probabilities, track, prediction.model_version
     )
+
+
+def ask_whole(image: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, FaceEmotion]:
+    """Asks about a picture that is one cropped face, as `emotion predict` takes it.
+
+    Args:
+      image: uint8 RGB [height, width, 3].
+      classifier: Asks the model.
+
+    Returns:
+      float32 [48, 48, 1] in [0, 1], what the model saw; and its answer, with the whole picture as the box.
+    """
+    height, width = image.shape[:2]
+    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    pixels = gray_square(png)
+    [answer] = classifier.predict_pixels(pixels[np.newaxis])
+    return pixels, face_emotion(FaceBox(0.0, 0.0, width, height), answer, 1)
 
 
 def _answered(box: FaceBox, pixels: np.ndarray, answer: Prediction, track: int) -> FaceEmotion:

@@ -67,14 +67,19 @@ class Summary:
 
     def __str__(self) -> str:
         text = (
-            f"{self.faces} faces in {self.pictures} pictures and {self.films} films "
-            f"({self.frames} frames)"
+            f"{_counted(self.faces, 'face')} in {_counted(self.pictures, 'picture')} and "
+            f"{_counted(self.films, 'film')} ({_counted(self.frames, 'frame')})"
         )
         if self.failures:
-            text += f"; {len(self.failures)} files failed"
+            text += f"; {_counted(len(self.failures), 'file')} failed"
         if self.ignored:
-            text += f"; {self.ignored} files that are neither picture nor film passed over"
+            are = "is" if self.ignored == 1 else "are"
+            text += f"; {_counted(self.ignored, 'file')} that {are} neither picture nor film passed over"
         return text + ("; stopped early" if self.interrupted else "")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing if number == 1 else f'{thing}s'}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +141,7 @@ def annotate(
     Args:
       paths: Files and folders; a text is a URL.
       out_dir: Where the marked copies go; made if need be. Nothing that exists is written over.
-      table_path: A `.csv` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
+      table_path: A `.csv`, `.json` or `.parquet` file to make; None for `faces.csv` in `out_dir`.
       server: HOST:PORT of a model server.
       model_dir: A model folder, in place of a server.
       settings: See Settings.
@@ -178,7 +183,6 @@ class Run:
 
     Args:
       settings: See Settings.
-      detector: Finds faces.
       classifier: Asks the model.
       labels: The model's class names.
       table: Gets a row for each face.

@@ -34,7 +34,7 @@ class Timeline:
             self._counts[second] = self._counts.get(second, 0) + 1
 
     def means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the seconds at which spans begin [n], and the mean probabilities in them [n, 7].
+        """Returns the seconds at which spans begin [n], and the mean probabilities in them, [n, labels].
 
         Spans are a second long, or longer so that there are 300 at most; NaN where no face was.
         """

@@ -37,11 +37,19 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
     Raises:
       UserError: The bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
-    with open_picture(data, name) as image, told(name):
+    with open_picture(data, name) as image:
+        return upright_rgb(image, name)
+
+
+def upright_rgb(image: Image.Image, name: str = "the picture") -> np.ndarray:
+    """Returns the pixels of an image of Pillow's, as `decode_picture` does those of its file.
+
+    Raises:
+      UserError: It cannot be decoded.
+    """
+    with told(name):
         image.load()
-        turn = TURN_OF_ORIENTATION[orientation_of(image)]
-        pixels = _to_rgb(image)
-    return turned(pixels, turn)
+        return turned(_to_rgb(image), TURN_OF_ORIENTATION[orientation_of(image)])
 
 
 @contextlib.contextmanager

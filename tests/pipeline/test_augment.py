@@ -35,6 +35,26 @@ def test_the_seed_decides():
     assert (run(_ALL) != run(_ALL, seed=(1, 3))).any()
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {
+            "blur_min_px": 4,
+            "jpeg_min_quality": 1,
+            "gamma": 3,
+            "contrast": 0.999,
+            "brightness": 0.999,
+        },
+        {"blur_min_px": 47, "jpeg_min_quality": 100, "zoom": 0.999, "rotation_degrees": 720},
+    ],
+)
+def test_the_limits_of_the_settings_stay_in_range(limits):
+    shares = dict.fromkeys(("equalize_share", "blur_share", "jpeg_share", "erase_share"), 1.0)
+    changed = run(TrainConfig(**shares, **limits))
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
 def test_stays_in_range():
     changed = run(_ALL)
     assert changed.shape == (8, 48, 48, 1)

@@ -55,6 +55,13 @@ def untrained(request, tmp_path_factory):
     return model, network
 
 
+@pytest.mark.parametrize("model", shipped_models(), ids=lambda model: model.name)
+def test_the_weights_that_come_along_fit_the_layers(model):
+    network = build_network(model.facts.network, num_classes=len(model.facts.labels))
+    shapes = {name: array.shape for name, array in arrays_by_name(network).items()}
+    assert {name: array.shape for name, array in unpack(model.weights_file).items()} == shapes
+
+
 def test_packs_kernels_in_half_precision_and_vectors_whole(tmp_path):
     path = tmp_path / "weights.npz"
     kernel = np.array([[1.0, 1 / 3]], np.float32)

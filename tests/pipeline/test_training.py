@@ -256,12 +256,17 @@ def test_learning_rate_schedule():
     np.testing.assert_allclose(rates, [0.0, 0.1, 0.2, 0.1, 0.0], atol=1e-7)
     plain = training.learning_rate(TrainConfig(epochs=2, learning_rate=0.2, schedule="cosine"), 10)
     np.testing.assert_allclose([float(plain(s)) for s in (0, 10, 20)], [0.2, 0.1, 0.0], atol=1e-7)
+    risen = training.learning_rate(TrainConfig(epochs=2, learning_rate=0.2, warmup_epochs=1), 10)
+    np.testing.assert_allclose([float(risen(s)) for s in (0, 5, 10, 20)], [0.0, 0.1, 0.2, 0.2])
 
 
 def test_dropout_schedule():
     config = TrainConfig(epochs=7, dropout_steps=((0, 0.0), (0.25, 0.25), (0.7, 0.5)))
     rates = [training.dropout_rate(config, epoch) for epoch in range(7)]
     assert rates == [0.0, 0.0, 0.25, 0.25, 0.25, 0.5, 0.5]
+    # 0.55 * 100 is 55.00000000000001.
+    half = TrainConfig(epochs=100, dropout_steps=((0, 0.0), (0.55, 0.5)))
+    assert [training.dropout_rate(half, epoch) for epoch in (54, 55)] == [0.0, 0.5]
 
 
 def test_class_weights():

@@ -28,7 +28,8 @@ def test_a_picture_in_any_form_is_the_same(emotions, astronaut, tmp_path):
     path = tmp_path / "astronaut.png"
     image = Image.fromarray(astronaut)
     image.save(path)
-    for same in (image, path, str(path), path.read_bytes()):
+    data = path.read_bytes()
+    for same in (image, path, str(path), data, bytearray(data), memoryview(data)):
         assert emotions.faces(same) == [face]
     gray = np.asarray(image.convert("L"))
     [of_gray] = emotions.faces(gray)
@@ -40,9 +41,56 @@ def test_many_pictures_are_answered_in_order(emotions, astronaut):
     assert [len(faces) for faces in emotions.batch([blank, astronaut, blank])] == [0, 1, 0]
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8)])
-def test_an_array_of_another_kind_is_refused(emotions, wrong):
-    with pytest.raises(ValueError, match="a picture must be uint8 RGB"):
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def of_16_bits(astronaut):
+    return encoded(Image.fromarray(astronaut[:, :, 0].astype(np.uint16) * 200), "PNG")
+
+
+def on_its_side(astronaut):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(Image.fromarray(astronaut).rotate(90, expand=True), "JPEG", exif=exif)
+
+
+def seen_through(astronaut):
+    image = Image.fromarray(astronaut)
+    image.putalpha(
+        Image.fromarray((np.indices(astronaut.shape[:2]).sum(0) % 2 * 255).astype(np.uint8))
+    )
+    return encoded(image, "PNG")
+
+
+@pytest.mark.parametrize("make", [of_16_bits, on_its_side, seen_through])
+def test_an_image_of_pillows_is_read_as_its_file_is(emotions, astronaut, make):
+    data = make(astronaut)
+    faces = emotions.faces(data)
+    assert len(faces) == 1
+    assert emotions.faces(Image.open(io.BytesIO(data))) == faces
+
+
+def test_a_damaged_image_of_pillows_is_refused(emotions, astronaut):
+    cut_off = encoded(Image.fromarray(astronaut), "PNG")[:9000]
+    with pytest.raises(UserError, match="the picture is damaged or cut off"):
+        emotions.faces(Image.open(io.BytesIO(cut_off)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (np.zeros((9, 9, 3)), r"float64 \[9, 9, 3\]"),
+        (np.zeros((9, 9, 4), np.uint8), r"uint8 \[9, 9, 4\]"),
+        (np.zeros((0, 9, 3), np.uint8), r"uint8 \[0, 9, 3\]"),
+        (io.BytesIO(), "BytesIO"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_refused(emotions, wrong, found):
+    with pytest.raises(ValueError, match=f"a picture must be uint8 RGB.* found {found}"):
         emotions.faces(wrong)
 
 
@@ -63,6 +111,8 @@ def test_streams_and_films_keep_their_faces_apart(emotions, astronaut, tmp_path)
     write_film(film, [astronaut] * 4)
     shots = list(emotions.film(film, every=2))
     assert [(shot.frame, len(shot.faces)) for shot in shots] == [(0, 1), (2, 1)]
+    with pytest.raises(UserError, match="every is 0; it must be 1 or more"):
+        next(emotions.film(film, every=0))
 
 
 def test_a_table_has_a_row_for_each_face(emotions, astronaut, tmp_path):
@@ -90,7 +140,10 @@ def test_answers_as_fer_and_deepface_shape_them(emotions, astronaut):
     assert found["face_confidence"] == face.box.score
     blank = np.zeros((64, 64, 3), np.uint8)
     assert emotions.detect_emotions(blank) == []
-    assert emotions.analyze(blank, enforce_detection=False) == []
+    [whole] = emotions.analyze(blank, enforce_detection=False)
+    assert whole["region"] == {"x": 0, "y": 0, "w": 64, "h": 64}
+    assert whole["face_confidence"] == 0
+    assert sum(whole["emotion"].values()) == pytest.approx(100, abs=1e-3)
     with pytest.raises(ValueError, match="no face was found"):
         emotions.analyze(blank)
 
@@ -100,7 +153,7 @@ def test_a_model_is_named_or_is_a_folder(tmp_path):
         Emotions("nonsense")
     with pytest.raises(UserError, match="holds no SavedModel"):
         Emotions(tmp_path)
-    with pytest.raises(UserError, match="not both"):
+    with pytest.raises(UserError, match=r"model is 'deep' and server .*: give one of the two"):
         Emotions("deep", server="127.0.0.1:1")
     assert emotion_faces.Emotions is Emotions
     with pytest.raises(AttributeError, match="no attribute 'Feelings'"):

@@ -86,7 +86,7 @@ def test_predict_asks_a_server_with_tls(tls_server, certificate, face, capsys):
 def test_annotate_asks_a_server_with_tls(tls_server, certificate, face, tmp_path, capsys):
     words = ["annotate", str(face), "--out", str(tmp_path / "out"), "--server", tls_server]
     assert main([*words, "--tls-ca", str(certificate / "cert.pem")]) == 0
-    assert "0 faces in 1 pictures" in capsys.readouterr().out
+    assert "0 faces in 1 picture and 0 films" in capsys.readouterr().out
 
 
 def test_without_the_certificate_the_flag_is_named(tls_server, face, capsys):

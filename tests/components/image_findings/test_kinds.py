@@ -29,6 +29,12 @@ def test_the_page_has_a_text_for_every_kind():
     assert set(_FINDING_WORDS) == set(Kind), "run_report/verdict.py"
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_is_counted_is_what_the_words_say(kind):
+    one, many = _FINDING_WORDS[kind]
+    assert one.startswith("group of ") == many.startswith("groups of ") == (not kind.is_of_one)
+
+
 def test_each_kind_drops_for_a_reason_of_its_own():
     reasons = [kind.reason for kind in Kind]
     assert len(set(reasons)) == len(reasons), "image_ingest/prune_reason.py"

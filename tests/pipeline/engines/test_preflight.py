@@ -139,7 +139,7 @@ def test_a_job_server_that_ends_at_once_names_its_log(rest, tmp_path, monkeypatc
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho no memory\nexit 1\n")
     java.chmod(0o755)
-    jars = tmp_path / "cache" / "emotion" / f"beam-{job_server_version()}-flink"
+    jars = tmp_path / "cache" / "emotion-pipeline" / f"beam-{job_server_version()}-flink"
     jars.mkdir(parents=True)
     monkeypatch.setenv("PATH", f"{java.parent}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
