@@ -52,10 +52,10 @@ def describe_failure(error: BaseException, place: str = "") -> str:
     refused = next((one for one in _chain(error) if isinstance(one, OSError) and one.errno), None)
     if is_full(error):
         where = _file(refused) or place or "a file or the output"
-        goes_on = ": it goes on where it stopped" if place else ""
+        again = "give the same command again: it goes on where it stopped" if place else "try again"
         return (
             f"{where}: cannot be written, for the disk is full or a limit of size is reached. Make "
-            f"room, and give the same command again{goes_on}"
+            f"room, and {again}"
         )
     if isinstance(error, OSError) and refused is not None:
         where = _file(refused) or place

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from apache_beam.io.filesystems import FileSystems
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
+from emotion_faces.model_folder import MAX_VERSION, version_number
+from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.sources.addresses import is_stored
 from emotion_pipeline.components.sources.object_store import fetch_stored, list_stored
 
@@ -38,7 +40,26 @@ def newest_version(push_dir: str) -> int | None:
         }
     else:
         names = set()
-    return max((int(name) for name in names if name.isdecimal()), default=None)
+    return max(version_numbers(names), default=None)
+
+
+def version_numbers(names: Iterable[str]) -> set[int]:
+    """Returns the versions that the names of folders say; other folders are none of versions."""
+    return {version for name in names if (version := version_number(name)) is not None}
+
+
+def next_version(taken: Iterable[int], now: float) -> int:
+    """Returns the number of the next version: the time in seconds, or one above the largest that is taken.
+
+    Raises:
+      UserError: The largest that there can be is taken.
+    """
+    version = max(int(now), max(taken, default=0) + 1)
+    if version > MAX_VERSION:
+        raise UserError(
+            f"there is a version {MAX_VERSION}, above which no model server reads any: remove its folder"
+        )
+    return version
 
 
 def describe_served(push_dir: str) -> str:

@@ -45,6 +45,7 @@ from emotion_pipeline.components.run_report.record import (
     begin_record,
     claim_number,
     close_interrupted,
+    digest_named_files,
     read_records,
     run_folder,
     write_record,
@@ -255,6 +256,7 @@ def _leave_record(
     metrics = {}
     if summary.metrics:
         metrics = {key: summary.metrics[key] for key in _METRICS}
+    settings = dict(flatten(shown(to_dict(config))))
     record = RunRecord(
         number=facts.number,
         started=facts.started,
@@ -263,7 +265,7 @@ def _leave_record(
         outcome=format_outcome(summary),
         notes=summary.notes,
         recipe=nearest_recipe(config)["name"],
-        settings=dict(flatten(shown(to_dict(config)))),
+        settings=settings,
         code=code_version(),
         data=describe_data(manifest.table) if manifest else {},
         metrics=metrics,
@@ -271,6 +273,7 @@ def _leave_record(
         pushed_version=summary.pushed_version,
         has_page=has_page,
         job=facts.job,
+        files=digest_named_files(settings),
     )
     write_record(record, root)
     list_runs(config.root, config.push_path)

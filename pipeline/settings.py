@@ -14,6 +14,8 @@ ConfigT = typing.TypeVar("ConfigT")
 _MAX_FILE_CHARS = 1 << 20
 """More is no file of settings: all of them with their defaults are some 2,000."""
 
+_MAX_SHOWN_CHARS = 80
+
 
 class _SpelledInt(int):
     """A whole number that knows how it was written: a class may be called 01."""
@@ -84,8 +86,8 @@ def load_file(path: str) -> dict[str, Any]:
                 f"--config {path}: has more than {_MAX_FILE_CHARS:,} characters, which is no file of settings"
             )
         settings = yaml.load(text, _loader())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = error.strerror if isinstance(error, OSError) else _in_one_line(error)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        told = error.strerror if isinstance(error, OSError) else _yaml_error(error)
         raise UserError(f"--config {path}: cannot be read: {told}") from error
     if settings is None:
         raise UserError(f"--config {path}: is empty, expected `key: value` lines")
@@ -113,15 +115,21 @@ def parse_assignment(text: str) -> dict[str, Any]:
         raise UserError(f"--set {text}: expected key=value, such as train.epochs=3")
     try:
         nested: Any = yaml.load(value, _loader())
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: {value!r} is not a value: {_in_one_line(error)}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        shown = value if len(value) <= _MAX_SHOWN_CHARS else f"{value[:_MAX_SHOWN_CHARS]}..."
+        raise UserError(
+            f"--set {key}={shown}: {shown!r} is not a value: {_yaml_error(error)}"
+        ) from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     assigned: dict[str, Any] = nested
     return assigned
 
 
-def _in_one_line(error: Exception) -> str:
+def _yaml_error(error: Exception) -> str:
+    """Returns in a line what YAML says of a text."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
     return " ".join(str(error).split())
 
 

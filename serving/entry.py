@@ -9,9 +9,12 @@ _WHOLE = "emotion_pipeline"
 def main() -> int:
     """Runs the command line of what is installed, and returns its exit status."""
     leave_current_folder()
-    import importlib
-    import importlib.util
+    try:
+        import importlib
+        import importlib.util
 
-    package = _WHOLE if importlib.util.find_spec(_WHOLE) else __package__
-    status: int = importlib.import_module(f"{package}.cli").main()
-    return status
+        package = _WHOLE if importlib.util.find_spec(_WHOLE) else __package__
+        status: int = importlib.import_module(f"{package}.cli").main()
+        return status
+    except KeyboardInterrupt:  # in the midst of imports
+        return 130  # as shells have it

@@ -6,6 +6,7 @@ import enum
 import pathlib
 from collections.abc import Iterator
 
+from emotion_faces.links import Leads, follow
 from emotion_faces.picture_bytes import picture_format
 from emotion_faces.regular_file import open_regular
 
@@ -36,7 +37,12 @@ class FileKind(enum.Enum):
 
 
 def kind_of_file(path: pathlib.Path) -> FileKind:
-    """What a file is by its first bytes, or by its suffix where they say nothing."""
+    """What a file is by its first bytes, or by its suffix where they say nothing.
+
+    A folder, which nobody could list, counts as a picture, so that it is named as one that can't be read.
+    """
+    if path.is_dir():
+        return FileKind.PICTURE
     try:
         with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
@@ -53,12 +59,32 @@ def kind_of_file(path: pathlib.Path) -> FileKind:
 
 
 def files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The files in a folder, searched deep and sorted.
+    """The files in a folder, searched deep and sorted; links to folders elsewhere are followed.
 
-    A link that leads nowhere, or in a circle, is one too: whoever reads it says so.
+    Whatever cannot be read is one too, whoever reads it says so: a pipe, a link that leads nowhere, and a
+    folder that cannot be listed.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() or (path.is_symlink() and not path.exists()):
+    return _below(folder.resolve(), folder, ())
+
+
+def _below(
+    root: pathlib.Path, folder: pathlib.Path, above: tuple[pathlib.Path, ...]
+) -> Iterator[pathlib.Path]:
+    """Yields the files in a folder; `above` are the ones outside `root` that links led through."""
+    try:
+        children = sorted(folder.iterdir())
+    except OSError:
+        yield folder
+        return
+    for path in children:
+        leads, target = follow(root, path, above) if path.is_symlink() else (None, path)
+        if leads is Leads.FOLDER:
+            yield from _below(root, path, (*above, target))
+        elif leads in (Leads.FOLDER_INSIDE, Leads.LOOP) and target.is_dir():
+            continue  # its files are found where they are
+        elif leads is None and path.is_dir():
+            yield from _below(root, path, above)
+        else:
             yield path
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_TIMEOUT_SECS
 from emotion_faces.cache import cache_dir
 from emotion_faces.errors import UserError
-from emotion_faces.model_folder import newest_version, onnx_file
+from emotion_faces.model_folder import newest_version, onnx_file, version_number
 from emotion_faces.stderr_log import stderr_to
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LONGEST_SOCKET_PATH = 100
 """Of the 107 bytes that Linux takes, and the 103 of macOS."""
+
+_UNNUMBERED = 1
+"""The version of a model whose folder has no number."""
 
 
 @contextlib.contextmanager
@@ -56,8 +59,8 @@ def connect(
     if onnx_path is not None:
         from emotion_faces.local_model import LocalModel
 
-        name = onnx_path.parent.parent.resolve().name
-        yield LocalModel(onnx_path, int(name) if name.isdigit() else 1)
+        version = version_number(onnx_path.parent.parent.resolve().name)
+        yield LocalModel(onnx_path, _UNNUMBERED if version is None else version)
         return
     from emotion_faces.client import EmotionClient
 
@@ -107,8 +110,9 @@ def serve_folder(model_dir: pathlib.Path) -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="emotion-") as base:
         # The server takes a folder of versions; this one holds the chosen version alone.
-        version = version_dir.name if version_dir.name.isdigit() else "1"
-        (pathlib.Path(base) / version).symlink_to(version_dir.resolve(), target_is_directory=True)
+        version = version_number(version_dir.name)
+        name = str(_UNNUMBERED if version is None else version)
+        (pathlib.Path(base) / name).symlink_to(version_dir.resolve(), target_is_directory=True)
         socket = os.path.join(base, "socket")  # the folder is its owner's alone
         fits = len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH
         options = flags.Options(

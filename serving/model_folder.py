@@ -11,6 +11,20 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 SAVED_MODEL_FILE = "saved_model.pb"
 
+MAX_VERSION = 2**63 - 1
+"""The largest number of a version: the protocols have it as an int64."""
+
+
+def version_number(name: str) -> int | None:
+    """The version that a folder's name says: digits alone (000123 is 123), and no number above MAX_VERSION.
+
+    Any other folder is none of a version, as TensorFlow Serving has it: None.
+    """
+    if not (name.isascii() and name.isdigit()):
+        return None
+    version = int(name) if len(name) < 99 else MAX_VERSION + 1  # int() takes long over many digits
+    return version if version <= MAX_VERSION else None
+
 
 def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
     """The folder with the model: `model_dir` itself, or its highest-numbered folder.
@@ -26,16 +40,16 @@ def newest_version(model_dir: pathlib.Path) -> pathlib.Path:
     if _holds_model(model_dir):
         return model_dir
     versions = [
-        path
+        (version, path)
         for path in (model_dir.iterdir() if model_dir.is_dir() else ())
-        if path.name.isdigit() and _holds_model(path)
+        if (version := version_number(path.name)) is not None and _holds_model(path)
     ]
     if not versions:
         raise UserError(
             f"{model_dir} holds no SavedModel: give the folder with {SAVED_MODEL_FILE} in it, or the "
             "one with the numbered versions"
         )
-    return max(versions, key=lambda path: int(path.name))
+    return max(versions)[1]
 
 
 def onnx_file(model_dir: pathlib.Path) -> pathlib.Path | None:

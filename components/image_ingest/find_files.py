@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from emotion_faces.links import Leads, follow
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
-from emotion_pipeline.components.sources.links import Leads, follow
 from emotion_pipeline.components.sources.listing import is_hidden
 
 _PROBLEMS = {

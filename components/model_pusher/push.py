@@ -15,7 +15,9 @@ from emotion_pipeline.components.served_model import (
     digest_files,
     model_files,
     newest_version,
+    next_version,
     version_files,
+    version_numbers,
 )
 from emotion_pipeline.components.sources.addresses import is_stored
 
@@ -65,8 +67,8 @@ def push_version(model_dir: str, base_dir: str) -> int:
         part = base / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART_SUFFIX}"
         shutil.copytree(model_dir, part)
         while True:
-            taken = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
-            version = max(int(time.time()), max(taken, default=0) + 1)
+            taken = version_numbers(path.name for path in base.iterdir())
+            version = next_version(taken, time.time())
             try:
                 part.rename(base / str(version))
             except OSError as error:

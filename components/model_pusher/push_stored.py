@@ -14,7 +14,9 @@ from emotion_pipeline.components.served_model import (
     digest_files,
     model_files,
     newest_version,
+    next_version,
     version_files,
+    version_numbers,
 )
 from emotion_pipeline.components.sources.object_store import list_stored
 
@@ -50,7 +52,7 @@ def push_stored(model_dir: str, address: str) -> int:
     for attempt in range(_ATTEMPTS):
         taken = _numbers(address)
         # Those that met once draw apart.
-        version = max(int(time.time()), max(taken, default=0) + 1) + random.randint(0, 3 * attempt)
+        version = next_version(taken, time.time()) + random.randint(0, 3 * attempt)
         claim = f"{address}/{_CLAIMS}/{version}/{uuid.uuid4().hex}"
         _write(claim, b"claimed")  # Beam cannot write an empty object to S3.
         try:
@@ -71,7 +73,7 @@ def _numbers(address: str) -> set[int]:
     """Returns the version numbers that are used, whole or not, or claimed."""
     parts = [file.path.split("/") for file in list_stored(address)]
     names = {one[1] if one[0] == _CLAIMS and len(one) > 1 else one[0] for one in parts}
-    return {int(name) for name in names if name.isdecimal()}
+    return version_numbers(names)
 
 
 def _is_mine(address: str, version: int, claim: str) -> bool:

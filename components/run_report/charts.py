@@ -106,10 +106,13 @@ def learning_curve(
         axes.set_xlabel("epoch")
         axes.set_ylabel(metric)
         _ticks(axes, 8, integer=True)
+        if len(epochs) == 1:
+            axes.set_xticks(epochs)
         figure.legend(loc="outside upper left", ncols=3)
+        many = "1 epoch" if len(train) == 1 else f"{len(train)} epochs"
         return to_svg(
             figure,
-            f"Learning curve: {metric} after {len(train)} epochs is {train[-1]:.3f} in training "
+            f"Learning curve: {metric} after {many} is {train[-1]:.3f} in training "
             f"and {validation[-1]:.3f} on validation; the best epoch is {best_epoch + 1}",
         )
 

@@ -15,6 +15,7 @@ from emotion_pipeline.components.image_ingest.manifest import kept_rows, present
 from emotion_pipeline.components.records.answers_record import Answers, read_answers
 from emotion_pipeline.components.run_report.changes import (
     ModelChange,
+    SettingChange,
     changed_data,
     changed_settings,
     compare_answers,
@@ -24,6 +25,7 @@ from emotion_pipeline.components.run_report.content import ChangesContent
 from emotion_pipeline.components.run_report.record import (
     RunFacts,
     RunRecord,
+    digest_named_files,
     read_records,
     run_folder,
 )
@@ -73,9 +75,21 @@ def read_changes(
     return ChangesContent(
         models=found,
         since=f"run {before.number} of {format_time(before.started)}",
-        settings=changed_settings(before.settings, settings),
+        settings=[
+            *changed_settings(before.settings, settings),
+            *_changed_files(before.files, digest_named_files(settings)),
+        ],
         data=changed_data(before.data, data),
     )
+
+
+def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[SettingChange]:
+    """Returns the files, named by settings in both runs, in which something else is now."""
+    return [
+        SettingChange(f"what is in {name}", before[name], digest)
+        for name, digest in now.items()
+        if before.get(name, digest) != digest
+    ]
 
 
 def _before(facts: RunFacts | None, has_model: bool) -> RunRecord | None:

@@ -1,10 +1,12 @@
 """What is kept of every run beside its page: enough to compare a later one with it."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from emotion_pipeline.components.write_file import write_whole
@@ -17,6 +19,8 @@ SUMMARY_FILE = "summary.json"
 STEPS_DIR = "steps"
 
 RUNNING, INTERRUPTED = "running", "interrupted"
+
+_FILE_SETTINGS = ("schema", "votes")
 
 _NUMBER = re.compile(r"[1-9]\d*")
 
@@ -66,6 +70,7 @@ class RunRecord:
       pushed_version: The version folder's number; None where nothing was pushed.
       has_page: Whether there is `report.html` beside it.
       job: As `RunFacts` has it.
+      files: As `digest_named_files` returns it.
     """
 
     number: int
@@ -83,6 +88,7 @@ class RunRecord:
     pushed_version: int | None
     has_page: bool
     job: str = ""
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
@@ -144,7 +150,23 @@ def begin_record(facts: RunFacts, recipe: str, settings: dict[str, Any], code: s
         pushed_version=None,
         has_page=False,
         job=facts.job,
+        files=digest_named_files(settings),
     )
+
+
+def digest_named_files(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Returns by setting what is in the file that it names: the beginning of its SHA-256.
+
+    Args:
+      settings: The configuration, flat; the files are the schema and the votes, where they are in reach.
+    """
+    digests = {}
+    for name in _FILE_SETTINGS:
+        path = settings.get(name)
+        if path and os.path.isfile(path):
+            content = pathlib.Path(path).read_bytes()
+            digests[name] = hashlib.sha256(content).hexdigest()[:12]
+    return digests
 
 
 def close_interrupted(root: str | os.PathLike) -> bool:

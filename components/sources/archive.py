@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import pathlib
 import shutil
 import stat
@@ -26,6 +27,7 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _SMALL_BYTES = 64 * 2**20
 """An archive that inflates to less than this may do so by any ratio."""
 
+_MAX_NAME_BYTES = 255  # of Linux's file systems, and of most others
 _ENCRYPTED = 0x1
 _TAR_READ_BYTES = 2**20
 _DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
@@ -237,6 +239,12 @@ def _safe_path(archive: pathlib.Path, member: _Member) -> pathlib.PurePosixPath:
         raise UserError(
             f"{archive}: member {member.name!r} points outside the archive. Nothing was "
             "unpacked; do not trust it."
+        )
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > _MAX_NAME_BYTES:
+        raise UserError(
+            f"{archive}: member {member.name[:60]!r}... has a name of {longest} bytes, and a file system "
+            f"takes {_MAX_NAME_BYTES}. Nothing was unpacked; make it again with shorter names."
         )
     if member.kind not in ("file", "folder"):
         raise UserError(

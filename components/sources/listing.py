@@ -3,8 +3,8 @@
 import os
 import pathlib
 
+from emotion_faces.links import Leads, follow, is_file
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.sources.links import Leads, follow, is_file
 
 _SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Names that operating systems leave behind beside those that begin with a dot."""

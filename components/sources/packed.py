@@ -5,11 +5,11 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
+from emotion_faces.links import is_file
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources.archive import SUFFIXES, is_archive, unpack
 from emotion_pipeline.components.sources.layout import holds_classes
-from emotion_pipeline.components.sources.links import is_file
 from emotion_pipeline.components.sources.listing import is_hidden
 from emotion_pipeline.components.sources.pixel_table import (
     has_usage,

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 
+from emotion_faces.links import Leads, follow
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources import (
@@ -20,7 +21,6 @@ from emotion_pipeline.components.sources import (
     sample_data,
 )
 from emotion_pipeline.components.sources.layout import find_layout
-from emotion_pipeline.components.sources.links import Leads, follow
 from emotion_pipeline.components.sources.packed import is_packed, open_inner, table_in, unpack_file
 
 OPENDATASETS = "opendatasets:"

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from emotion_faces.model_folder import version_number
 from emotion_pipeline.components.errors import UserError
 
 ASSETS_EXTRA_DIR = "assets.extra"
@@ -35,9 +36,10 @@ def find_model(folder: str, setting: str) -> str:
     if tf.io.gfile.exists(os.path.join(folder, _GRAPH_FILE)):
         return folder
     names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    versions = [int(name.rstrip("/")) for name in names if name.rstrip("/").isdigit()]
-    for version in sorted(versions, reverse=True):
-        path = os.path.join(folder, str(version))
+    numbers = [(version_number(name.rstrip("/")), name) for name in names]
+    versions = [(version, name) for version, name in numbers if version is not None]
+    for _, name in sorted(versions, reverse=True):
+        path = os.path.join(folder, name.rstrip("/"))
         if tf.io.gfile.exists(os.path.join(path, _GRAPH_FILE)):
             return path
     raise UserError(

@@ -8,6 +8,7 @@ import tempfile
 
 from emotion_faces.cache import cache_dir
 from emotion_faces.import_path import python_command
+from emotion_faces.model_folder import version_number
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
 from emotion_pipeline.shipped.models import ShippedModel, find_shipped
@@ -25,7 +26,7 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
       UserError: It cannot be made.
     """
     base_dir = cache_dir() / _fingerprint(model, *_SAVED_MODEL_CODE)
-    if not any(child.name.isdigit() for child in base_dir.glob("*")):
+    if not any(version_number(child.name) for child in base_dir.glob("*")):
         base_dir.mkdir(parents=True, exist_ok=True)
         log = base_dir / "export.log"
         # In a process of its own: its imports and its chatter are not the caller's.

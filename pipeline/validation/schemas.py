@@ -21,7 +21,13 @@ def load_schema(path: str) -> schema_pb2.Schema:
     """
     schema = schema_pb2.Schema()
     try:
-        text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), schema)
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        if text.startswith("\ufeff"):
+            raise UserError(
+                f"schema {path}: begins with a byte-order mark, which TFX does not read: save it as UTF-8 "
+                "without one"
+            )
+        text_format.Parse(text, schema)
     except OSError as error:
         raise UserError(f"schema {path}: cannot be read ({error.strerror}). {_CURATED}") from error
     except (UnicodeDecodeError, text_format.ParseError) as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import av
 
 _TIME_BASE = Fraction(1, 90_000)  # MPEG's: it holds every usual frame rate
+_LONGEST_FRAME = 2**31 - 1  # in that time base: MP4 has 32 bits for it
+_LONGEST_SIDE_PX = 16_384  # libx264 refuses more
 _H264_OPTIONS = {"preset": "veryfast", "crf": "21", "bf": "0"}
 """Without B-frames, as with them an MP4's times of decoding say nothing of what the last frame lasts."""
 _MP4_OPTIONS = {"movflags": "+faststart"}
@@ -44,7 +46,7 @@ class FilmWriter:
       sound_damage: What of the sound could not be taken over, in words.
 
     Raises:
-      UserError: The file can't be written.
+      UserError: The file can't be written, or a side is above 16,384 pixels.
     """
 
     def __init__(
@@ -64,6 +66,11 @@ class FilmWriter:
         )
         self._durations: dict[int | None, int] = {}
         self.sound_damage: list[str] = []
+        if max(width, height) > _LONGEST_SIDE_PX:
+            raise UserError(
+                f"{printable(path)} can't be written: its frames are of {width} x {height} pixels, and H.264 has "
+                f"{_LONGEST_SIDE_PX:,} a side at most; scale the film down first"
+            )
         with self._telling():
             path.open("xb").close()
             try:
@@ -85,7 +92,10 @@ class FilmWriter:
             with self._telling():
                 self._finish()
         else:
-            with contextlib.suppress(OSError, ValueError):  # the first error is the one to tell
+            import av
+
+            # The first error is the one to tell.
+            with contextlib.suppress(av.FFmpegError, OSError, ValueError):
                 self._finish()
 
     def write(self, image: np.ndarray, seconds: float) -> None:
@@ -128,8 +138,13 @@ class FilmWriter:
         self._container = self._exit.enter_context(
             av.open(str(self._path.absolute()), "w", format="mp4", options=_MP4_OPTIONS)
         )
-        rate = Fraction(fps).limit_denominator(1001)
-        self._step = round(1 / rate / _TIME_BASE)
+        # As seconds a frame where it is below one a second: a fraction of 1001ths would be none.
+        rate = (
+            Fraction(fps).limit_denominator(1001)
+            if fps >= 1
+            else 1 / Fraction(1 / fps).limit_denominator(1001)
+        )
+        self._step = min(round(1 / rate / _TIME_BASE), _LONGEST_FRAME)
         self._pictures = self._container.add_stream("libx264", rate, options=_H264_OPTIONS)
         self._pictures.width = width + width % 2
         self._pictures.height = height + height % 2

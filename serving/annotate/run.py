@@ -263,9 +263,7 @@ class Run:
                 if not self._cut_short:
                     writer.write_rest_of_sound()
             self.summary.films += 1
-            unplotted = timeline.save(file.plot, printable(file.path.name))
-            if unplotted:
-                print(f"{file.name}: {unplotted}", file=sys.stderr)
+            self._plot(timeline, file)
             if file.stream and not (film.frame_count or film.damage or self._cut_short):
                 # Its length is not stated: whether there should have been more, only the user knows.
                 told = f"its server ended it after {film.seconds_read:.1f} s"
@@ -273,6 +271,19 @@ class Run:
             if film.damage or writer.sound_damage:
                 told = "; ".join([*film.damage, *writer.sound_damage])
                 self._fail(file.name, f"{told}: the copy holds the rest")
+
+    def _plot(self, timeline: Timeline, file: inputs.InputFile) -> None:
+        try:
+            unplotted = timeline.save(file.plot, printable(file.path.name))
+        except OSError as error:
+            file.plot.unlink(missing_ok=True)
+            reason = error.strerror or error
+            self._fail(
+                file.name, f"{printable(file.plot)} can't be written: {reason}; the copy is whole"
+            )
+            return
+        if unplotted:
+            print(f"{file.name}: {unplotted}", file=sys.stderr)
 
     def _read_all(
         self,

@@ -10,7 +10,10 @@ from emotion_faces.annotate.faces import FaceEmotion
 from emotion_faces.faces.detector import FaceBox
 
 MAX_GAP_SECS = 1.0
-"""A face that comes back to its place within this is the same face."""
+"""A face that comes back to its place within this is the same face.
+
+One that was in the analysed frame before has not been away, however long ago that was.
+"""
 
 SMOOTHING_SECS = 0.5
 """Time constant: after this long without change, 63 % of what went before is forgotten."""
@@ -42,6 +45,7 @@ class Tracker:
         self._smooth = smooth
         self._tracks: list[_Track] = []
         self._next_number = 1
+        self._seconds = -math.inf  # of the analysed frame before
 
     def update(self, faces: Sequence[FaceEmotion], seconds: float) -> list[FaceEmotion]:
         """Takes the next analysed frame's faces; returns them, in order, with their tracks.
@@ -50,7 +54,13 @@ class Tracker:
           faces: What was found in the frame.
           seconds: The frame's time; where it goes back, all faces are new.
         """
-        self._tracks = [t for t in self._tracks if 0 <= seconds - t.seconds <= MAX_GAP_SECS]
+        self._tracks = [
+            track
+            for track in self._tracks
+            if seconds >= track.seconds
+            and (seconds - track.seconds <= MAX_GAP_SECS or track.seconds == self._seconds)
+        ]
+        self._seconds = seconds
         pairs = sorted(
             (-_likeness(track.box, face.box), track.number, i, track)
             for track in self._tracks

@@ -6,13 +6,14 @@ import logging
 import pathlib
 from typing import Any
 
+from emotion_faces.model_folder import version_number
 from emotion_faces.model_server import status
 
 _log = logging.getLogger(__name__)
 
 
 def list_versions(base_path: str) -> dict[int, str]:
-    """The version folders, by number: children whose names are digits only (000123 is 123).
+    """The version folders, by number: children whose names `version_number` reads.
 
     Raises:
       StatusError: NOT_FOUND: there is no such folder.
@@ -25,8 +26,8 @@ def list_versions(base_path: str) -> dict[int, str]:
         ) from error
     versions: dict[int, str] = {}
     for child in children:
-        if child.name.isascii() and child.name.isdigit() and child.is_dir():
-            version = int(child.name)
+        version = version_number(child.name)
+        if version is not None and child.is_dir():
             if version in versions:
                 _log.warning("%s and %s are both version %d", versions[version], child, version)
             else:

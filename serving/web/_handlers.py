@@ -20,7 +20,7 @@ from emotion_faces.annotate.faces import check_unsure_below
 from emotion_faces.errors import UserError
 from emotion_faces.web.film_jobs import FilmJobs
 from emotion_faces.web.kept import KeptResults
-from emotion_faces.web.uploads import FullError, Gate
+from emotion_faces.web.uploads import MAX_UPLOAD_BYTES, FullError, Gate
 from emotion_faces.web.worker import BusyError, Worker
 
 NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -192,6 +192,11 @@ class UploadHandler(Handler):
             return
         length = self._stated_length()
         if length is None:
+            return
+        if length > MAX_UPLOAD_BYTES:
+            self._refuse(
+                413, f"an upload has {MAX_UPLOAD_BYTES:,} bytes at most, and this one {length:,}"
+            )
             return
         try:
             self._served.gate.enter(length)

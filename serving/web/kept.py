@@ -6,6 +6,7 @@ import collections
 
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 MAX_KEPT_BYTES = 128 * 1024 * 1024
+_OWN_BYTES = 512  # of a name and its place in the dict
 
 
 class KeptResults:
@@ -24,13 +25,19 @@ class KeptResults:
         """Keeps a result; False where it is larger than one may be, and is not kept."""
         if len(data) > MAX_RESULT_BYTES:
             return False
-        self._held -= len(self._results.pop(name, b""))
+        before = self._results.pop(name, None)
+        if before is not None:
+            self._held -= _size(before)
         self._results[name] = data
-        self._held += len(data)
+        self._held += _size(data)
         while self._held > self._max_bytes:
-            self._held -= len(self._results.popitem(last=False)[1])
+            self._held -= _size(self._results.popitem(last=False)[1])
         return True
 
     def get(self, name: str) -> bytes | None:
         """Returns a result; None where there is none, or none any more."""
         return self._results.get(name)
+
+
+def _size(data: bytes) -> int:
+    return len(data) + _OWN_BYTES

@@ -47,9 +47,10 @@ def test_a_full_disk_is_known_behind_what_it_caused():
         caught = error
     assert is_full(caught)
     assert describe_failure(caught).startswith("/x/summary.json: cannot be written")
-    told = "give the same command again"
-    assert describe_failure(caught).endswith(told)
-    assert describe_failure(caught, "/x").endswith(f"{told}: it goes on where it stopped")
+    assert describe_failure(caught).endswith("Make room, and try again")
+    assert describe_failure(caught, "/x").endswith(
+        "give the same command again: it goes on where it stopped"
+    )
     assert not is_full(RuntimeError("it failed"))
 
 

@@ -144,6 +144,10 @@ def test_a_mapping_takes_one_key_after_another_and_a_text_for_a_list_of_it():
         ("=3", "--set =3: expected key=value"),
         ("seed=[1", r"--set seed=\[1: '\[1' is not a value"),
         ("class_names={a: b, a: c}", "a is there more than once"),
+        (
+            "labels=" + "[" * 3000,
+            r"--set labels=\[+\.\.\.: '\[{80}\.\.\.' is not a value: it is nested too",
+        ),
     ],
 )
 def test_refuses_a_bad_assignment(text, message):
@@ -260,6 +264,7 @@ def test_reads_a_file(tmp_path):
         (b"seed: 1\ntrain: {epochs: 2}\nseed: 2\n", "seed is there more than once in .*, line 1"),
         (b"train:\n  epochs: 2\n  epochs: 3\n", "epochs is there more than once in .*, line 2"),
         (b"\xff\xfe\xfa", "cannot be read"),
+        (b"[" * 3000, "cannot be read: it is nested too deep"),
     ],
 )
 def test_refuses_a_bad_file(tmp_path, content, message):

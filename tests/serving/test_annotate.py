@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +38,7 @@ from emotion_faces.web import annotator
 from emotion_faces.web.about import About
 from tests.serving import films, models
 from tests.serving.fakes import BrightnessClassifier
+from tests.serving.films import write_film
 
 LABELS = models.LABELS
 
@@ -111,6 +114,15 @@ def test_tracker_keeps_numbers_through_movement_and_gaps():
     assert tracker.update([], 0.5) == []
     assert [f.track for f in tracker.update([emotion(20)], 1.0)] == [1]
     assert [f.track for f in tracker.update([emotion(115)], 1.3)] == [3]  # 2 is gone for 1.2 s
+
+
+@pytest.mark.parametrize("step", [1.5, 2.0, 3000.0])
+def test_a_face_of_the_frame_before_is_the_same_however_far_apart_they_are(step):
+    tracker = Tracker()
+    tracks = [tracker.update([emotion(0)], number * step)[0].track for number in range(4)]
+    assert tracks == [1, 1, 1, 1]
+    assert tracker.update([], 4 * step) == []
+    assert tracker.update([emotion(0)], 5 * step)[0].track == 2  # away for two steps
 
 
 def test_a_time_that_goes_back_begins_new_tracks():
@@ -312,6 +324,40 @@ def test_nothing_to_annotate_is_an_error(tmp_path):
         inputs.collect([tmp_path], tmp_path / "out")
     with pytest.raises(UserError, match="there is no file or folder"):
         inputs.collect([tmp_path / "missing.jpg"], tmp_path / "out")
+
+
+def test_a_film_of_a_frame_in_hours_is_marked(tmp_path, astronaut):
+    film = tmp_path / "slow.mp4"
+    write_film(film, [astronaut] * 2, fps=1, times=[0.0, 10800.0])
+    summary = run.annotate([film], tmp_path / "out")
+    assert (summary.failures, summary.frames) == ([], 2)
+    with FilmReader(film) as read, FilmReader(tmp_path / "out" / "slow.mp4") as marked:
+        assert marked.fps < 1 / 2002
+        assert [one.seconds for one in marked.frames()] == [one.seconds for one in read.frames()]
+
+
+def test_films_that_h264_does_not_hold_are_named_and_the_others_done(tmp_path, face_film, capsys):
+    wide = tmp_path / "wide.mkv"
+    write_film(wide, [np.zeros((32, 16386, 3), np.uint8)], codec="mjpeg")
+    summary = run.annotate([wide, face_film], tmp_path / "out")
+    assert summary.films == 1
+    [(name, reason)] = summary.failures
+    assert name == str(wide)
+    assert "its frames are of 16386 x 32 pixels, and H.264 has 16,384 a side at most" in reason
+    assert not (tmp_path / "out" / "wide.mp4").exists()
+
+
+def test_a_plot_that_cannot_be_written_ends_nothing(tmp_path, face_film, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(timeline.Timeline, "save", full)
+    other = tmp_path / "other.mp4"
+    shutil.copy(face_film, other)
+    summary = run.annotate([face_film, other], tmp_path / "out")
+    assert summary.films == 2
+    [reason, _] = [reason for _, reason in summary.failures]
+    assert "emotions.png can't be written: No space left on device; the copy is whole" in reason
 
 
 def test_timeline_means_by_second():

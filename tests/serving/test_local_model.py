@@ -110,6 +110,8 @@ def test_the_newest_version_is_taken_whatever_it_holds(models, tmp_path):
     (tmp_path / "20").mkdir()
     (tmp_path / "20" / "saved_model.pb").write_bytes(b"")
     (tmp_path / "100").mkdir()
+    for none in ("\u00b2", "9" * 30):
+        shutil.copytree(tmp_path / "20", tmp_path / none)
     assert model_folder.newest_version(tmp_path) == tmp_path / "20"
     assert model_folder.onnx_file(tmp_path / "20") is None
     with local_server.connect(model_dir=tmp_path / "3") as model:

@@ -1,4 +1,7 @@
+import errno
 import io
+import os
+import pathlib
 
 import cv2
 import numpy as np
@@ -32,6 +35,29 @@ def test_links_that_lead_nowhere_are_told_and_end_nothing(tmp_path):
     (tmp_path / "e").symlink_to(tmp_path)
     pictures = predict.collect_images([tmp_path])
     assert pictures == [good, tmp_path / "b.jpg", tmp_path / "c.jpg"]
+
+
+def test_folders_behind_links_are_searched_and_what_cannot_be_read_is_told(tmp_path, monkeypatch):
+    far = write_image(tmp_path / "far" / "deep" / "a.jpg")
+    folder = tmp_path / "in"
+    near = write_image(folder / "open" / "b.jpg")
+    closed = folder / "closed"
+    closed.mkdir()
+    (folder / "link").symlink_to(tmp_path / "far")
+    (folder / "again").symlink_to(folder / "open")
+    (far.parent / "loop").symlink_to(tmp_path / "far")
+    os.mkfifo(folder / "pipe.jpg")
+
+    def listed(path):
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return map(path.joinpath, os.listdir(path))
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", listed)
+    assert predict.collect_images([folder]) == [
+        closed, folder / "link/deep/a.jpg", near, folder / "pipe.jpg",
+    ]  # fmt: skip
+    assert predict.collect_images([closed]) == [closed]
 
 
 def test_a_folder_without_images(tmp_path):

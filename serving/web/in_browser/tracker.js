@@ -7,6 +7,7 @@ export class Tracker {
   #rules;
   #tracks = [];
   #next = 1;
+  #seconds = -Infinity; // of the frame before
 
   constructor(rules) {
     this.#rules = rules;
@@ -14,7 +15,10 @@ export class Tracker {
 
   // The next frame's faces, in order, with their tracks; where the time goes back, all are new.
   update(faces, seconds) {
-    this.#tracks = this.#tracks.filter((track) => track.seconds <= seconds && seconds - track.seconds <= this.#rules.max_gap_secs);
+    // One that was in the frame before has not been away, however long ago that was.
+    const isNear = (track) => seconds - track.seconds <= this.#rules.max_gap_secs || track.seconds === this.#seconds;
+    this.#tracks = this.#tracks.filter((track) => track.seconds <= seconds && isNear(track));
+    this.#seconds = seconds;
     const pairs = this.#tracks.flatMap((track) => faces.map((face, index) => ({ likeness: this.#likeness(track.face, face), track, index })));
     pairs.sort((a, b) => b.likeness - a.likeness || a.track.number - b.track.number || a.index - b.index);
     const taken = new Map();

@@ -228,9 +228,11 @@ async function watch(film, onFirst = () => {}) {
   let isFirst = true;
   await nextFrame(video, 500);
   while (!film.released) {
-    const seconds = video.currentTime;
-    if (video.paused || seconds !== moved.time) moved = { time: seconds, at: performance.now() };
+    const { currentTime } = video;
+    if (video.paused || currentTime !== moved.time) moved = { time: currentTime, at: performance.now() };
     else if (performance.now() - moved.at > STALLED_MS) film.end(broken(film));
+    // The frame's own time where the browser tells it: the clock goes on while one frame is shown.
+    const seconds = film.lastSeen ?? currentTime;
     if (video.seeking || video.readyState < 2 || seconds === shown) {
       await nextFrame(video, 40);
       continue;

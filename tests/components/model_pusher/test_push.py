@@ -10,6 +10,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import standard_artifacts
 
 from emotion_pipeline.components import locks
+from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.model_pusher.executor import Executor
 from emotion_pipeline.components.model_pusher.push import push_version
 
@@ -110,6 +111,17 @@ def test_another_model_has_a_larger_number_even_where_the_clock_is_behind(model_
     assert push_version(str(model_dir), str(base)) == 100000000000
     (model_dir / "saved_model.pb").write_bytes(b"another graph")
     assert push_version(str(model_dir), str(base)) == 100000000001
+
+
+def test_folders_that_are_no_versions_do_not_count(model_dir, tmp_path):
+    base = tmp_path / "pushed"
+    for name in ("20261201033710104818555", "\u0663"):
+        (base / name).mkdir(parents=True)
+    assert push_version(str(model_dir), str(base)) < 2**40
+    (base / str(2**63 - 1)).mkdir()
+    (model_dir / "saved_model.pb").write_bytes(b"another graph")
+    with pytest.raises(UserError, match="there is a version 9223372036854775807"):
+        push_version(str(model_dir), str(base))
 
 
 def test_a_push_that_is_cut_off_leaves_no_version_and_the_next_clears_up(

@@ -8,7 +8,12 @@ from emotion_pipeline.components.run_report.history import (
     describe_data,
     read_changes,
 )
-from emotion_pipeline.components.run_report.record import RunFacts, run_folder, write_record
+from emotion_pipeline.components.run_report.record import (
+    RunFacts,
+    digest_named_files,
+    run_folder,
+    write_record,
+)
 from tests.components.run_report.contents import make_manifest, make_model
 from tests.components.run_report.test_record import ONE
 
@@ -51,6 +56,25 @@ def test_the_latest_run_that_has_a_model_is_the_one_before(tmp_path):
     told = describe_changes(found)
     assert told[1] == "settings since run 2 of 30 Nov 2026, 05:20 UTC: train.epochs 3 to 8"
     assert told[2] == "pictures since then: the same"
+
+
+def test_another_content_of_a_file_is_a_change(tmp_path):
+    schema = tmp_path / "mine.pbtxt"
+    schema.write_text("max: 1.0")
+    settings = {"schema": str(schema), "votes": ""}
+    keep(tmp_path, number=1, settings=settings, files=digest_named_files(settings))
+    answers = Answers(make_model(LABELS).predictions)
+
+    def told():
+        found = read_changes(facts(tmp_path, 2), settings, ONE.data, answers, "")
+        return describe_changes(found)[1].partition(": ")[2]
+
+    assert told() == "the same"
+    schema.write_text("max: 0.2")
+    assert told().startswith("what is in schema ")
+    # Of a run before there was such a record nothing is known.
+    keep(tmp_path, number=1, settings=settings)
+    assert told() == "the same"
 
 
 def test_answers_that_are_gone_or_damaged_are_none_to_compare_with(tmp_path):

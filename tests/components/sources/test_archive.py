@@ -69,6 +69,11 @@ def test_refuses_members_that_point_outside(tmp_path, folder, name):
     assert_refused(zip_file, folder, "points outside the archive")
 
 
+def test_refuses_a_name_that_no_file_system_takes(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {f"train/{'x' * 252}.jpg": b"one"})
+    assert_refused(zip_file, folder, "has a name of 256 bytes, and a file system takes 255")
+
+
 def test_refuses_links(tmp_path, folder):
     link = zipfile.ZipInfo("train/happy/link.jpg")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16

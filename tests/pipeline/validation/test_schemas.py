@@ -33,6 +33,7 @@ def parse(text):
         (b"feature {", r"schema .*schema\.pbtxt: no schema of TFDV: 1:"),
         (b"features: 3", r"no schema of TFDV: 1:1 : .*no field named \"features\""),
         (b"\xff\xfe", r"no schema of TFDV"),
+        (b"\xef\xbb\xbf", r"schema .*: begins with a byte-order mark"),
         (b"", r"describes no features, but not image and label\. Start from"),
         (
             b'feature { name: "age" } feature { name: "image" }',

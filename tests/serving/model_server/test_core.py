@@ -154,7 +154,8 @@ def test_stop_closes_what_serves_after_its_calls(make_core, base_path):
 
 
 def test_versions_in_a_folder(tmp_path):
-    for name in ("1", "00000123", "x", "-4", "1.5"):
+    too_large = ("9223372036854775808", "20261201033710104818555", "9" * 250)
+    for name in ("1", "00000123", "x", "-4", "1.5", "\u00b2", *too_large):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file")
     assert sorted(source.list_versions(str(tmp_path))) == [1, 123]

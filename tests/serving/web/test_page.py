@@ -13,6 +13,7 @@ import pytest
 from emotion_faces.errors import UserError
 from emotion_faces.web import about, uploads
 from tests.serving import models
+from tests.serving.films import write_film
 from tests.serving.web.conftest import CHROMIUM, PHONE, expect, page_server
 
 pytestmark = [
@@ -108,6 +109,16 @@ def test_a_film_plays_with_its_faces_followed(page, files):
     assert "frames, mostly" in told
 
 
+def test_a_film_of_few_frames_has_no_more_than_these(page, astronaut, tmp_path):
+    film = tmp_path / "slides.webm"
+    write_film(film, [astronaut] * 3, fps=1, codec="libvpx")
+    page.set_input_files("#film", film)
+    page.locator("#history li").wait_for(timeout=60_000)
+    found = re.search(r"(\d) frames?, mostly", page.text_content("#history li"))
+    assert found
+    assert 1 <= int(found[1]) <= 3
+
+
 def test_the_page_works_by_keyboard(page):
     for _ in range(2):
         page.keyboard.press("Tab")
@@ -150,7 +161,8 @@ def test_a_page_server_that_is_gone_is_named(page, files):
     [
         ({"Host": "evil.example"}, 421),
         ({"Origin": "http://evil.example"}, 403),
-        ({"Content-Length": str(33 * 1024 * 1024)}, 400),
+        ({"Content-Length": str(33 * 1024 * 1024)}, 413),
+        ({"Content-Length": str(10**10)}, 413),
     ],
 )
 def test_other_sites_and_oversized_uploads_are_refused(address, headers, status):

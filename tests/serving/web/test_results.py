@@ -203,12 +203,17 @@ def test_a_batch_is_one_step_back(page, files):
 
 
 def test_kept_results_give_way_to_newer_ones():
-    results = kept.KeptResults(max_bytes=10)
-    assert results.put("a", b"12345")
-    assert results.put("b", b"12345")
-    assert results.put("b", b"1234")
-    assert results.put("c", b"12")
-    assert [results.get(name) for name in "abc"] == [None, b"1234", b"12"]
+    results = kept.KeptResults(max_bytes=20_000)
+    large, other = bytes(9_000), bytes(8_000)
+    assert results.put("a", large)
+    assert results.put("b", large)
+    assert results.put("b", other)
+    assert results.put("c", large)
+    assert [results.get(name) for name in "abc"] == [None, other, large]
+    for number in range(1000):  # small ones take room too
+        assert results.put(str(number), b"")
+    assert results.get("0") is None
+    assert results.get("999") == b""
     assert not results.put("d", bytes(kept.MAX_RESULT_BYTES + 1))
     assert results.get("d") is None
 
