@@ -126,6 +126,7 @@ class Servable:
         else:
             outputs = self._batcher.run_alone(run, arrays, deadline)
         seconds = time.monotonic() - started
+        memory.IDLE.note_run()
         return dict(zip(signature.outputs, outputs, strict=True)), seconds
 
     def _make_run(self, signature: Signature) -> batching.RunFn:
