@@ -154,7 +154,7 @@ def test_the_light_part_answers_alone(light, mine, drawn):
     (answer,) = json.loads(call([light / "emotion", "predict", face, "--json"], mine))
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     told = call([light / "emotion", "annotate", face, "--out", mine / "marked"], mine)
-    assert "in 1 pictures" in told
+    assert "in 1 picture and" in told
     code = "from emotion_faces.client import EmotionClient; EmotionClient('127.0.0.1:1').close()"
     call([light / "python", "-c", code], mine)
     for command, said in (
