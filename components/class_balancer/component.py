@@ -9,6 +9,7 @@ from emotion_pipeline.components.class_balancer import executor
 from emotion_pipeline.components.class_balancer.plan import METHODS
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
 from emotion_pipeline.components.fingerprint import step_fingerprint
+from emotion_pipeline.components.wiring import check_channel
 
 
 class ClassBalancerSpec(ComponentSpec):
@@ -52,8 +53,7 @@ class ClassBalancer(base_beam_component.BaseBeamComponent):
         Raises:
           ValueError: An argument is of another type or out of its range.
         """
-        if examples.type is not standard_artifacts.Examples:
-            raise ValueError(f"examples must be a channel of Examples, got {examples.type_name}")
+        check_channel("examples", examples, standard_artifacts.Examples)
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}, got {method!r}")
         if not 1 <= max_shift_px < IMAGE_SIZE_PX:

@@ -8,6 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from emotion_pipeline.components.artifacts import ImageManifest
 from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_example_gen import executor
+from emotion_pipeline.components.wiring import check_channel
 
 
 class ImageExampleGenSpec(ComponentSpec):
@@ -33,10 +34,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         Raises:
           ValueError: The channel is of another type.
         """
-        if manifest.type is not ImageManifest:
-            raise ValueError(
-                f"manifest must be a channel of ImageManifest, got {manifest.type_name}"
-            )
+        check_channel("manifest", manifest, ImageManifest)
         super().__init__(
             ImageExampleGenSpec(
                 manifest=manifest,

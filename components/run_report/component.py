@@ -17,6 +17,7 @@ from emotion_pipeline.components.artifacts import (
 )
 from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.run_report import executor
+from emotion_pipeline.components.wiring import check_channel
 
 _INPUT_TYPES = {
     "manifest": ImageManifest,
@@ -116,10 +117,7 @@ class RunReport(base_component.BaseComponent):
         }
         for key, channel in channels.items():
             expected = _INPUT_TYPES[key]
-            if channel.type is not expected:
-                raise ValueError(
-                    f"{key} must be a channel of {expected.TYPE_NAME}, got {channel.type_name}"
-                )
+            check_channel(key, channel, expected)
         super().__init__(
             RunReportSpec(
                 **channels,

@@ -188,5 +188,8 @@ def test_an_empty_manifest_gives_empty_splits(tmp_path):
 
 
 def test_refuses_bad_wiring():
-    with pytest.raises(ValueError, match="manifest must be a channel of ImageManifest, got Schema"):
+    with pytest.raises(
+        ValueError,
+        match=r"manifest must be a channel of emotion_pipeline\.ImageManifest, got Schema",
+    ):
         ImageExampleGen(types.Channel(type=standard_artifacts.Schema))
