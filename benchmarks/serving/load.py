@@ -147,9 +147,10 @@ def measure_feeders(run, batch, feeders: int, secs: float) -> tuple[float, float
 
 def call_batcher(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> list[dict]:
     """Returns the fields of a Load for each number of threads that call a loaded version directly."""
-    from emotion_faces.model_server import batching, servable, server
+    from emotion_faces.model_server import batching, memory, servable, server
 
     sys.setswitchinterval(server.SWITCH_INTERVAL_SECS)
+    memory.keep_between_runs()
     model = servable.Servable(version_dir, "emotion", 1, batching.BatchingOptions())
     signature = model.signatures["serving_default"]
     feeds = [{"image_bytes": np.array([image], object)} for image in read_images(images_dir)]

@@ -22,12 +22,16 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
 
 def choose_allocator() -> None:
-    """Has oneDNN take tensors from malloc, and malloc keep what runs free; before TensorFlow starts.
+    """Has oneDNN take tensors from malloc and not from pools; before TensorFlow starts."""
+    os.environ.setdefault(_SYSTEM_ALLOCATOR, "1")
+
+
+def keep_between_runs() -> None:
+    """Has malloc keep what a run frees for the next one, in a process that does nothing but serve.
 
     One arena, since those of other threads end at 64 MiB and go as a whole; no tensor in a mapping of its
     own; and nothing given back but by `release` and by `Idle`.
     """
-    os.environ.setdefault(_SYSTEM_ALLOCATOR, "1")
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is not None:
         tune(_M_ARENA_MAX, 1)

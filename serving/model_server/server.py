@@ -264,6 +264,7 @@ def run(
     """
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
     sys.setswitchinterval(SWITCH_INTERVAL_SECS)
+    memory.keep_between_runs()
     # The imports leave some 100,000 objects that live as long as the process: a full collection
     # would stop every call meanwhile, and the interpreter's end took seconds. What models bring
     # comes later and is collected as ever.

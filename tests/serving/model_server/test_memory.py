@@ -11,7 +11,7 @@ import numpy as np
 
 from emotion_faces.model_server import memory
 
-memory.choose_allocator()
+memory.keep_between_runs()
 
 
 def resident_mib():
