@@ -65,6 +65,18 @@ def test_new_version_before_the_old_goes(loads):
     assert [entry.version for entry in model.statuses()] == [2, 1]
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_the_newest_of_several_answers_whichever_came_first(loads, order):
+    model = make_versions(loads)
+    aspired = {}
+    for version in order:
+        aspired[version] = f"/{version}"
+        model.aspire(dict(aspired))
+        wait_for(model, **{f"v{version}": "AVAILABLE"})
+    with model.acquire(None) as newest, model.acquire(1) as first:
+        assert (newest.version, first.version) == (2, 1)
+
+
 def test_calls_under_way_end_on_the_old_version(loads):
     model = make_versions(loads)
     model.aspire({1: "/1"})
