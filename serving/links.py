@@ -1,4 +1,4 @@
-"""Where a symbolic link in a data set leads, and whether the pictures behind it are new ones."""
+"""Where a symbolic link in a folder of pictures leads, and whether those behind it are new ones."""
 
 import enum
 import os
@@ -21,7 +21,7 @@ def follow(
     """Returns where a link leads, and the absolute path behind it (the link's own where there is none).
 
     Args:
-      root: The data set's folder, resolved.
+      root: The folder that is searched, resolved.
       link: The link.
       above: The resolved folders outside `root` on the way to the link, each entered by a link.
     """

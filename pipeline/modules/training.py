@@ -20,9 +20,9 @@ from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_bat
 def learning_rate(config: TrainConfig, steps_per_epoch: int):
     """Returns the learning rate, or its schedule over all steps of the training."""
     warmup = round(config.warmup_epochs * steps_per_epoch)
-    if config.schedule == "constant" and not warmup:
-        return config.learning_rate
     if config.schedule == "constant":
+        if not warmup:
+            return config.learning_rate
         return tf.keras.optimizers.schedules.PolynomialDecay(
             initial_learning_rate=0.0, decay_steps=warmup, end_learning_rate=config.learning_rate
         )

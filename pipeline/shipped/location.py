@@ -26,7 +26,7 @@ def shipped_model_dir(model: ShippedModel) -> pathlib.Path:
       UserError: It cannot be made.
     """
     base_dir = cache_dir() / _fingerprint(model, *_SAVED_MODEL_CODE)
-    if not any(version_number(child.name) for child in base_dir.glob("*")):
+    if not any(version_number(child.name) is not None for child in base_dir.glob("*")):
         base_dir.mkdir(parents=True, exist_ok=True)
         log = base_dir / "export.log"
         # In a process of its own: its imports and its chatter are not the caller's.

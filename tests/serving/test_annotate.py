@@ -336,7 +336,7 @@ def test_a_film_of_a_frame_in_hours_is_marked(tmp_path, astronaut):
         assert [one.seconds for one in marked.frames()] == [one.seconds for one in read.frames()]
 
 
-def test_films_that_h264_does_not_hold_are_named_and_the_others_done(tmp_path, face_film, capsys):
+def test_films_that_h264_does_not_hold_are_named_and_the_others_done(tmp_path, face_film):
     wide = tmp_path / "wide.mkv"
     write_film(wide, [np.zeros((32, 16386, 3), np.uint8)], codec="mjpeg")
     summary = run.annotate([wide, face_film], tmp_path / "out")
