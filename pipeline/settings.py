@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion_pipeline.components.errors import UserError
@@ -47,12 +47,12 @@ def _loader() -> Any:
     return Loader
 
 
-def with_overrides(config: ConfigT, overrides: dict[str, Any]) -> ConfigT:
-    """Returns the config with nested settings replaced.
+def with_overrides(config: ConfigT, *overrides: dict[str, Any]) -> ConfigT:
+    """Returns the config with nested settings replaced, and checked when all of them are.
 
     Args:
       config: A frozen dataclass, which may hold others.
-      overrides: Nested mappings as a config file has them, `{"train": {"epochs": 3}}`.
+      overrides: Nested mappings as a config file has them, `{"train": {"epochs": 3}}`; the later wins.
 
     Raises:
       UserError: A key is unknown, or a value has the wrong type or range.
@@ -147,25 +147,28 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _replace(config: ConfigT, overrides: dict[str, Any], prefix: str) -> ConfigT:
+def _replace(config: ConfigT, overrides: Sequence[dict[str, Any]], prefix: str) -> ConfigT:
     hints = typing.get_type_hints(type(config))
     changes: dict[str, Any] = {}
-    for key, value in overrides.items():
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for key, value in (item for settings in overrides for item in settings.items()):
         name = f"{prefix}{key}"
         if key not in hints:
             known = ", ".join(prefix + field for field in hints)
             raise UserError(
                 f"{name}: there is no such setting; {_meant(config, str(key), prefix)}known are {known}"
             )
-        current = getattr(config, key)
+        current = changes.get(key, getattr(config, key))
         if dataclasses.is_dataclass(current):
             if not isinstance(value, dict):
                 raise UserError(f"{name}: is a group of settings, got {value!r}")
-            changes[key] = _replace(current, value, f"{name}.")
+            groups.setdefault(key, []).append(value)
         elif isinstance(current, Mapping):
             changes[key] = {**current, **_convert(name, value, hints[key])}
         else:
             changes[key] = _convert(name, value, hints[key])
+    for key, given in groups.items():
+        changes[key] = _replace(getattr(config, key), given, f"{prefix}{key}.")
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 

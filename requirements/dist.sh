@@ -30,7 +30,8 @@ done
 .venv/bin/python requirements/draw_face.py "$empty/mine/face.png"
 cd "$empty/mine"
 
-# environment NAME WHAT...: an empty environment, and what is installed into it.
+# environment NAME WHAT...: an empty environment, and what is installed into it. Both wheels are named by their
+# paths: what uv finds by --find-links it takes from its cache, which may be of an earlier build of the version.
 environment() {
     name=$1
     shift
@@ -51,12 +52,12 @@ done
 if "$empty/light/bin/emotion" run --data sample 2>told; then exit 1; fi
 grep -q "is in the distribution emotion-pipeline" told
 
-"$uv" pip install --quiet --python "$empty/light/bin/python" --constraint "$lock" --find-links "$tree/dist" "$whole" pip
+"$uv" pip install --quiet --python "$empty/light/bin/python" --constraint "$lock" "$whole" "$light" pip
 "$empty/light/bin/emotion" validate sample --root "$empty/root" >/dev/null
 "$uv" pip uninstall --quiet --python "$empty/light/bin/python" emotion-pipeline
 "$empty/light/bin/emotion" predict face.png
 
-environment venv --constraint "$lock" --find-links "$tree/dist" "$whole" pip
+environment venv --constraint "$lock" "$whole" "$light" pip
 "$empty/venv/bin/emotion" --version
 "$empty/venv/bin/python" -m emotion_pipeline.demo --root "$empty/run"
 echo "dist: $(cd "$tree" && ls dist | tr '\n' ' ')made, checked and tried"

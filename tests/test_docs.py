@@ -10,8 +10,9 @@ import pytest
 
 from emotion_pipeline.cli import make_parser
 from emotion_pipeline.commands import kubeflow
+from emotion_pipeline.commands.configure import read_settings
+from emotion_pipeline.commands.run import run_settings
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.settings import parse_assignment, with_overrides
 from tests.documented import DOCUMENTS, NOT_RUN, REPOSITORY, RUN_BY, printed_commands
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
@@ -68,8 +69,16 @@ def test_there_are_commands_to_look_at():
     assert {document for document, _ in commands()} >= {"README.md", "kubeflow.md", "scale.md"}
 
 
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory):
+    """A file for what the documents call columns.yaml and leave to the reader."""
+    path = tmp_path_factory.mktemp("settings") / "columns.yaml"
+    path.write_text("votes_columns: {classes: {angry: anger, happy: happiness, sad: sadness}}")
+    return path
+
+
 @pytest.mark.parametrize(("document", "line"), commands())
-def test_commands_are_what_the_parser_takes(document, line, capsys):
+def test_commands_are_what_the_program_takes(document, line, columns, capsys):
     # What may be left away stands in brackets, and is given here.
     words = shlex.split(re.sub(r"[\[\]](?![^\s]*=\[)", " ", line) if "=[" not in line else line)[1:]
     try:
@@ -80,11 +89,12 @@ def test_commands_are_what_the_parser_takes(document, line, capsys):
         return  # --help, --version
     if options.execute is kubeflow.execute and hasattr(options, "image"):
         kubeflow._kubeflow_config(options)
-    for assignment in getattr(options, "assignments", ()):
-        if options.execute.__module__.endswith(".kubeflow") and hasattr(options, "package"):
-            continue  # a parameter of a package, checked against it
-        config = PipelineConfig(votes=getattr(options, "votes", None) or "")
-        with_overrides(config, parse_assignment(assignment))
+    if not hasattr(options, "recipe"):  # `validate`, or a package, whose parameters are checked against it
+        return
+    if options.config is not None:
+        path = REPOSITORY / "docs/results" / options.config
+        options.config = path if path.is_file() else columns
+    run_settings(options, PipelineConfig(), read_settings)
 
 
 def test_flags_that_are_told_in_passing_exist():

@@ -57,14 +57,12 @@ def read_settings(
     Raises:
       UserError: A setting is unknown, has the wrong type or is out of its range.
     """
-    if options.config is not None:
-        config = with_overrides(config, load_file(options.config))
-    for assignment in options.assignments:
-        config = with_overrides(config, parse_assignment(assignment))
+    file = load_file(options.config) if options.config is not None else {}
+    assigned = [parse_assignment(assignment) for assignment in options.assignments]
     given = {key: value for key, value in flags.items() if value is not None}
     if options.no_cache:
         given["cache"] = False
-    return with_overrides(config, given)
+    return with_overrides(config, file, *assigned, given)
 
 
 _LOCAL_PLACES = {

@@ -109,6 +109,22 @@ def test_labels_have_one_spelling():
     assert with_overrides(PipelineConfig(), {"labels": labels}).labels == ("\u00fcberrascht", "a")
 
 
+def test_what_holds_only_together_may_come_in_any_order():
+    labels, votes = {"train": {"label_source": "both"}}, {"votes": "votes.csv"}
+    for overrides in ((labels, votes), (votes, labels)):
+        config = with_overrides(PipelineConfig(), *overrides)
+        assert (config.train.label_source, config.votes) == ("both", "votes.csv")
+    with pytest.raises(UserError, match="label_source"):
+        with_overrides(PipelineConfig(), votes, labels, {"votes": ""})
+
+
+def test_the_later_of_two_values_wins_and_the_rest_of_a_group_stays():
+    config = with_overrides(
+        PipelineConfig(), {"train": {"epochs": 0, "zoom": 0.1}}, {"train": {"epochs": 3}}
+    )
+    assert (config.train.epochs, config.train.zoom) == (3, 0.1)
+
+
 def test_takes_a_number_that_yaml_reads_as_text():
     config = with_overrides(TrainConfig(), {"learning_rate": "1e-3"})
     assert config.learning_rate == 0.001
