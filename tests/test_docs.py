@@ -89,7 +89,9 @@ def test_commands_are_what_the_program_takes(document, line, columns, capsys):
         return  # --help, --version
     if options.execute is kubeflow.execute and hasattr(options, "image"):
         kubeflow._kubeflow_config(options)
-    if not hasattr(options, "recipe"):  # `validate`, or a package, whose parameters are checked against it
+    if not hasattr(
+        options, "recipe"
+    ):  # `validate`, or a package, whose parameters are checked against it
         return
     if options.config is not None:
         path = REPOSITORY / "docs/results" / options.config
