@@ -80,6 +80,9 @@ class TrainConfig:
         `auto`: mirrored where there is more than one GPU. Each device normalises its part of a batch
         by that part's own statistics.
       flip_at_serving: Whether the served answer is the mean over an image and its mirror image.
+      prior_correction: How far, in [0, 1], the mean answer for each class is brought from what was learned to the
+        share of the train pictures that are in its folder, by the last layer's bias: prior correction,
+        arXiv:2007.07314. People's votes and balanced classes teach other shares.
       calibration_share: Share of each class's train pictures that is kept out of the training, with all
         copies, to fit the temperature of the served answers on, in [0, 0.5): calibration,
         arXiv:1706.04599. 0 fits none; so does a share of fewer than 200 pictures, and none are kept out.
@@ -124,6 +127,7 @@ class TrainConfig:
     precision: str = "auto"
     distribution: str = "auto"
     flip_at_serving: bool = False
+    prior_correction: float = 0.0
     calibration_share: float = 0.0
     int8: bool = False
 
@@ -142,6 +146,7 @@ class TrainConfig:
         for name in (
             "class_weight_power",
             "folder_share",
+            "prior_correction",
             "teacher_weight",
             "equalize_share",
             "blur_share",

@@ -50,6 +50,10 @@ _DATA_OUTPUTS = {
 }
 """What tells of the data: the component and the key of its output."""
 
+_IN_WORDS = ("prior_correction", "int8")
+_TRAINING_KEYS = ("epochs", "best_epoch", "resumed_at", "precision", "calibration", *_IN_WORDS)
+"""What a summary has of a training's record; what was not asked for is not there."""
+
 
 class Status(str, enum.Enum):
     """How a run or a validation ended; `exit_status` is the command's."""
@@ -92,7 +96,8 @@ class RunSummary:
       failed_checks: What the model does not reach, in words.
       training: Epochs, best epoch, epochs at which a training that was cut off went on, precision, and
         the temperature of the answers with the calibration error on eval without and with it; with
-        `train.int8` what became of the model in 8 bits, in words.
+        `train.prior_correction` what was added to the logits, and with `train.int8` what became of the model in
+        8 bits, both in words.
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
       push_dir: Folder of the version folders.
@@ -199,11 +204,7 @@ def summarize(
             for check in (read_checks(evaluation.uri) if evaluation else [])
             if not check.passed
         ],
-        training={
-            key: training[key]
-            for key in ("epochs", "best_epoch", "resumed_at", "precision", "calibration", "int8")
-            if key in training
-        }
+        training={key: training[key] for key in _TRAINING_KEYS if key in training}
         if training
         else {},
         blessed=bool(blessing.custom_properties["blessed"].int_value) if blessing else None,
@@ -288,7 +289,7 @@ def format_summary(summary: RunSummary) -> str:
             f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
             f"train accuracy {summary.metrics['train_accuracy']:.4f}",
             *_calibration_lines(summary.training),
-            *filter(None, [summary.training.get("int8")]),
+            *(summary.training[key] for key in _IN_WORDS if key in summary.training),
             *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
             "to compare with: " + describe_naive(naive(confusion, list(per_label))),
         ]

@@ -17,8 +17,8 @@ def write_training(model_run_uri: str, training: Mapping[str, Any]) -> None:
       model_run_uri: The artifact's folder.
       training: `epochs`, `best_epoch`, `resumed_at`, `precision`, `history`, `train` and `eval` with
         the measures of the best epoch's weights as they are served, without dropout and copies, and
-        `calibration`, a `Calibration` as a dict with the errors on eval; `int8`, where it was asked for,
-        what became of the model in 8 bits, in words.
+        `calibration`, a `Calibration` as a dict with the errors on eval; where they were asked for, in words,
+        `prior_correction`, what was added to the logits, and `int8`, what became of the model in 8 bits.
     """
     fileio.makedirs(model_run_uri)
     with fileio.open(os.path.join(model_run_uri, TRAINING_FILE), "w") as file:

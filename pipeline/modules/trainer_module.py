@@ -23,6 +23,7 @@ from emotion_pipeline.modules.export import export
 from emotion_pipeline.modules.networks import build_network
 from emotion_pipeline.modules.onnx_file import write_int8
 from emotion_pipeline.modules.precision import choose_policy
+from emotion_pipeline.modules.prior import correct_prior
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, learned_from
 from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training import train
@@ -31,6 +32,9 @@ from emotion_pipeline.modules.warm_start import start_from
 from emotion_pipeline.settings import with_overrides
 
 _BATCH = 256
+
+_NOT_OF_THE_TRAINING = frozenset({"epochs", "prior_correction", "int8"})
+"""Settings that a finished training's checkpoints do not depend on, or have apart: the epochs."""
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -93,6 +97,12 @@ def run_fn(fn_args: FnArgs) -> None:
             teachers=Teachers(config.teachers, class_names) if config.teachers else None,
         )
     originals = train_split.originals()
+    told = {}
+    if config.prior_correction:
+        learned = predict(model, originals.pixels, config)
+        told["prior_correction"] = correct_prior(
+            model, learned, originals.labels, config.prior_correction, class_names
+        )
     answers = predict(model, eval_split.pixels, config)
     calibration = calibrate(
         (predict(model, held_out.pixels, config), held_out.labels),
@@ -110,6 +120,7 @@ def run_fn(fn_args: FnArgs) -> None:
         "train": train_metrics,
         "eval": eval_metrics,
         "calibration": dataclasses.asdict(calibration),
+        **told,
         **dataclasses.asdict(state),
     }
     export(
@@ -173,9 +184,11 @@ def count_confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray
 def _training_key(
     custom: dict, policy: str, strategy: tf.distribute.Strategy, *splits: Split
 ) -> str:
-    """Hashes all that decides the result but the number of epochs, which the checkpoints have apart."""
+    """Hashes all that decides what is learned but the number of epochs, which the checkpoints have apart."""
     deciding = {name: custom[name] for name in ("labels", "seed", "code_fingerprint")}
-    deciding["train"] = {name: value for name, value in custom["train"].items() if name != "epochs"}
+    deciding["train"] = {
+        name: value for name, value in custom["train"].items() if name not in _NOT_OF_THE_TRAINING
+    }
     deciding["data"] = [split.fingerprint() for split in splits]
     deciding["policy"] = policy
     deciding["learned_from"] = learned_from(custom["train"], custom["labels"])

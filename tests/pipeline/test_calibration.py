@@ -183,6 +183,16 @@ def test_a_training_with_another_share_is_another(trainer):
     assert len(keys) == 3
 
 
+def test_another_prior_needs_no_other_training(trainer):
+    plain = dict(trainer()[0])
+    given, training = trainer(prior_correction=1.0, int8=False)
+    assert given["key"] == plain["key"]
+    assert training["prior_correction"].startswith(
+        "prior correction of 1, added to the logits: happy "
+    )
+    assert "prior_correction" not in trainer()[1]
+
+
 def test_the_errors_are_of_the_pictures_that_did_not_fit_it():
     fitted = np.array([[0.9, 0.1]] * 10, np.float32), np.array([0] * 7 + [1] * 3)
     measured = np.array([[0.9, 0.1]] * 10, np.float32), np.array([0] * 8 + [1] * 2)
