@@ -1,15 +1,18 @@
 """Greedy batching: a run takes whatever waits for the same signature and shapes, without waiting.
 
-There are no batching threads. A request's own thread runs the batch its request is in, if a place
-is free; else it waits, and either finds its answer there or is woken to run the next batch.
-Requests of different signatures or shapes never share a run, so that one odd request harms only
-itself (Deviation: in TensorFlow Serving it fails its whole batch), and where a shared run fails,
-each request is run again alone.
+A request that comes in a thread (`run`) has its batch run by it, if a place is free; else it waits, and
+either finds its answer there or is woken to run the next batch. One that comes in an event loop
+(`run_in_loop`) has it run by a thread of the batcher's. Requests of different signatures or shapes never
+share a run, so that one odd request harms only itself (Deviation: in TensorFlow Serving it fails its
+whole batch), and where a shared run fails, each request is run again alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import collections
+import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import threading
@@ -52,20 +55,38 @@ class BatchingOptions:
 
 
 class _Task:
-    """One request's rows in a queue; its thread sleeps on `wake`."""
+    """One request's rows in a queue; its thread sleeps on `wake`, or its event loop awaits `future`."""
 
-    __slots__ = ("deadline", "enqueued", "error", "inputs", "lead", "outputs", "rows", "wake")
+    __slots__ = (
+        "deadline", "enqueued", "error", "future", "inputs", "lead", "outputs", "pad", "rows", "wake"
+    )  # fmt: skip
 
-    def __init__(self, inputs: Arrays, rows: int, deadline: float | None):
+    def __init__(
+        self,
+        inputs: Arrays,
+        rows: int,
+        deadline: float | None,
+        pad: bool,
+        future: asyncio.Future[None] | None = None,
+    ):
         self.inputs = inputs
         self.rows = rows
         self.deadline = deadline
+        self.pad = pad
+        self.future = future
         self.enqueued = time.monotonic()
         self.lead = False
         self.outputs: list[np.ndarray] | None = None
         self.error: Exception | None = None
         self.wake = threading.Lock()  # a bare lock wakes sooner than an Event
         self.wake.acquire()
+
+    def result(self) -> list[np.ndarray]:
+        """The outputs of a task that has ended."""
+        if self.error is not None:
+            raise self.error
+        assert self.outputs is not None
+        return self.outputs
 
 
 class _Queue:
@@ -92,6 +113,11 @@ class Batcher:
         self._queues: dict[Hashable, _Queue] = {}
         self._running = 0
         self._waiting_rows = 0
+        self._threads = concurrent.futures.ThreadPoolExecutor(options.num_batch_threads, "batch")
+
+    def close(self) -> None:
+        """Ends the batcher's threads; no run may be under way."""
+        self._threads.shutdown(wait=False)
 
     def run(
         self, key: Hashable, run: RunFn, inputs: Arrays, deadline: float | None = None
@@ -108,55 +134,90 @@ class Batcher:
         Raises:
           StatusError: The deadline passed, the queue is full or the request is too large.
         """
-        if not self._options.share:
+        parts = self._parts(inputs)
+        if parts is None:
             return self.run_alone(run, inputs, deadline)
-        rows = len(inputs[0])
-        limit = self._options.max_batch_size
-        if rows <= limit:
-            return self._run_rows(key, run, inputs, rows, deadline)
-        if not self._options.split_large_batches:
-            raise status.invalid_argument(
-                f"Task size {rows} is larger than maximum input batch size {limit}"
-            )
-        parts = [
-            self._run_rows(
-                key,
-                run,
-                [array[start : start + limit] for array in inputs],
-                min(limit, rows - start),
-                deadline,
-            )
-            for start in range(0, rows, limit)
-        ]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        return _joined([self._run_rows(key, run, _Task(*part, deadline, True)) for part in parts])
+
+    async def run_in_loop(
+        self, key: Hashable, run: RunFn, inputs: Arrays, deadline: float | None = None
+    ) -> list[np.ndarray]:
+        """Does what `run` does for a caller in an event loop."""
+        parts = self._parts(inputs)
+        if parts is None:
+            return await self.run_alone_in_loop(run, inputs, deadline)
+        return _joined(
+            [await self._await_rows(key, run, part, deadline, pad=True) for part in parts]
+        )
 
     def run_alone(
         self, run: RunFn, inputs: Arrays, deadline: float | None = None
     ) -> list[np.ndarray]:
         """Runs inputs that have no batch dimension, in their turn and never with others."""
-        return self._run_rows(object(), run, inputs, 1, deadline, pad=False)
+        return self._run_rows(object(), run, _Task(inputs, 1, deadline, False))
 
-    def _run_rows(
+    async def run_alone_in_loop(
+        self, run: RunFn, inputs: Arrays, deadline: float | None = None
+    ) -> list[np.ndarray]:
+        """Does what `run_alone` does for a caller in an event loop."""
+        return await self._await_rows(object(), run, (inputs, 1), deadline, pad=False)
+
+    def _parts(self, inputs: Arrays) -> list[tuple[Arrays, int]] | None:
+        """Returns what goes into a run each, with its rows; None where requests share no runs."""
+        if not self._options.share:
+            return None
+        rows = len(inputs[0])
+        limit = self._options.max_batch_size
+        if rows <= limit:
+            return [(inputs, rows)]
+        if not self._options.split_large_batches:
+            raise status.invalid_argument(
+                f"Task size {rows} is larger than maximum input batch size {limit}"
+            )
+        return [
+            ([array[start : start + limit] for array in inputs], min(limit, rows - start))
+            for start in range(0, rows, limit)
+        ]
+
+    def _run_rows(self, key: Hashable, run: RunFn, task: _Task) -> list[np.ndarray]:
+        self._enqueue(key, run, task)
+        if not task.lead:
+            deadline = task.deadline
+            remaining = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+            if not task.wake.acquire(timeout=remaining) and not self._lead_after_all(key, task):
+                raise self._timed_out()
+        if task.lead:
+            self._lead(key, task)
+        return task.result()
+
+    async def _await_rows(
         self,
         key: Hashable,
         run: RunFn,
-        inputs: Arrays,
-        rows: int,
+        part: tuple[Arrays, int],
         deadline: float | None,
-        pad: bool = True,
+        pad: bool,
     ) -> list[np.ndarray]:
-        task = _Task(inputs, rows, deadline)
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        task = _Task(*part, deadline, pad, future)
         self._enqueue(key, run, task)
-        if not task.lead:
-            remaining = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
-            if not task.wake.acquire(timeout=remaining) and not self._lead_after_all(key, task):
-                raise self._timed_out(task)
         if task.lead:
-            self._lead(key, task, pad)
-        if task.error is not None:
-            raise task.error
-        assert task.outputs is not None
-        return task.outputs
+            self._threads.submit(self._lead, key, task)
+        if deadline is None:
+            await future
+            return task.result()
+
+        def give_up() -> None:
+            if not future.done() and not self._lead_after_all(key, task):
+                future.set_exception(self._timed_out())
+
+        timer = loop.call_later(max(0.0, deadline - time.monotonic()), give_up)
+        try:
+            await future
+        finally:
+            timer.cancel()
+        return task.result()
 
     def _enqueue(self, key: Hashable, run: RunFn, task: _Task) -> None:
         options = self._options
@@ -190,7 +251,7 @@ class Batcher:
                 self._remove(key, queue, [task])
             return False
 
-    def _timed_out(self, task: _Task) -> status.StatusError:
+    def _timed_out(self) -> status.StatusError:
         return status.StatusError(
             grpc.StatusCode.RESOURCE_EXHAUSTED
             if not self._options.split_large_batches
@@ -211,15 +272,13 @@ class Batcher:
     def _may_run(self, queue: _Queue) -> bool:
         return queue.forming is None and queue.running < self._options.runs_per_key
 
-    def _lead(self, key: Hashable, own: _Task, pad: bool) -> None:
+    def _lead(self, key: Hashable, own: _Task) -> None:
         """Runs the batch that the own task is in, then hands the place on."""
         try:
             self._wait_to_fill(key, own)
             batch, run = self._take(key, own)
-            self._execute(run, batch, pad)
-            for task in batch:
-                if task is not own:
-                    task.wake.release()
+            self._execute(run, batch, own.pad)
+            _wake(batch, own)
         finally:
             self._hand_on(key)
 
@@ -263,17 +322,20 @@ class Batcher:
             done.running -= 1
             self._drop_if_idle(key, done)
             waiting = []
-            for queue in self._queues.values():
+            for of, queue in self._queues.items():
                 head = next((task for task in queue.tasks if not task.lead), None)
                 if head is not None and self._may_run(queue):
-                    waiting.append((head, queue))
+                    waiting.append((head, of, queue))
             if not waiting:
                 self._running -= 1
                 return
-            head, queue = min(waiting, key=lambda pair: pair[0].enqueued)
+            head, of, queue = min(waiting, key=lambda found: found[0].enqueued)
             queue.running += 1
             head.lead = True
-            head.wake.release()
+            if head.future is None:
+                head.wake.release()
+            else:
+                self._threads.submit(self._lead, of, head)
 
     def _execute(self, run: RunFn, batch: Sequence[_Task], pad: bool) -> None:
         try:
@@ -310,6 +372,31 @@ class Batcher:
 
     def _padded_size(self, rows: int) -> int:
         return next((size for size in self._options.allowed_batch_sizes if size >= rows), rows)
+
+
+def _joined(parts: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
+    if len(parts) == 1:
+        return parts[0]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+def _wake(batch: Sequence[_Task], own: _Task) -> None:
+    """Wakes what waits for the tasks of a batch that has run: the threads, and each event loop once."""
+    in_loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for task in batch:
+        if task.future is not None:
+            in_loops.setdefault(task.future.get_loop(), []).append(task.future)
+        elif task is not own:
+            task.wake.release()
+    for loop, futures in in_loops.items():
+        with contextlib.suppress(RuntimeError):  # closed: the server ended before the run
+            loop.call_soon_threadsafe(_settle, futures)
+
+
+def _settle(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():  # else its caller is gone
+            future.set_result(None)
 
 
 def _latest_deadline(batch: Sequence[_Task]) -> float | None:

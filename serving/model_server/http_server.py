@@ -1,4 +1,4 @@
-"""The HTTP port: one event loop that reads and writes, and threads that answer.
+"""The HTTP port: one event loop that reads, writes and answers what it can, and threads for the rest.
 
 It stands on Tornado's HTTP server without its web framework, which would parse bodies as forms.
 """
@@ -11,7 +11,8 @@ import http
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 import tornado.httpserver
 import tornado.httputil
@@ -22,6 +23,7 @@ import tornado.netutil
 from emotion_faces.model_server import ports, rest
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
+HandleInLoopFn = Callable[[str, str, Mapping[str, str], bytes], Awaitable[rest.Response] | None]
 
 _MAX_BODY_BYTES = 2**31 - 1  # as the gRPC port
 _CLIENT_CLOSED_REQUEST = 499
@@ -30,17 +32,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Request(tornado.httputil.HTTPMessageDelegate):
-    """One request: collected, answered by a thread, written back."""
+    """One request: collected, answered by the loop or by a thread, written back."""
 
-    def __init__(
-        self,
-        connection: tornado.httputil.HTTPConnection,
-        handle: HandleFn,
-        executor: concurrent.futures.Executor,
-    ):
+    def __init__(self, connection: tornado.httputil.HTTPConnection, requests: _Requests):
         self._connection = connection
-        self._handle = handle
-        self._executor = executor
+        self._requests = requests
         self._method = self._path = ""
         self._headers = tornado.httputil.HTTPHeaders()
         self._chunks: list[bytes] = []
@@ -59,7 +55,7 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         self._chunks.append(chunk)
 
     def finish(self) -> None:
-        self._answering = asyncio.ensure_future(self._answer())
+        self._requests.start(self._answer())
 
     def on_connection_close(self) -> None:
         self._chunks.clear()
@@ -67,9 +63,7 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
     async def _answer(self) -> None:
         body = b"".join(self._chunks)
         self._chunks.clear()
-        response = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._handle, self._method, self._path, self._headers, body
-        )
+        response = await self._requests.respond(self._method, self._path, self._headers, body)
         headers = tornado.httputil.HTTPHeaders(dict(response.headers))
         headers["Content-Length"] = str(len(response.body))
         start_line = tornado.httputil.ResponseStartLine(
@@ -90,14 +84,44 @@ def _reason(code: int) -> str:
 
 
 class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
-    def __init__(self, handle: HandleFn, executor: concurrent.futures.Executor):
+    """The requests of one server."""
+
+    def __init__(
+        self,
+        handle: HandleFn,
+        handle_in_loop: HandleInLoopFn,
+        executor: concurrent.futures.Executor,
+    ):
         self._handle = handle
+        self._handle_in_loop = handle_in_loop
         self._executor = executor
+        self._answering: set[asyncio.Task[None]] = set()
 
     def start_request(
         self, server_conn: object, request_conn: tornado.httputil.HTTPConnection
     ) -> tornado.httputil.HTTPMessageDelegate:
-        return _Request(request_conn, self._handle, self._executor)
+        return _Request(request_conn, self)
+
+    def start(self, answer: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(answer)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def respond(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> rest.Response:
+        in_loop = self._handle_in_loop(method, path, headers, body)
+        if in_loop is not None:
+            return await in_loop
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._handle, method, path, headers, body
+        )
+
+    async def ended(self) -> None:
+        """Waits until every request that is there now has been answered."""
+        if self._answering:
+            await asyncio.wait(self._answering)
+        self._executor.shutdown(wait=False)
 
 
 class HttpServer:
@@ -105,6 +129,7 @@ class HttpServer:
 
     Args:
       handle: Answers (method, path, headers, body); called from several threads.
+      handle_in_loop: Is asked first, and gives an answer to await, or None where it is for `handle`.
       host: Address to bind.
       port: 0 for any free one.
       num_threads: Answers at a time.
@@ -114,8 +139,15 @@ class HttpServer:
       UserError: The port can't be bound.
     """
 
-    def __init__(self, handle: HandleFn, host: str, port: int, num_threads: int, flag: str):
-        self._handle = handle
+    def __init__(
+        self,
+        handle: HandleFn,
+        handle_in_loop: HandleInLoopFn,
+        host: str,
+        port: int,
+        num_threads: int,
+        flag: str,
+    ):
         family = socket.AF_UNSPEC if ":" in host else socket.AF_INET
         try:
             self._sockets = tornado.netutil.bind_sockets(port, host, family)
@@ -123,6 +155,7 @@ class HttpServer:
             raise ports.cannot_open(flag, host, port, error) from error
         self.port: int = self._sockets[0].getsockname()[1]
         self._executor = concurrent.futures.ThreadPoolExecutor(num_threads, "rest")
+        self._requests = _Requests(handle, handle_in_loop, self._executor)
         self._loop: tornado.ioloop.IOLoop | None = None
         self._server: tornado.httpserver.HTTPServer | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
@@ -141,7 +174,7 @@ class HttpServer:
 
         async def drain() -> None:
             server.stop()
-            await asyncio.to_thread(self._executor.shutdown, True)
+            await self._requests.ended()
             await server.close_all_connections()
             loop.stop()
 
@@ -153,7 +186,7 @@ class HttpServer:
         asyncio.set_event_loop(asyncio.new_event_loop())
         self._loop = tornado.ioloop.IOLoop.current()
         self._server = tornado.httpserver.HTTPServer(
-            _Requests(self._handle, self._executor),
+            self._requests,
             max_body_size=_MAX_BODY_BYTES,
             max_buffer_size=_MAX_BODY_BYTES,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,16 +61,43 @@ def run(
     try:
         return model.run(signature, arrays, deadline)
     except status.StatusError as error:
-        images = arrays.get(inputs.IMAGE_INPUT)
-        refused = error.code is grpc.StatusCode.INVALID_ARGUMENT
-        if images is None or not refused or not signature.batched:
-            raise
-        index = inputs.first_refused(
-            lambda part: model.run(signature, part, deadline), arrays, len(images)
-        )
-        raise status.invalid_argument(
-            f"{inputs.IMAGE_INPUT}[{index}] cannot be decoded: {error.message}"
-        ) from None
+        raise _named(error, model, signature, arrays, deadline) from None
+
+
+async def run_in_loop(
+    model: servable.Servable,
+    signature: servable.Signature,
+    arrays: Mapping[str, np.ndarray],
+    limits: image_guard.ImageLimits,
+    deadline: float | None,
+) -> tuple[dict[str, np.ndarray], float]:
+    """Does what `run` does for a caller in an event loop."""
+    inputs.check_arrays(signature, arrays, limits)
+    try:
+        return await model.run_in_loop(signature, arrays, deadline)
+    except status.StatusError as error:
+        # It runs parts of the arrays again, and each of these runs would block the loop.
+        raise await asyncio.to_thread(_named, error, model, signature, arrays, deadline) from None
+
+
+def _named(
+    error: status.StatusError,
+    model: servable.Servable,
+    signature: servable.Signature,
+    arrays: Mapping[str, np.ndarray],
+    deadline: float | None,
+) -> status.StatusError:
+    """Returns the error of a run; where an image can't be decoded, one that says which."""
+    images = arrays.get(inputs.IMAGE_INPUT)
+    refused = error.code is grpc.StatusCode.INVALID_ARGUMENT
+    if images is None or not refused or not signature.batched:
+        return error
+    index = inputs.first_refused(
+        lambda part: model.run(signature, part, deadline), arrays, len(images)
+    )
+    return status.invalid_argument(
+        f"{inputs.IMAGE_INPUT}[{index}] cannot be decoded: {error.message}"
+    )
 
 
 def _filtered(signature: servable.Signature, output_filter: Sequence[str]) -> list[str]:

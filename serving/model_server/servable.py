@@ -107,6 +107,7 @@ class Servable:
     def close(self) -> None:
         """Frees the session; no run may be under way."""
         self._runs.clear()
+        self._batcher.close()
         self._session.close()
 
     def run(
@@ -117,17 +118,29 @@ class Servable:
         Raises:
           StatusError: The model refused the values, or the deadline (time.monotonic()) passed.
         """
-        arrays = [inputs[alias] for alias in signature.inputs]
+        arrays, key = _feeds(signature, inputs)
         started = time.monotonic()
         run = self._runs[signature.key]
-        if signature.batched and len({len(array) for array in arrays}) == 1 and len(arrays[0]):
-            key = (signature.key, *[(array.dtype.char, array.shape[1:]) for array in arrays])
-            outputs = self._batcher.run(key, run, arrays, deadline)
-        else:
-            outputs = self._batcher.run_alone(run, arrays, deadline)
-        seconds = time.monotonic() - started
-        memory.IDLE.note_run()
-        return dict(zip(signature.outputs, outputs, strict=True)), seconds
+        outputs = (
+            self._batcher.run(key, run, arrays, deadline)
+            if key
+            else self._batcher.run_alone(run, arrays, deadline)
+        )
+        return _finished(signature, outputs, started)
+
+    async def run_in_loop(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], deadline: float | None
+    ) -> tuple[dict[str, np.ndarray], float]:
+        """Does what `run` does for a caller in an event loop."""
+        arrays, key = _feeds(signature, inputs)
+        started = time.monotonic()
+        run = self._runs[signature.key]
+        outputs = await (
+            self._batcher.run_in_loop(key, run, arrays, deadline)
+            if key
+            else self._batcher.run_alone_in_loop(run, arrays, deadline)
+        )
+        return _finished(signature, outputs, started)
 
     def _make_run(self, signature: Signature) -> batching.RunFn:
         feeds = [self._output(spec.name) for spec in signature.inputs.values()]
@@ -172,6 +185,24 @@ class Servable:
             with contextlib.suppress(status.StatusError):
                 run(wrong, None)
             memory.release()
+
+
+def _feeds(
+    signature: Signature, inputs: Mapping[str, np.ndarray]
+) -> tuple[list[np.ndarray], tuple[Any, ...] | None]:
+    """Returns the arrays in the signature's order, and what requests that may share a run have in common."""
+    arrays = [inputs[alias] for alias in signature.inputs]
+    if not (signature.batched and len({len(array) for array in arrays}) == 1 and len(arrays[0])):
+        return arrays, None
+    return arrays, (signature.key, *[(array.dtype.char, array.shape[1:]) for array in arrays])
+
+
+def _finished(
+    signature: Signature, outputs: Sequence[np.ndarray], started: float
+) -> tuple[dict[str, np.ndarray], float]:
+    seconds = time.monotonic() - started
+    memory.IDLE.note_run()
+    return dict(zip(signature.outputs, outputs, strict=True)), seconds
 
 
 def _run_options(deadline: float | None) -> Any:

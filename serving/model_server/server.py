@@ -220,6 +220,7 @@ class ModelServer:
         )
         self._http = http_server.HttpServer(
             api.handle,
+            api.handle_in_loop,
             options.host,
             options.rest_api_port,
             options.rest_api_num_threads,
