@@ -31,6 +31,9 @@ from emotion_faces.protos import (
     regression_pb2,
 )
 
+MAX_IN_LOOP_BYTES = 64 * 1024
+"""Largest Predict request that an event loop reads and checks, answering nobody else meanwhile: some milliseconds."""
+
 _MISSING_SPEC = "Missing ModelSpec"
 
 
@@ -87,6 +90,19 @@ class Calls:
         self._metrics.add_runtime_latency(model.name, "Predict", seconds)
         return response
 
+    async def predict_in_loop(
+        self, request: predict_pb2.PredictRequest, deadline: float | None
+    ) -> predict_pb2.PredictResponse:
+        """Does what `predict` does for a caller in an event loop; for requests of MAX_IN_LOOP_BYTES at most."""
+        if not request.HasField("model_spec"):
+            raise status.invalid_argument(_MISSING_SPEC)
+        with self._core.acquire(request.model_spec) as model:
+            response, seconds = await predict.predict_in_loop(
+                model, request, self._limits, deadline, self._as_content
+            )
+        self._metrics.add_runtime_latency(model.name, "Predict", seconds)
+        return response
+
     def predict_json(self, spec: model_pb2.ModelSpec, body: bytes, deadline: float) -> bytes:
         """One Predict call in JSON."""
         document = json_request.parse_object(body)
@@ -99,7 +115,7 @@ class Calls:
     async def predict_json_in_loop(
         self, spec: model_pb2.ModelSpec, body: bytes, deadline: float
     ) -> bytes:
-        """Does what `predict_json` does for a caller in an event loop, which waits for small bodies only."""
+        """Does what `predict_json` does for a caller in an event loop; for bodies of MAX_IN_LOOP_BYTES at most."""
         document = json_request.parse_object(body)
         with self._core.acquire(spec) as model:
             signature, arrays, request_format = _json_inputs(model, document, body)

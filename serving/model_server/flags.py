@@ -18,7 +18,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.model_server import ports
 
 _THREADS = max(64, 4 * (os.cpu_count() or 1))
-_THREADS_NOTE = "(TensorFlow Serving: 4 x CPUs; here waiting calls hold one each)"
+_THREADS_NOTE = "in threads, which small Predict calls are not (TensorFlow Serving: 4 x CPUs)"
 
 
 def _flag(default: Any, help_text: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import logging
 import time
 from collections.abc import Callable
@@ -50,7 +52,7 @@ def truncated(message: str) -> str:
     return message[:_LONGEST_MESSAGE] + _TRUNCATED
 
 
-def deadline_of(context: grpc.ServicerContext) -> float | None:
+def deadline_of(context: grpc.ServicerContext | grpc.aio.ServicerContext) -> float | None:
     """The call's deadline in the clock of time.monotonic(); None where it has none."""
     remaining = context.time_remaining()
     # Without a deadline gRPC answers None, or the time until the end of its own clock.
@@ -60,10 +62,24 @@ def deadline_of(context: grpc.ServicerContext) -> float | None:
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers Predict, Classify, Regress, MultiInference and GetModelMetadata."""
+    """Answers Predict, Classify, Regress, MultiInference and GetModelMetadata.
 
-    def __init__(self, server_calls: calls.Calls):
+    For a server of grpc.aio, which has its threads answer what is no coroutine.
+
+    Args:
+      server_calls: Answers the calls.
+      executor: Its threads answer Predict calls that are large.
+    """
+
+    def __init__(self, server_calls: calls.Calls, executor: concurrent.futures.Executor):
         self._calls = server_calls
+        self._executor = executor
+        self._answering: set[asyncio.Task[Any]] = set()
+
+    async def ended(self) -> None:
+        """Waits until every Predict call has ended, those too whose callers are gone."""
+        if self._answering:
+            await asyncio.wait(self._answering)
 
     def _answer(
         self,
@@ -79,12 +95,34 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
         return answer(context, recorded)
 
-    def Predict(  # noqa: N802
-        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    async def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """One Predict call."""
-        name = request.model_spec.name
-        return self._answer(context, name, "Predict", self._calls.predict, request)
+        call = asyncio.ensure_future(self._predict(request, deadline_of(context)))
+        self._answering.add(call)
+        call.add_done_callback(self._answering.discard)
+        try:
+            # A caller that goes does not end it: its run holds the version.
+            return await asyncio.shield(call)
+        except status.StatusError as error:
+            await context.abort(error.code, truncated(error.message))
+        except Exception as error:  # nothing may reach the caller as a bare UNKNOWN
+            _log.exception("a call failed")
+            message = truncated(f"{type(error).__name__}: {error}")
+            await context.abort(grpc.StatusCode.INTERNAL, message)
+        raise AssertionError("abort() raises")
+
+    async def _predict(
+        self, request: predict_pb2.PredictRequest, deadline: float | None
+    ) -> predict_pb2.PredictResponse:
+        with self._calls.recorded(request.model_spec.name, "Predict", "GRPC"):
+            if request.ByteSize() <= calls.MAX_IN_LOOP_BYTES:
+                return await self._calls.predict_in_loop(request, deadline)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                self._executor, self._calls.predict, request, deadline
+            )
 
     def Classify(  # noqa: N802
         self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
@@ -158,10 +196,10 @@ def add_services(server: Any, prediction: PredictionService, model: ModelService
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
 
 
-def add_health_service(server: Any) -> Any:
+async def add_health_service(server: grpc.aio.Server) -> Any:
     """Registers grpc.health.v1.Health with a gRPC server; everything is SERVING until shutdown."""
-    servicer = health.HealthServicer()
+    servicer = health.aio.HealthServicer()
     for name in ("", "ModelService", "PredictionService"):
-        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     return servicer

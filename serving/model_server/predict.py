@@ -31,18 +31,48 @@ def predict(
     Raises:
       StatusError: As TensorFlow Serving words it.
     """
+    signature, arrays, aliases = _asked(model, request)
+    outputs, seconds = run(model, signature, arrays, limits, deadline)
+    return _response(model, signature.key, outputs, aliases, as_content), seconds
+
+
+async def predict_in_loop(
+    model: servable.Servable,
+    request: predict_pb2.PredictRequest,
+    limits: image_guard.ImageLimits,
+    deadline: float | None,
+    as_content: bool = False,
+) -> tuple[predict_pb2.PredictResponse, float]:
+    """Does what `predict` does for a caller in an event loop."""
+    signature, arrays, aliases = _asked(model, request)
+    outputs, seconds = await run_in_loop(model, signature, arrays, limits, deadline)
+    return _response(model, signature.key, outputs, aliases, as_content), seconds
+
+
+def _asked(
+    model: servable.Servable, request: predict_pb2.PredictRequest
+) -> tuple[servable.Signature, dict[str, np.ndarray], list[str]]:
+    """The signature that a request asks for, its arrays, and the outputs that are wanted."""
     key = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = model.signatures.get(key)
     if signature is None:
         raise status.failed_precondition(f'Serving signature key "{key}" not found.')
     arrays = inputs.parse_tensors(signature, request.inputs)
-    aliases = _filtered(signature, request.output_filter)
-    outputs, seconds = run(model, signature, arrays, limits, deadline)
+    return signature, arrays, _filtered(signature, request.output_filter)
+
+
+def _response(
+    model: servable.Servable,
+    key: str,
+    outputs: Mapping[str, np.ndarray],
+    aliases: Sequence[str],
+    as_content: bool,
+) -> predict_pb2.PredictResponse:
     response = predict_pb2.PredictResponse()
     make_spec(response, model, key)
     for alias in aliases:
         response.outputs[alias].CopyFrom(tensors.to_proto(outputs[alias], as_content=as_content))
-    return response, seconds
+    return response
 
 
 def run(

@@ -35,9 +35,6 @@ from emotion_faces.protos import (
 MAX_INFLATED_BYTES = 100 * 1024 * 1024
 """Largest body after gzip, as in TensorFlow Serving."""
 
-MAX_IN_LOOP_BYTES = 64 * 1024
-"""Largest body that is parsed in the event loop, which answers nobody else meanwhile: a millisecond or two."""
-
 _API_PATH = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 _MODEL = r"([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _CALL_PATH = re.compile(rf"/v1/models/{_MODEL}:(classify|regress|predict)", re.IGNORECASE)
@@ -135,7 +132,7 @@ class RestApi:
         if (
             match is None
             or match[4] != "predict"
-            or len(body) > MAX_IN_LOOP_BYTES
+            or len(body) > calls.MAX_IN_LOOP_BYTES
             or "Content-Encoding" in headers
         ):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import gc
 import logging
 import os
@@ -10,9 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-import grpc
 
 from emotion_faces.errors import UserError
 from emotion_faces.model_server import (
@@ -20,13 +16,12 @@ from emotion_faces.model_server import (
     config_files,
     core,
     flags,
-    grpc_services,
+    grpc_server,
     http_server,
     image_guard,
     memory,
     metrics,
     ports,
-    reflection,
     rest,
     servable,
     settings,
@@ -36,7 +31,6 @@ from emotion_faces.model_server import (
     warmup,
 )
 
-_MAX_MESSAGE_BYTES = 2**31 - 1
 SWITCH_INTERVAL_SECS = 0.001
 _LONGEST_END_SECS = 2.0
 """What the end itself may take after the drain: closing ports, freeing models."""
@@ -86,8 +80,7 @@ class ModelServer:
         )
         self._stopping = threading.Event()
         self._config_poller: threading.Thread | None = None
-        self._health: Any = None
-        self._grpc: grpc.Server | None = None
+        self._grpc: grpc_server.GrpcServer | None = None
         self._http: http_server.HttpServer | None = None
         self.port = 0
         self.rest_port = 0
@@ -129,13 +122,11 @@ class ModelServer:
             return max(0.0, give_up_at - time.monotonic())
 
         self._stopping.set()
-        if self._health is not None:
-            self._health.enter_graceful_shutdown()
-        ended = self._grpc.stop(remaining()) if self._grpc else None
+        if self._grpc is not None:
+            self._grpc.begin_stop(remaining())
         all_ended = self._http is None or self._http.stop(remaining())
-        if ended is not None:
-            # gRPC cancels what is left at the drain's end, and its threads go on all the same.
-            all_ended = ended.wait(remaining()) and all_ended
+        if self._grpc is not None:
+            all_ended = self._grpc.wait_stopped(remaining()) and all_ended
         return self.core.stop(remaining()) and all_ended
 
     def _load(self, name: str, version: int, path: str) -> servable.Servable:
@@ -169,35 +160,24 @@ class ModelServer:
 
     def _start_grpc(self) -> None:
         options = self._options
-        server = grpc.server(
-            concurrent.futures.ThreadPoolExecutor(options.grpc_max_threads, "grpc"),
-            options=[
-                ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),  # else a second server would share the port unnoticed
-                *settings.channel_arguments(options.grpc_channel_arguments),
-            ],
+        server = grpc_server.GrpcServer(
+            grpc_server.Listening(
+                options.host,
+                options.port,
+                options.grpc_socket_path,
+                options.grpc_max_threads,
+                settings.channel_arguments(options.grpc_channel_arguments),
+                self._credentials,
+            ),
+            self._calls,
+            self.core,
+            settings.may_reload(options),
+            options.enable_grpc_healthcheck_service,
         )
-        grpc_services.add_services(
-            server,
-            grpc_services.PredictionService(self._calls),
-            grpc_services.ModelService(self.core, self._calls, settings.may_reload(options)),
-        )
-        if options.enable_grpc_healthcheck_service:
-            self._health = grpc_services.add_health_service(server)
-        reflection.add_reflection(server, options.enable_grpc_healthcheck_service)
-        if options.port >= 0:
-            address = f"{_bracketed(options.host)}:{options.port}"
-            self.port = _bind(server, address, self._credentials)
-            if not self.port:
-                raise ports.cannot_open("--port", options.host, options.port)
-            _log.info("Running gRPC ModelServer at %s:%d ...", options.host, self.port)
-        if options.grpc_socket_path:
-            address = f"unix:{options.grpc_socket_path}"
-            if not _bind(server, address, self._credentials):
-                raise UserError(f"the socket {options.grpc_socket_path} can't be opened")
-        server.start()
+        self.port = server.start()
         self._grpc = server
+        if self.port:
+            _log.info("Running gRPC ModelServer at %s:%d ...", options.host, self.port)
 
     def _start_http(self) -> None:
         options = self._options
@@ -229,20 +209,6 @@ class ModelServer:
         self._http.start()
         self.rest_port = self._http.port
         _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, self.rest_port)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
-    """The port that was bound (1 for a socket); 0 where it can't be."""
-    try:
-        if credentials is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, credentials)
-    except RuntimeError:
-        return 0
 
 
 def run(

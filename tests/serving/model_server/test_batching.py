@@ -1,3 +1,4 @@
+import asyncio
 import os
 import threading
 import time
@@ -85,24 +86,67 @@ def hold_first(batcher, model, calls):
     return results
 
 
-def test_takes_what_waits():
-    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+class InLoop:
+    """A batcher whose callers, threads as ever, have an event loop ask it."""
+
+    def __init__(self, batcher: batching.Batcher, loop: asyncio.AbstractEventLoop):
+        self._batcher = batcher
+        self._loop = loop
+
+    def __getattr__(self, name):
+        return getattr(self._batcher, name)
+
+    def _await(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+    def run(self, *arguments):
+        return self._await(self._batcher.run_in_loop(*arguments))
+
+    def run_alone(self, *arguments):
+        return self._await(self._batcher.run_alone_in_loop(*arguments))
+
+
+@pytest.fixture
+def loop():
+    """An event loop that runs in a thread."""
+    one = asyncio.new_event_loop()
+    thread = threading.Thread(target=one.run_forever)
+    thread.start()
+    yield one
+    one.call_soon_threadsafe(one.stop)
+    thread.join(30)
+    one.close()
+
+
+@pytest.fixture(params=["threads", "loop"])
+def make_batcher(request, loop):
+    """Makes batchers, which threads ask or an event loop does."""
+
+    def make(options):
+        batcher = batching.Batcher(options)
+        return batcher if request.param == "threads" else InLoop(batcher, loop)
+
+    return make
+
+
+def test_takes_what_waits(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2, 3)]
     results = hold_first(batcher, model, calls)
     assert [result[0].tolist() for result in results] == [[2.0], [3.0], [4.0]]
     assert model.sizes == [1, 3]
 
 
-def test_other_keys_run_apart():
-    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+def test_other_keys_run_apart(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     calls = [lambda k=k: batcher.run(k, model, rows(1)) for k in ("a", "b", "a")]
     hold_first(batcher, model, calls)
     assert sorted(model.sizes) == [1, 1, 2]
 
 
-def test_runs_of_one_key_take_turns_and_hold_up_no_other():
+def test_runs_of_one_key_take_turns_and_hold_up_no_other(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=2, runs_per_key=1)
-    batcher, slow, quick = batching.Batcher(options), Model(), Model()
+    batcher, slow, quick = make_batcher(options), Model(), Model()
     slow.go.clear()
     threads, results = in_threads([lambda: batcher.run("k", slow, rows(1))])
     assert slow.started.wait(10)
@@ -118,49 +162,49 @@ def test_runs_of_one_key_take_turns_and_hold_up_no_other():
     assert slow.sizes == [1, 2]
 
 
-def test_a_bad_request_harms_only_itself():
-    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+def test_a_bad_request_harms_only_itself(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, -1, 3)]
     good, bad, also_good = hold_first(batcher, model, calls)
     assert (good[0].tolist(), also_good[0].tolist()) == ([2.0], [4.0])
     assert bad.message == "negative"
 
 
-def test_a_long_request_goes_in_parts():
-    batcher, model = batching.Batcher(batching.BatchingOptions(max_batch_size=4)), Model()
+def test_a_long_request_goes_in_parts(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(max_batch_size=4)), Model()
     (output,) = batcher.run("k", model, [np.arange(10, dtype=np.float32)])
     assert output.tolist() == [float(v + 1) for v in range(10)]
     assert model.sizes == [4, 4, 2]
 
 
-def test_a_long_request_is_refused_where_it_may_not_be_split():
+def test_a_long_request_is_refused_where_it_may_not_be_split(make_batcher):
     options = batching.BatchingOptions(max_batch_size=4, split_large_batches=False)
     with pytest.raises(
         status.StatusError, match="Task size 5 is larger than maximum input batch size 4"
     ):
-        batching.Batcher(options).run("k", Model(), [np.zeros(5)])
+        make_batcher(options).run("k", Model(), [np.zeros(5)])
 
 
-def test_padding_rows_are_never_returned():
+def test_padding_rows_are_never_returned(make_batcher):
     options = batching.BatchingOptions(max_batch_size=8, allowed_batch_sizes=(4, 8))
     model = Model()
-    (output,) = batching.Batcher(options).run("k", model, rows(1, 2, 3))
+    (output,) = make_batcher(options).run("k", model, rows(1, 2, 3))
     assert output.tolist() == [2.0, 3.0, 4.0]
     assert model.sizes == [4]
 
 
-def test_full_queue():
+def test_full_queue(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=1, max_enqueued_rows=2)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2, 3)]
     results = hold_first(batcher, model, calls)
     assert results[2].code is grpc.StatusCode.UNAVAILABLE
     assert [result[0].tolist() for result in results[:2]] == [[2.0], [3.0]]
 
 
-def test_deadline_while_queued():
+def test_deadline_while_queued(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=1, split_large_batches=False)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     model.go.clear()
     first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
     assert model.started.wait(10)
@@ -173,11 +217,11 @@ def test_deadline_while_queued():
     assert batcher.run("k", model, rows(5))[0].tolist() == [6.0]
 
 
-def test_waits_for_a_full_batch_and_no_longer():
+def test_waits_for_a_full_batch_and_no_longer(make_batcher):
     options = batching.BatchingOptions(
         max_batch_size=2, num_batch_threads=1, batch_timeout_secs=3600.0
     )
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     threads, results = in_threads([lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)])
     for thread in threads:
         thread.join(60)
@@ -186,8 +230,8 @@ def test_waits_for_a_full_batch_and_no_longer():
     assert is_idle(batcher)
 
 
-def test_many_at_once_each_get_their_own():
-    batcher, model = batching.Batcher(batching.BatchingOptions(max_batch_size=5)), Model()
+def test_many_at_once_each_get_their_own(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(max_batch_size=5)), Model()
     wrong = []
 
     def caller(base):
@@ -220,17 +264,17 @@ def test_the_defaults_are_those_of_the_reference():
     )
 
 
-def test_a_batch_of_the_largest_size_is_not_too_large():
+def test_a_batch_of_the_largest_size_is_not_too_large(make_batcher):
     options = batching.BatchingOptions(max_batch_size=4, split_large_batches=False)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     (output,) = batcher.run("k", model, rows(1, 2, 3, 4))
     assert output.tolist() == [2.0, 3.0, 4.0, 5.0]
     assert is_idle(batcher)
 
 
-def test_what_waits_fills_a_run_to_the_last_row_and_the_next_takes_the_rest():
+def test_what_waits_fills_a_run_to_the_last_row_and_the_next_takes_the_rest(make_batcher):
     options = batching.BatchingOptions(max_batch_size=3, num_batch_threads=1)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(*v)) for v in ((1,), (2, 3), (4,), (5,))]
     results = hold_first(batcher, model, calls)
     assert [result[0].tolist() for result in results] == [[2.0], [3.0, 4.0], [5.0], [6.0]]
@@ -238,17 +282,17 @@ def test_what_waits_fills_a_run_to_the_last_row_and_the_next_takes_the_rest():
     assert is_idle(batcher)
 
 
-def test_who_came_first_is_not_overtaken_by_what_would_fit():
+def test_who_came_first_is_not_overtaken_by_what_would_fit(make_batcher):
     options = batching.BatchingOptions(max_batch_size=3, num_batch_threads=1)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     calls = [lambda v=v: batcher.run("k", model, rows(*v)) for v in ((1, 1), (2, 2), (3,))]
     hold_first(batcher, model, calls)
     assert model.sizes == [1, 2, 3]
 
 
-def test_the_place_goes_to_the_key_that_waited_longest():
+def test_the_place_goes_to_the_key_that_waited_longest(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=1)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     order = []
 
     def noting(name):
@@ -264,9 +308,9 @@ def test_the_place_goes_to_the_key_that_waited_longest():
     assert is_idle(batcher)
 
 
-def test_rows_that_ran_no_longer_wait():
+def test_rows_that_ran_no_longer_wait(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=1, max_enqueued_rows=2)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     for _ in range(3):
         calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)]
         results = hold_first(batcher, model, calls)
@@ -275,8 +319,8 @@ def test_rows_that_ran_no_longer_wait():
     assert is_idle(batcher)
 
 
-def test_a_run_has_until_its_latest_deadline_and_no_deadline_where_one_has_none():
-    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+def test_a_run_has_until_its_latest_deadline_and_no_deadline_where_one_has_none(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     near, far = time.monotonic() + 1000, time.monotonic() + 2000
     hold_first(
         batcher, model, [lambda d=d: batcher.run("k", model, rows(1), d) for d in (near, far, near)]
@@ -287,9 +331,9 @@ def test_a_run_has_until_its_latest_deadline_and_no_deadline_where_one_has_none(
     assert model.deadlines == [None, far, None, None]
 
 
-def test_a_deadline_that_passes_in_the_queue_is_told_and_frees_its_rows():
+def test_a_deadline_that_passes_in_the_queue_is_told_and_frees_its_rows(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=1, max_enqueued_rows=1)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     model.go.clear()
     first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
     assert model.started.wait(10)
@@ -303,8 +347,8 @@ def test_a_deadline_that_passes_in_the_queue_is_told_and_frees_its_rows():
     assert is_idle(batcher)
 
 
-def test_a_shared_run_that_took_too_long_is_not_run_again():
-    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+def test_a_shared_run_that_took_too_long_is_not_run_again(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     sizes = []
 
     def late(arrays, deadline):
@@ -317,17 +361,17 @@ def test_a_shared_run_that_took_too_long_is_not_run_again():
     assert is_idle(batcher)
 
 
-def test_any_error_of_a_run_reaches_its_caller():
+def test_any_error_of_a_run_reaches_its_caller(make_batcher):
     def broken(arrays, deadline):
         raise ZeroDivisionError("by zero")
 
-    batcher = batching.Batcher(batching.BatchingOptions())
+    batcher = make_batcher(batching.BatchingOptions())
     with pytest.raises(ZeroDivisionError, match="by zero"):
         batcher.run("k", broken, rows(1))
     assert is_idle(batcher)
 
 
-def test_padding_repeats_the_first_row_in_each_input():
+def test_padding_repeats_the_first_row_in_each_input(make_batcher):
     options = batching.BatchingOptions(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
     seen = []
 
@@ -335,7 +379,7 @@ def test_padding_repeats_the_first_row_in_each_input():
         seen.append([array.tolist() for array in arrays])
         return list(arrays)
 
-    batcher = batching.Batcher(options)
+    batcher = make_batcher(options)
     inputs = [np.array([1, 2, 3]), np.array([[7, 8], [9, 10], [11, 12]])]
     first, second = batcher.run("k", run, inputs)
     assert seen == [[[1, 2, 3, 1], [[7, 8], [9, 10], [11, 12], [7, 8]]]]
@@ -344,20 +388,20 @@ def test_padding_repeats_the_first_row_in_each_input():
     assert seen[1] == [[1, 2]]
 
 
-def test_what_has_no_rows_runs_alone_and_is_not_padded():
+def test_what_has_no_rows_runs_alone_and_is_not_padded(make_batcher):
     options = batching.BatchingOptions(
         max_batch_size=2, allowed_batch_sizes=(2,), num_batch_threads=1
     )
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     calls = [lambda: batcher.run_alone(model, [np.float32([1, 2, 3])], None)] * 2
     results = hold_first(batcher, model, calls)
     assert [result[0].tolist() for result in results] == [[2.0, 3.0, 4.0]] * 2
     assert model.sizes == [2, 3, 3]
 
 
-def test_where_nothing_is_shared_nothing_is_split():
+def test_where_nothing_is_shared_nothing_is_split(make_batcher):
     options = batching.BatchingOptions(max_batch_size=2, share=False, num_batch_threads=1)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     deadline = time.monotonic() + 1000
     batcher.run("k", model, rows(1, 2, 3), deadline)
     hold_first(batcher, model, [lambda: batcher.run("k", model, rows(1))] * 2)
@@ -365,17 +409,17 @@ def test_where_nothing_is_shared_nothing_is_split():
     assert model.deadlines == [deadline, None, None, None]
 
 
-def test_a_part_of_a_long_request_keeps_its_deadline():
-    batcher, model = batching.Batcher(batching.BatchingOptions(max_batch_size=2)), Model()
+def test_a_part_of_a_long_request_keeps_its_deadline(make_batcher):
+    batcher, model = make_batcher(batching.BatchingOptions(max_batch_size=2)), Model()
     deadline = time.monotonic() + 1000
     outputs = batcher.run("k", model, rows(1, 2, 3), deadline)
     assert [output.tolist() for output in outputs] == [[2.0, 3.0, 4.0]]
     assert model.deadlines == [deadline, deadline]
 
 
-def test_places_bound_the_runs_of_all_keys():
+def test_places_bound_the_runs_of_all_keys(make_batcher):
     options = batching.BatchingOptions(num_batch_threads=2, runs_per_key=2)
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     model.go.clear()
     threads, _ = in_threads([lambda k=k: batcher.run(k, model, rows(1)) for k in ("a", "a", "b")])
     until(lambda: len(model.sizes) == 2 and queued(batcher) == 1)
@@ -387,11 +431,11 @@ def test_places_bound_the_runs_of_all_keys():
     assert is_idle(batcher)
 
 
-def test_a_run_that_waits_to_fill_starts_by_itself_in_the_end():
+def test_a_run_that_waits_to_fill_starts_by_itself_in_the_end(make_batcher):
     options = batching.BatchingOptions(
         max_batch_size=3, num_batch_threads=2, runs_per_key=2, batch_timeout_secs=0.2
     )
-    batcher, model = batching.Batcher(options), Model()
+    batcher, model = make_batcher(options), Model()
     threads, results = in_threads([lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)])
     for thread in threads:
         thread.join(10)
@@ -400,9 +444,44 @@ def test_a_run_that_waits_to_fill_starts_by_itself_in_the_end():
     assert is_idle(batcher)
 
 
-def test_the_last_part_of_a_long_request_is_padded_for_the_rows_that_it_has():
+def test_the_last_part_of_a_long_request_is_padded_for_the_rows_that_it_has(make_batcher):
     options = batching.BatchingOptions(max_batch_size=8, allowed_batch_sizes=(2, 8))
     model = Model()
-    (output,) = batching.Batcher(options).run("k", model, [np.arange(9, dtype=np.float32)])
+    (output,) = make_batcher(options).run("k", model, [np.arange(9, dtype=np.float32)])
     assert output.tolist() == [float(value + 1) for value in range(9)]
     assert model.sizes == [8, 2]
+
+
+def test_threads_and_event_loops_share_runs(loop):
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    in_loop = InLoop(batcher, loop)
+    calls = [lambda b=b, v=v: b.run("k", model, rows(v)) for v, b in ((1, batcher), (2, in_loop))]
+    for order in (calls, calls[::-1]):
+        model.started.clear()
+        results = hold_first(batcher, model, order)
+        assert sorted(result[0][0] for result in results) == [2.0, 3.0]
+    assert model.sizes == [1, 2, 1, 2]
+    assert is_idle(batcher)
+
+
+def test_a_caller_that_is_gone_or_whose_loop_is_closed_harms_nobody(loop):
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    model.go.clear()
+    first, results = in_threads([lambda: batcher.run("k", model, rows(0))])
+    assert model.started.wait(10)
+    gone = asyncio.run_coroutine_threadsafe(batcher.run_in_loop("k", model, rows(5)), loop)
+    until(lambda: queued(batcher) == 1)
+    closed = asyncio.new_event_loop()
+    left = closed.create_task(batcher.run_in_loop("k", model, rows(6)))
+    closed.run_until_complete(asyncio.sleep(0))
+    assert queued(batcher) == 2
+    gone.cancel()
+    left.cancel()
+    closed.run_until_complete(asyncio.wait([left]))
+    closed.close()
+    second, more = in_threads([lambda: batcher.run("k", model, rows(1))], batcher)
+    model.go.set()
+    for thread in first + second:
+        thread.join(10)
+    assert [result[0].tolist() for result in results + more] == [[1.0], [2.0]]
+    until(lambda: is_idle(batcher))

@@ -1,0 +1,108 @@
+"""Predict calls in the event loop of the gRPC port."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+
+import grpc
+import pytest
+
+from emotion_faces.model_server import calls, grpc_services, status
+from emotion_faces.protos import predict_pb2
+
+
+class Calls:
+    """In place of the server's calls: each waits for `go`, and notes how it was asked."""
+
+    def __init__(self):
+        self.go = asyncio.Event()
+        self.asked = []
+        self.ended = 0
+        self.error = None
+
+    @contextlib.contextmanager
+    def recorded(self, *_):
+        yield
+
+    async def predict_in_loop(self, request, deadline):
+        self.asked.append("loop")
+        await self.go.wait()
+        self.ended += 1
+        if self.error is not None:
+            raise self.error
+        return predict_pb2.PredictResponse()
+
+    def predict(self, request, deadline):
+        self.asked.append("thread")
+        return predict_pb2.PredictResponse()
+
+
+class AbortedError(Exception):
+    pass
+
+
+class Context:
+    def time_remaining(self):
+        return None
+
+    async def abort(self, code, message):
+        raise AbortedError(code, message)
+
+
+def serve(test):
+    """Runs a test with a service and its calls, in an event loop."""
+
+    async def run():
+        answering = Calls()
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            await test(grpc_services.PredictionService(answering, executor), answering)
+
+    asyncio.run(run())
+
+
+def test_a_call_whose_caller_is_gone_goes_on_and_is_waited_for():
+    async def test(service, answering):
+        call = asyncio.ensure_future(service.Predict(predict_pb2.PredictRequest(), Context()))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        ended = asyncio.ensure_future(service.ended())
+        await asyncio.sleep(0.01)
+        assert not ended.done(), "the version would be unloaded in the middle of its run"
+        answering.go.set()
+        await ended
+        assert answering.ended == 1
+        await service.ended()
+
+    serve(test)
+
+
+def test_a_large_request_is_for_a_thread():
+    async def test(service, answering):
+        answering.go.set()
+        for length in (1, calls.MAX_IN_LOOP_BYTES + 1):
+            request = predict_pb2.PredictRequest()
+            request.inputs["image_bytes"].string_val.append(b"x" * length)
+            await service.Predict(request, Context())
+        assert answering.asked == ["loop", "thread"]
+
+    serve(test)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (status.invalid_argument("no"), grpc.StatusCode.INVALID_ARGUMENT, "no"),
+        (KeyError("x"), grpc.StatusCode.INTERNAL, "KeyError: 'x'"),
+    ],
+)
+def test_what_fails_is_told(error, code, message):
+    async def test(service, answering):
+        answering.go.set()
+        answering.error = error
+        with pytest.raises(AbortedError) as aborted:
+            await service.Predict(predict_pb2.PredictRequest(), Context())
+        assert aborted.value.args == (code, message)
+
+    serve(test)
