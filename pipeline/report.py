@@ -11,6 +11,7 @@ import shutil
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.code_version import code_version
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.locks import LockedError, alone
 from emotion_pipeline.components.records.answers_record import ANSWERS_FILE, read_answers
 from emotion_pipeline.components.records.run_records import ComponentRun, output
@@ -212,7 +213,7 @@ def _leave_page(
     content = ReportContent(
         title=title_of(facts),
         # The page lists anomalies in their own section.
-        outcome=f"Stopped: {_count(len(data.anomalies), 'anomaly', 'anomalies')} in the data"
+        outcome=f"Stopped: {counted(len(data.anomalies), 'anomaly', 'anomalies')} in the data"
         if data.anomalies
         else sentence(format_outcome(summary)),
         level=Level.BAD,
@@ -299,10 +300,6 @@ def _served(push_dir: str) -> int | None:
     except Exception:  # an object store that does not answer
         logging.getLogger(__name__).exception("what is served in %s is unknown", push_dir)
         return None
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _read_data(components: list[ComponentRun], error: Exception | None) -> DataContent | None:

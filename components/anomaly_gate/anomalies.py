@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from emotion_pipeline.components import features
 from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.drift_validator.drift import Comparison
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import Finding
@@ -69,7 +70,7 @@ class AnomaliesError(DataRejectedError):
     def __init__(self, anomalies: list[Anomaly]):
         """Composes the message from the anomalies."""
         self.anomalies = anomalies
-        many = "1 anomaly" if len(anomalies) == 1 else f"{len(anomalies)} anomalies"
+        many = counted(len(anomalies), "anomaly", "anomalies")
         super().__init__("\n".join([f"{many}:", *map(describe, anomalies)]))
 
 

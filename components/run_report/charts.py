@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from emotion_pipeline.components.calibration import ReliabilityBin
 from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.run_report.intervals import Interval
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
 from emotion_pipeline.components.run_report.svg import EVAL, INK, LINE, TRAIN, chart, to_svg
@@ -109,10 +110,9 @@ def learning_curve(
         if len(epochs) == 1:
             axes.set_xticks(epochs)
         figure.legend(loc="outside upper left", ncols=3)
-        many = "1 epoch" if len(train) == 1 else f"{len(train)} epochs"
         return to_svg(
             figure,
-            f"Learning curve: {metric} after {many} is {train[-1]:.3f} in training "
+            f"Learning curve: {metric} after {counted(len(train), 'epoch')} is {train[-1]:.3f} in training "
             f"and {validation[-1]:.3f} on validation; the best epoch is {best_epoch + 1}",
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion_pipeline.components.code_version import code_version
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.answers_record import Answers
 from emotion_pipeline.components.run_report.content import (
@@ -139,7 +140,7 @@ def facts_shown(
         shown["Made"] = format_time(now.isoformat(timespec="seconds"))
     if recipe:
         differ = len(changed_from_recipe(settings, recipe["settings"]))
-        own = f", {differ} {'setting' if differ == 1 else 'settings'} of its own" if differ else ""
+        own = f", {counted(differ, 'setting')} of its own" if differ else ""
         shown["Recipe"] = recipe["name"] + own
     shown["Data"] = source
     shown["Code"] = code_version()

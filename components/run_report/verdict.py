@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.image_findings.findings import Kind
 from emotion_pipeline.components.run_report.intervals import Interval
 
@@ -132,8 +133,8 @@ def findings_in_words(found: Iterable[tuple[str, int, int, int]]) -> list[str]:
         groups, files, dropped = by_kind.get(kind, (0, 0, 0))
         count = files if kind.is_of_one else groups
         if count:
-            out = f" ({dropped:,} {'file' if dropped == 1 else 'files'} dropped from train)"
-            told.append(f"{count:,} {one if count == 1 else many}{out if dropped else ''}")
+            out = f" ({counted(dropped, 'file')} dropped from train)" if dropped else ""
+            told.append(counted(count, one, many) + out)
     return told
 
 

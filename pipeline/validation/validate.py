@@ -17,6 +17,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
     to_dicts,
 )
 from emotion_pipeline.components.code_version import code_version
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
 from emotion_pipeline.components.failures import describe_failure
@@ -234,8 +235,7 @@ def format_outcome(validation: Validation) -> str:
     found = [one for one in validation.findings if one["groups"]]
     if validation.status is Status.CLEAN:
         return "no anomalies, but findings" if found else "clean: no anomalies, no findings"
-    number = len(validation.anomalies)
-    return f"{number} {'anomaly' if number == 1 else 'anomalies'}"
+    return counted(len(validation.anomalies), "anomaly", "anomalies")
 
 
 def format_validation(validation: Validation) -> str:
