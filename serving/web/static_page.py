@@ -48,6 +48,12 @@ _CHANGES = (
         "Loading the model and what runs it, about 25 MB… (Where this stays, the page was opened as a file: it needs a "
         "web server, such as python -m http.server.)",
     ),
+    (
+        "Nothing leaves this computer: its own server looks at the pictures, holds results in memory while it runs, "
+        "and writes nothing to disk that stays.",
+        "No picture leaves this browser: the faces are found and judged in it, without a network too, and nothing "
+        "is kept.",
+    ),
     ('href="api/card"', f'href="{CARD_FILE}"'),
 )
 """What `index.html` says otherwise where no server stands behind it."""

@@ -10,6 +10,8 @@ let model = null;
 // computer only.
 export const newName = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-");
 
+export const isName = (text) => /^[0-9a-f]{1,8}(-[0-9a-f]{1,8}){3}$/.test(text);
+
 async function ask(path, options) {
   const response = await call(path, options);
   let answer = {};

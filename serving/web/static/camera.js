@@ -3,7 +3,7 @@
 import { findFaces, newName } from "./ask.js";
 import { plural, verdict } from "./draw.js";
 import { asBlob, copyFrame, loaded, nextFrame } from "./film.js";
-import { address, remember } from "./history.js";
+import { address, noAddress, remember } from "./history.js";
 import { isFree, leave, say, showError, showNothing, showParts, showPicture, showStart, take } from "./stage.js";
 import { offer } from "./takeaway.js";
 import { shares, showTimeline } from "./timeline.js";
@@ -24,6 +24,7 @@ export const isCameraOn = () => $("camera").dataset.state === "on";
 export async function startCamera() {
   if (["waiting", "on"].includes($("camera").dataset.state)) return;
   const signal = take();
+  last = null;
   showNothing("Waiting for the camera.");
   setCamera("waiting");
   let stream;
@@ -43,14 +44,18 @@ export async function startCamera() {
     await follow(video, signal, stream);
   } catch (error) {
     if (signal.aborted) return;
-    if (!error.kept) showStart();
+    if (!error.kept) {
+      showStart();
+      noAddress(signal);
+    }
     showError(error.message);
   } finally {
     close(stream);
     if ($("video").srcObject === stream) $("video").srcObject = null;
     // A later action that wants the camera has set the button anew.
     if (!signal.aborted) setCamera("off");
-    if (signal.reason === "cancelled" && $("view").hidden) showStart();
+    // Of a camera that was stopped before its first answer there is nothing to show.
+    if (signal.reason === "cancelled" && isFree(signal) && !last) showStart();
     leave(signal);
   }
 }
@@ -112,7 +117,6 @@ async function follow(video, signal, stream) {
     isOver = true;
     problem ||= why;
   };
-  last = null;
   signal.addEventListener("abort", () => end());
   stream.getTracks().forEach((track) => track.addEventListener("ended", () => end("The camera is gone: it was unplugged, or taken away."), { signal }));
   const ask = async (frame, blob, seconds) => {

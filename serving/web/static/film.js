@@ -12,6 +12,7 @@ import { markPlace, shares, showTimeline } from "./timeline.js";
 const MAX_FRAME_PX = 960; // longest side of a film's frame as it is sent
 const STALLED_MS = 5000; // without a new frame for longer, a film has broken
 const ANNOUNCE_MS = 3000; // between two announcements for those who do not see the marks
+const KEY_SECONDS = 1; // that an arrow key moves, in a film of ten or more
 const REUSE_SECONDS = 0.6; // between two frames whose answers are known, the nearer one's is good enough
 const [GAP, GAP_SECONDS] = [0.1, 1]; // without a picture up to its end for longer, a film may be damaged
 const $ = (id) => document.getElementById(id);
@@ -21,11 +22,12 @@ let current = null; // the film that is loaded
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-// Plays a film to its end; throws where it can't be played or breaks.
+// Plays a film to its end, and tells whether anything of it was seen; throws where it can't be played or breaks.
 export async function showFilm(file, signal) {
   const result = { id: newName(), kind: "film", name: file.name, file, moments: [] };
   const film = await load(result, signal);
-  if (!film) return;
+  if (!film) return false;
+  film.isTold = true;
   address(result.id, signal);
   let said = { text: "", at: performance.now() - ANNOUNCE_MS };
   film.onAnswer = (answer) => {
@@ -38,9 +40,10 @@ export async function showFilm(file, signal) {
   signal.addEventListener("abort", () => film.end(""));
   $("end").hidden = false;
   // The first frame is asked about before the film plays: of one that breaks at once something is kept.
-  watch(film, () => film.video.play().catch(() => film.released || film.end(broken(film))));
+  watch(film, () => film.video.play().catch((error) => isInterrupted(error) || film.released || film.end(broken(film))));
   const problem = await film.over;
   film.onAnswer = () => {};
+  film.isTold = false;
   if (!film.released) {
     film.video.pause();
     $("end").hidden = true;
@@ -60,7 +63,16 @@ export async function showFilm(file, signal) {
   }
   // `kept`: the stage shows what was seen before it broke.
   if (problem && !signal.aborted) throw Object.assign(new Error(problem), { kept: film.frame !== null });
+  return film.frame !== null;
 }
+
+// Ends the film that plays; those after it go on.
+export function endFilm() {
+  current?.end("");
+}
+
+// play() was interrupted: by a pause, or by the end of a film of one frame.
+const isInterrupted = (error) => error.name === "AbortError";
 
 // Shows a film again, with what was found in it.
 export async function openFilm(result) {
@@ -106,7 +118,7 @@ async function load(result, signal) {
   const name = result.name;
   const source = URL.createObjectURL(result.file);
   const listening = new AbortController();
-  const film = { video, result, released: false, frame: null, session: "", base: 0, onAnswer: () => {} };
+  const film = { video, result, released: false, isTold: false, trouble: "", frame: null, session: "", base: 0, onAnswer: () => {} };
   film.over = new Promise((resolve) => (film.end = resolve));
   const release = () => {
     film.released = true;
@@ -198,6 +210,14 @@ export function startFilmControls() {
     else current.video.pause();
   });
   $("seek").addEventListener("input", () => seek(Number($("seek").value)));
+  // The range's own step is that of the pointer, far too small for a key.
+  $("seek").addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!way || !current) return;
+    event.preventDefault();
+    const { video, length } = current;
+    seek(Math.min(Math.max(video.currentTime + way * Math.min(KEY_SECONDS, length / 10), 0), length));
+  });
   $("sound").addEventListener("click", () => current && (current.video.muted = !current.video.muted));
 }
 
@@ -243,11 +263,13 @@ async function watch(film, onFirst = () => {}) {
     if (!answer) {
       try {
         answer = await ask(film, frame, seconds);
+        film.trouble = "";
       } catch (error) {
         if (film.released) return;
         video.pause();
         film.end(error.message);
-        showError(error.message);
+        if (!film.isTold && film.trouble !== error.message) showError(error.message);
+        film.trouble = error.message;
         continue;
       }
     }

@@ -2,8 +2,8 @@
 // a small JPEG and what was found, no pixels; the server holds results while it runs, so that an address can be
 // opened anew.
 
-import { server } from "./ask.js";
-import { element } from "./draw.js";
+import { isName, server } from "./ask.js";
+import { element, verdict } from "./draw.js";
 import { showError, showStart, stop, take } from "./stage.js";
 
 const THUMBNAIL_PX = 200;
@@ -17,11 +17,14 @@ let open = () => {};
 
 // Gives the page the address of a result: an entry of the browser's history for each action.
 export function address(id, signal = null) {
-  if (location.hash === `#${id}`) return;
+  if (location.hash.slice(1) === id) return;
   const isNew = !signal || !addressed.has(signal);
   if (signal) addressed.add(signal);
-  history[isNew ? "pushState" : "replaceState"](null, "", `#${id}`);
+  history[isNew ? "pushState" : "replaceState"](null, "", id ? `#${id}` : location.pathname);
 }
+
+// An action that came to nothing has no result's address.
+export const noAddress = (signal) => address("", signal);
 
 const shrink = (picture, longest, quality) => {
   const factor = Math.min(1, longest / Math.max(picture.width, picture.height));
@@ -68,8 +71,9 @@ async function keep({ id, kind, name, text, answer, moments }, picture) {
 }
 
 async function openKept(id) {
-  if (!server) throw new Error("This result is not kept any more: it was in a page that is closed.");
+  if (!server) throw new Error("This result is not kept any more: the page that had it was closed, or its list cleared.");
   const { picture, ...fields } = await server.kept(id);
+  retell(fields);
   const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
   const file = new File([bytes], fields.name, { type: "image/jpeg" });
   return { ...fields, id, file, isStill: true };
@@ -77,6 +81,7 @@ async function openKept(id) {
 
 async function openAddress() {
   const id = location.hash.slice(1);
+  if (id && !isName(id)) return; // a place in the page
   if (!id) {
     stop("superseded");
     take();
@@ -101,6 +106,19 @@ export function startHistory(show) {
   };
   window.addEventListener("popstate", openAddress);
   if (location.hash.length > 1) openAddress();
+}
+
+// A picture's faces in words anew, after a change of what counts as unsure.
+function retell(result) {
+  if (result.kind === "picture") result.text = verdict(result.answer.faces);
+}
+
+export function retellAll() {
+  for (const [id, result] of results) {
+    retell(result);
+    const item = [...$("history").children, ...cleared].find((one) => one.dataset.id === id);
+    if (item) item.querySelector("small").textContent = result.text;
+  }
 }
 
 function update() {

@@ -3,12 +3,12 @@
 import { askModel } from "./ask.js";
 import { isCameraOn, startCamera, startCameraControls } from "./camera.js";
 import { percent, setUnsureLimit, unsureLimit } from "./draw.js";
-import { seek, startFilmControls } from "./film.js";
-import { clearOrUndo, startHistory } from "./history.js";
+import { endFilm, seek, startFilmControls } from "./film.js";
+import { clearOrUndo, retellAll, startHistory } from "./history.js";
 import { openResult, showFiles } from "./pictures.js";
 import { where } from "./source.js";
-import { clearErrors, redraw, showError, startStage, stop } from "./stage.js";
-import { startTakeaway } from "./takeaway.js";
+import { clearErrors, isIdle, redraw, say, showError, startStage, stop } from "./stage.js";
+import { cancelMarking, shownResult, startTakeaway } from "./takeaway.js";
 import { startTimeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
@@ -48,20 +48,25 @@ function receive(data, how) {
     showFiles(files);
     return;
   }
-  clearErrors();
+  if (isIdle()) clearErrors();
   showError(`What was ${how} holds no file: choose, drop or paste pictures or films.`);
 }
 
 onChoice("picture");
 onChoice("film");
 $("camera").addEventListener("click", () => (isCameraOn() ? cancel() : startCamera()));
-for (const id of ["cancel", "end"]) $(id).addEventListener("click", cancel);
+$("cancel").addEventListener("click", cancel);
+$("end").addEventListener("click", endFilm);
 $("clear").addEventListener("click", clearOrUndo);
 for (const button of document.querySelectorAll("[data-example]")) {
   button.addEventListener("click", async () => {
     const { example } = button.dataset;
-    const response = await fetch(`./${example}`);
-    showFiles([new File([await response.blob()], example, { type: "image/jpeg" })]);
+    try {
+      const response = await fetch(`./${example}`);
+      showFiles([new File([await response.blob()], example, { type: "image/jpeg" })]);
+    } catch {
+      showError(`${example} cannot be fetched: the server that the page came from does not answer.`);
+    }
   });
 }
 
@@ -74,11 +79,20 @@ $("unsure").addEventListener("input", () => {
   setUnsureLimit(Number($("unsure").value) / 100);
   showUnsure();
   redraw();
+  retellAll();
+  const result = shownResult();
+  if (result?.kind === "picture") say(`${result.name}: ${result.text}`);
 });
 
 function cancel() {
   stop("cancelled");
+  cancelMarking();
 }
+
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $(document.body.dataset.view === "result" ? "stage" : "choose").focus();
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") cancel();

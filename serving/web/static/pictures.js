@@ -3,7 +3,7 @@
 import { MAX_UPLOAD_BYTES, asJpeg, askModel, findFaces, newName } from "./ask.js";
 import { plural, verdict } from "./draw.js";
 import { openFilm, showFilm } from "./film.js";
-import { address, remember } from "./history.js";
+import { address, noAddress, remember } from "./history.js";
 import { kindOf } from "./kind.js";
 import { leave, progress, say, showError, showNothing, showParts, showPicture, showStart, take } from "./stage.js";
 import { offer } from "./takeaway.js";
@@ -18,7 +18,7 @@ let reopened = 0; // counts, so that of two quick clicks the later one wins
 export async function showFiles(files) {
   const signal = take();
   const mine = { pinned: false };
-  const counts = { pictures: 0, faces: 0, films: 0, failed: 0 };
+  const counts = { pictures: 0, faces: 0, films: 0, inPart: 0, failed: 0 };
   const films = [];
   let done = 0;
   batch = mine;
@@ -37,6 +37,7 @@ export async function showFiles(files) {
       if (error.kept || mine.pinned) return;
       // The result before must not stand there as this file's.
       showNothing(`${file.name} could not be looked at.`);
+      noAddress(signal);
       say("");
     }
   };
@@ -52,8 +53,9 @@ export async function showFiles(files) {
   mine.pinned = false;
   for (const file of films) {
     await each(file, async () => {
-      await showFilm(file, signal);
+      const isSeen = await showFilm(file, signal);
       if (!signal.aborted) counts.films += 1;
+      else if (isSeen) counts.inPart += 1;
       return true;
     });
   }
@@ -71,6 +73,7 @@ function close(signal, counts, done, all) {
   const parts = [];
   if (counts.pictures) parts.push(`${plural(counts.pictures, "picture")} with ${plural(counts.faces, "face")}`);
   if (counts.films) parts.push(plural(counts.films, "film"));
+  if (counts.inPart) parts.push(`${plural(counts.inPart, "film")} in part`);
   if (counts.failed) parts.push(`${counts.failed} failed`);
   say(`${signal.aborted ? `Cancelled after ${done} of ${all}` : `All ${all} done`}: ${parts.join(", ") || "nothing yet"}.`);
 }

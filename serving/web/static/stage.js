@@ -33,6 +33,7 @@ export function leave(signal) {
 
 // Why it must end is the signal's reason: "cancelled" by the user, or "superseded" by another action.
 export const stop = (reason) => owner?.abort(reason);
+export const isIdle = () => owner === null;
 // Whether no other action has come since.
 export const isFree = (signal) => owner === null || owner.signal === signal;
 
@@ -52,6 +53,8 @@ export function progress(text) {
 }
 
 export function showError(text) {
+  // What is told already is not told again.
+  if ([...$("error").children].some((one) => one.textContent === text)) return;
   $("error").append(element("p", "", text));
   $("error").hidden = false;
 }

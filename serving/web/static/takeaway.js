@@ -10,7 +10,10 @@ const QUALITY = ["size_px", "sharpness", "roll", "yaw"];
 const $ = (id) => document.getElementById(id);
 
 let shown = null; // the result on the stage
-let job = null; // the film that the server marks: {id, result, ended}
+let job = null; // the film that the server marks: {id, result, limit, ended, made}
+let dropped = Promise.resolve(); // when the server has dropped the one before
+
+export const shownResult = () => ($("take").hidden ? null : shown);
 
 export function offer(result) {
   if (job && job.result !== result) drop();
@@ -25,8 +28,15 @@ export function offer(result) {
 
 function drop() {
   job.ended.abort();
-  if (server) server.dropFilm(job.id).catch(() => {});
+  dropped = server.dropFilm(job.id).catch(() => {});
   job = null;
+}
+
+// Ends the marking of a film that is under way.
+export function cancelMarking() {
+  if ($("cancel-marking").hidden) return;
+  drop();
+  $("taken").textContent = "Cancelled.";
 }
 
 // Python's round(): a half goes to the even neighbour.
@@ -117,18 +127,27 @@ async function saveMarked(result) {
 }
 
 // The server's own work on a film; asked for once, and then there for each kind of file.
-async function markFilm(result) {
+function markFilm(result) {
   const limit = unsureLimit();
   if (job && (job.result !== result || job.limit !== limit || job.failed)) drop();
-  if (job) return job;
-  const mine = { id: newName(), result, limit, ended: new AbortController() };
-  job = mine;
+  if (!job) {
+    job = { id: newName(), result, limit, ended: new AbortController() };
+    job.made = mark(job);
+  }
+  return job.made;
+}
+
+async function mark(mine) {
   const { signal } = mine.ended;
+  const tell = (words) => mine === job && ($("taken").textContent = words);
+  $("cancel-marking").hidden = false;
   try {
-    $("taken").textContent = "Sending the film to the server…";
-    let state = await server.markFilm(mine.id, result.file, limit, signal);
+    await dropped;
+    signal.throwIfAborted();
+    tell("Sending the film to the server…");
+    let state = await server.markFilm(mine.id, mine.result.file, mine.limit, signal);
     while (state.state === "running") {
-      $("taken").textContent = state.of ? `Marking frame ${state.frames} of ${state.of}…` : `Marking frame ${state.frames}…`;
+      tell(state.of ? `Marking frame ${state.frames} of ${state.of}…` : `Marking frame ${state.frames}…`);
       await new Promise((resolve) => setTimeout(resolve, ASK_MS));
       state = await server.filmState(mine.id, signal);
     }
@@ -137,14 +156,14 @@ async function markFilm(result) {
     return mine;
   } catch (error) {
     mine.failed = true;
-    if (signal.aborted) return null;
-    throw error;
+    throw signal.aborted ? new DOMException("", "AbortError") : error;
+  } finally {
+    if (mine === job || !job) $("cancel-marking").hidden = true;
   }
 }
 
 async function saveOfFilm(result, file, name) {
   const made = await markFilm(result);
-  if (!made) return;
   save(server.filmAddress(made.id, file), name);
   if (made.note) throw new Error(made.note);
 }
@@ -181,9 +200,11 @@ export function startTakeaway() {
         await action(result);
         if (shown === result) $("taken").textContent = words;
       } catch (error) {
-        if (shown === result) $("taken").textContent = error.message;
+        // Who ended the marking of a film has told so.
+        if (shown === result && error.name !== "AbortError") $("taken").textContent = error.message;
       }
     });
+  $("cancel-marking").addEventListener("click", cancelMarking);
   const byServer = ({ kind, isStill }) => server && kind === "film" && !isStill;
   const table = (kind, type, make) => (result) => {
     const name = `${stem(result.name)}.faces.${kind}`;
