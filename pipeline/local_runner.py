@@ -20,6 +20,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
+from emotion_pipeline.components.run_report.history import seconds_since
 from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
@@ -47,7 +48,7 @@ LOGS_DIR = "logs"
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
 
-def run(config: PipelineConfig) -> RunSummary:
+def run(config: PipelineConfig, started: datetime.datetime | None = None) -> RunSummary:
     """Runs the pipeline component by component, with ML Metadata in SQLite under the root.
 
     Components that an earlier run with the same data, settings and code has finished are not
@@ -55,6 +56,7 @@ def run(config: PipelineConfig) -> RunSummary:
 
     Args:
       config: The settings; `root` is an absolute path.
+      started: From when its time counts, with a time zone; now where it is left out.
 
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
@@ -64,13 +66,15 @@ def run(config: PipelineConfig) -> RunSummary:
     """
     with owned_root(config):
         clear_leavings(pathlib.Path(config.root))
-        return _run(config)
+        return _run(config, started)
 
 
-def _run(config: PipelineConfig) -> RunSummary:
-    facts = new_run(config)
+def _run(config: PipelineConfig, started: datetime.datetime | None) -> RunSummary:
+    facts = new_run(config, started)
     try:
-        return conclude(facts, config, run_until(config, facts=facts))
+        outcome = run_until(config, facts=facts)
+        outcome = dataclasses.replace(outcome, seconds=seconds_since(facts.started))
+        return conclude(facts, config, outcome)
     except KeyboardInterrupt:
         leave_interrupted(config)
         raise

@@ -71,16 +71,26 @@ from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome,
 _LOG = "logs/run.log"
 
 
-def new_run(config: PipelineConfig) -> RunFacts:
+def new_run(config: PipelineConfig, started: datetime.datetime | None = None) -> RunFacts:
     """Returns which run begins now, the next number of the root, and puts it into the list of runs.
 
     What was under way in the root before is listed as interrupted: whoever begins a run has the root alone.
+
+    Args:
+      config: Its settings.
+      started: As `begin_run` takes it.
     """
     close_interrupted(config.root)
-    return begin_run(config, log=_LOG)
+    return begin_run(config, log=_LOG, started=started)
 
 
-def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: str = "") -> RunFacts:
+def begin_run(
+    config: PipelineConfig,
+    log: str = "",
+    job: str = "",
+    job_name: str = "",
+    started: datetime.datetime | None = None,
+) -> RunFacts:
     """Returns which run this is, the next of the root unless its job is listed, and lists it.
 
     Args:
@@ -88,12 +98,13 @@ def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: st
       log: As `RunFacts` has it, and so the others.
       job: Id that Kubeflow has given it; each of its steps may be the first to ask.
       job_name: What Kubeflow shows it as.
+      started: From when its time counts; now where it is left out.
     """
     known = next((one for one in read_records(config.root) if job and one.job == job), None)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    start = started or datetime.datetime.now(datetime.timezone.utc)
     facts = RunFacts(
         number=known.number if known else claim_number(config.root),
-        started=known.started if known else now.isoformat(timespec="seconds"),
+        started=known.started if known else start.isoformat(timespec="seconds"),
         root=config.root,
         log=log,
         push_dir=config.push_path,
@@ -101,8 +112,9 @@ def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: st
         job_name=job_name,
     )
     if known is None:
-        recipe, settings = nearest_recipe(config)["name"], dict(flatten(shown(to_dict(config))))
-        write_record(begin_record(facts, recipe, settings, code_version()), config.root)
+        recipe, settings = nearest_recipe(config), dict(flatten(shown(to_dict(config))))
+        record = begin_record(facts, recipe["name"], recipe["differ"], settings, code_version())
+        write_record(record, config.root)
         list_runs(config.root, config.push_path)
     return facts
 
@@ -257,7 +269,7 @@ def _leave_record(
     metrics = {}
     if summary.metrics:
         metrics = {key: summary.metrics[key] for key in _METRICS}
-    settings = dict(flatten(shown(to_dict(config))))
+    settings, recipe = dict(flatten(shown(to_dict(config)))), nearest_recipe(config)
     record = RunRecord(
         number=facts.number,
         started=facts.started,
@@ -265,7 +277,7 @@ def _leave_record(
         status=summary.status.value,
         outcome=format_outcome(summary),
         notes=summary.notes,
-        recipe=nearest_recipe(config)["name"],
+        recipe=recipe["name"],
         settings=settings,
         code=code_version(),
         data=describe_data(manifest.table) if manifest else {},
@@ -275,6 +287,7 @@ def _leave_record(
         has_page=has_page,
         job=facts.job,
         files=digest_named_files(settings),
+        own_settings=recipe["differ"],
     )
     write_record(record, root)
     list_runs(config.root, config.push_path)
