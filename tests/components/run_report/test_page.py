@@ -5,10 +5,12 @@ import html.parser
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
-from emotion_pipeline.components.run_report.content import Level, ReportContent
+from emotion_pipeline.components.image_ingest.manifest import PRUNED, make_table
+from emotion_pipeline.components.run_report.content import DataContent, Level, ReportContent
 from emotion_pipeline.components.run_report.intervals import bootstrap
 from emotion_pipeline.components.run_report.page import (
     place_report,
@@ -18,7 +20,7 @@ from emotion_pipeline.components.run_report.page import (
 )
 from emotion_pipeline.components.run_report.settings_view import flatten
 from emotion_pipeline.components.run_report.text import visible
-from tests.components.run_report.contents import make_content, make_data, make_manifest
+from tests.components.run_report.contents import make_content, make_data, make_manifest, row
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -165,7 +167,17 @@ def test_the_figures_are_those_of_the_predictions(page):
 
 
 def test_every_pruned_file_has_its_reason(page):
-    assert "ends before its picture does (truncated)" in page.text
+    assert "ends before its picture does (truncated) train/ broken.jpg" in page.text
+
+
+def test_of_many_pruned_files_the_first_are_named(tmp_path):
+    manifest = make_manifest(tmp_path, NAMES, 3)
+    rows = [row(f"train/{n}.png", "train", NAMES[0], "", PRUNED, "corrupt") for n in range(1007)]
+    table = pd.concat([manifest.table, make_table(rows)], ignore_index=True)
+    data = DataContent(dataclasses.replace(manifest, table=table))
+    text = Page(render(ReportContent("A page", "Clean", Level.GOOD, data))).text
+    named = "train/0.png, train/1.png, train/10.png, train/100.png, train/1000.png and 1,002 more"
+    assert f"(corrupt) {named}" in text.replace("/ ", "/")
 
 
 def test_what_changed_is_told_class_by_class(page):
@@ -219,7 +231,8 @@ def test_a_group_is_shown_under_its_worst_kind_alone(tmp_path):
     found = Page(render(ReportContent("A page", "Clean", Level.WARNING, data)))
     assert "Copies across the splits 1 groups of equal" in found.text
     assert "several labels: 1 of the groups." in found.text
-    exact = found.text.split("of a split.")[1]
+    # One file in each split is more than one file, though not of a split.
+    exact = found.text.split("The same pixels in more than one file.")[1]
     assert "train, angry 1.jpg" in exact
     assert "eval, angry 0.jpg" not in exact.split("Drift")[0]
 
