@@ -1,4 +1,4 @@
-"""The page as a browser lays it out: nothing of it lies beside a phone's screen, at 400 % zoom of a desk's, or beside paper."""
+"""The page as a browser lays it out: nothing lies beside a phone's screen, a desk's at 400 %, or paper."""
 
 import dataclasses
 import pathlib
