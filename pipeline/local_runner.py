@@ -20,7 +20,6 @@ from tfx.proto.orchestration import pipeline_pb2
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
 from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
-from emotion_pipeline.components.run_report.history import seconds_since
 from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.components.served_model import describe_served
 from emotion_pipeline.components.sources.resolve import resolve_source
@@ -72,9 +71,7 @@ def run(config: PipelineConfig, started: datetime.datetime | None = None) -> Run
 def _run(config: PipelineConfig, started: datetime.datetime | None) -> RunSummary:
     facts = new_run(config, started)
     try:
-        outcome = run_until(config, facts=facts)
-        outcome = dataclasses.replace(outcome, seconds=seconds_since(facts.started))
-        return conclude(facts, config, outcome)
+        return conclude(facts, config, run_until(config, facts=facts))
     except KeyboardInterrupt:
         leave_interrupted(config)
         raise

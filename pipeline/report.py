@@ -29,6 +29,7 @@ from emotion_pipeline.components.run_report.history import (
     describe_data,
     read_changes,
     root_name,
+    seconds_since,
 )
 from emotion_pipeline.components.run_report.page import (
     CARD_FILE,
@@ -166,7 +167,7 @@ def leave_report(
     components: list[ComponentRun],
     error: Exception | None,
     summary: RunSummary,
-) -> str | None:
+) -> RunSummary:
     """Puts the page of a run into `reports/<number>/`, and a copy at `report.html` in the root.
 
     It is what RunReport wrote. A run that ended before, or that was to end before, has the same page
@@ -181,9 +182,9 @@ def leave_report(
       summary: How it ended.
 
     Returns:
-      The path of `report.html` in the root; None where the run ended before there was anything to show,
-      or where the page failed, which the log tells. An earlier page, which tells of another run, goes
-      from there then, and stays in its folder.
+      The summary with the run's time, that of the page included, and with the path of `report.html` in the root:
+      None where the run ended before there was anything to show, or where the page failed, which the log tells. An
+      earlier page, which tells of another run, goes from there then, and stays in its folder.
     """
     root = pathlib.Path(config.root)
     folder = run_folder(root, facts.number)
@@ -193,6 +194,7 @@ def leave_report(
         has_page = _leave_page(facts, config, components, error, summary, folder)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
+    summary = dataclasses.replace(summary, seconds=seconds_since(facts.started))
     try:
         if has_page:
             place_report(folder / REPORT_FILE, newest, root)
@@ -200,9 +202,9 @@ def leave_report(
     except Exception:  # the disk is full, say
         logging.getLogger(__name__).exception("the run is not in the list of runs")
     if has_page and newest.is_file():
-        return str(newest)
+        return dataclasses.replace(summary, report=str(newest))
     newest.unlink(missing_ok=True)
-    return None
+    return summary
 
 
 def _leave_page(
