@@ -56,7 +56,10 @@ def folder(tmp_path_factory) -> pathlib.Path:
     (onnx_file,) = map(str, (folder / "model").rglob("*.onnx"))
     facts = {**content.facts, "Pipeline run": f"emotion ({'0123456789ab' * 3})"}
     content = dataclasses.replace(
-        content, facts=facts, model=dataclasses.replace(content.model, onnx_file=onnx_file)
+        content,
+        facts=facts,
+        model=dataclasses.replace(content.model, onnx_file=onnx_file),
+        data=dataclasses.replace(content.data, anomalies=[]),  # a part of two lines
     )
     write_report(content, folder / "report.html")
     write_runs([ONE], "Runs of root", 1, folder / "index.html")

@@ -71,7 +71,7 @@ def test_the_names_of_curves_stand_beside_them_one_above_the_other(tmp_path):
     ]
     _, _, html = rows(tmp_path, records)
     chart = html[html.index("<svg") : html.index("</svg>")]
-    names = re.findall(r'x="([\d.]+)" y="([\d.]+)"[^>]*>run \d</text>', chart)
+    names = re.findall(r'x="([\d.]+)" y="([\d.]+)"[^>]*> ?run \d</text>', chart)
     lines = re.findall(r'<path d="([^"]*)" clip-path', chart)
     drawn = [float(x) for line in lines for x in re.findall(r"[ML] ([\d.]+) ", line)]
     assert len(names) == len(curves)
