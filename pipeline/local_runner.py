@@ -47,7 +47,7 @@ LOGS_DIR = "logs"
 _RUN_ID_PARAMETER = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 
 
-def run(config: PipelineConfig) -> RunSummary:
+def run(config: PipelineConfig, started: datetime.datetime | None = None) -> RunSummary:
     """Runs the pipeline component by component, with ML Metadata in SQLite under the root.
 
     Components that an earlier run with the same data, settings and code has finished are not
@@ -55,6 +55,7 @@ def run(config: PipelineConfig) -> RunSummary:
 
     Args:
       config: The settings; `root` is an absolute path.
+      started: From when its time counts, with a time zone; now where it is left out.
 
     Returns:
       The outcome; what ended the run early is in it, with the traceback in the log.
@@ -64,11 +65,11 @@ def run(config: PipelineConfig) -> RunSummary:
     """
     with owned_root(config):
         clear_leavings(pathlib.Path(config.root))
-        return _run(config)
+        return _run(config, started)
 
 
-def _run(config: PipelineConfig) -> RunSummary:
-    facts = new_run(config)
+def _run(config: PipelineConfig, started: datetime.datetime | None) -> RunSummary:
+    facts = new_run(config, started)
     try:
         return conclude(facts, config, run_until(config, facts=facts))
     except KeyboardInterrupt:

@@ -37,8 +37,7 @@ def conclude(facts: RunFacts, config: PipelineConfig, outcome: Outcome) -> RunSu
         changes=describe_changes(_changes_of(facts, config, outcome.components)),
         report_error=report_error,
     )
-    page = leave_report(facts, config, outcome.components, error, summary)
-    return dataclasses.replace(summary, report=page)
+    return leave_report(facts, config, outcome.components, error, summary)
 
 
 def _changes_of(

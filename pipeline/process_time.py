@@ -1,5 +1,6 @@
 """How long this process has been there, its start and its imports included."""
 
+import datetime
 import os
 import time
 
@@ -13,3 +14,9 @@ def seconds_since_start() -> float:
         fields = file.read().rpartition(")")[2].split()
     started = int(fields[_START_TICKS]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
+def process_start() -> datetime.datetime:
+    """Returns when the process was started, in UTC."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now - datetime.timedelta(seconds=seconds_since_start())

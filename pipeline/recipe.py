@@ -13,12 +13,14 @@ def nearest_recipe(config: PipelineConfig) -> dict[str, Any]:
     A configuration does not say which recipe it was made from; it may be a file that spells all of one.
 
     Returns:
-      `name`, and `settings`, the recipe's over the defaults as plain nested dicts.
+      `name`; `settings`, the recipe's over the defaults as plain nested dicts; and `differ`, how many settings
+      of the configuration are not these.
     """
     settings = to_dict(config)
     recipes = {
         name: to_dict(with_overrides(PipelineConfig(), changes))
         for name, changes in RECIPES.items()
     }
-    name = min(recipes, key=lambda one: len(changed_from_recipe(settings, recipes[one])))
-    return {"name": name, "settings": recipes[name]}
+    differ = {name: len(changed_from_recipe(settings, recipe)) for name, recipe in recipes.items()}
+    name = min(recipes, key=differ.__getitem__)
+    return {"name": name, "settings": recipes[name], "differ": differ[name]}

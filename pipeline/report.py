@@ -29,6 +29,7 @@ from emotion_pipeline.components.run_report.history import (
     describe_data,
     read_changes,
     root_name,
+    seconds_since,
 )
 from emotion_pipeline.components.run_report.page import (
     CARD_FILE,
@@ -71,16 +72,26 @@ from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome,
 _LOG = "logs/run.log"
 
 
-def new_run(config: PipelineConfig) -> RunFacts:
+def new_run(config: PipelineConfig, started: datetime.datetime | None = None) -> RunFacts:
     """Returns which run begins now, the next number of the root, and puts it into the list of runs.
 
     What was under way in the root before is listed as interrupted: whoever begins a run has the root alone.
+
+    Args:
+      config: Its settings.
+      started: As `begin_run` takes it.
     """
     close_interrupted(config.root)
-    return begin_run(config, log=_LOG)
+    return begin_run(config, log=_LOG, started=started)
 
 
-def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: str = "") -> RunFacts:
+def begin_run(
+    config: PipelineConfig,
+    log: str = "",
+    job: str = "",
+    job_name: str = "",
+    started: datetime.datetime | None = None,
+) -> RunFacts:
     """Returns which run this is, the next of the root unless its job is listed, and lists it.
 
     Args:
@@ -88,12 +99,13 @@ def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: st
       log: As `RunFacts` has it, and so the others.
       job: Id that Kubeflow has given it; each of its steps may be the first to ask.
       job_name: What Kubeflow shows it as.
+      started: From when its time counts; now where it is left out.
     """
     known = next((one for one in read_records(config.root) if job and one.job == job), None)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    start = started or datetime.datetime.now(datetime.timezone.utc)
     facts = RunFacts(
         number=known.number if known else claim_number(config.root),
-        started=known.started if known else now.isoformat(timespec="seconds"),
+        started=known.started if known else start.isoformat(timespec="seconds"),
         root=config.root,
         log=log,
         push_dir=config.push_path,
@@ -101,8 +113,9 @@ def begin_run(config: PipelineConfig, log: str = "", job: str = "", job_name: st
         job_name=job_name,
     )
     if known is None:
-        recipe, settings = nearest_recipe(config)["name"], dict(flatten(shown(to_dict(config))))
-        write_record(begin_record(facts, recipe, settings, code_version()), config.root)
+        recipe, settings = nearest_recipe(config), dict(flatten(shown(to_dict(config))))
+        record = begin_record(facts, recipe["name"], recipe["differ"], settings, code_version())
+        write_record(record, config.root)
         list_runs(config.root, config.push_path)
     return facts
 
@@ -154,7 +167,7 @@ def leave_report(
     components: list[ComponentRun],
     error: Exception | None,
     summary: RunSummary,
-) -> str | None:
+) -> RunSummary:
     """Puts the page of a run into `reports/<number>/`, and a copy at `report.html` in the root.
 
     It is what RunReport wrote. A run that ended before, or that was to end before, has the same page
@@ -169,9 +182,9 @@ def leave_report(
       summary: How it ended.
 
     Returns:
-      The path of `report.html` in the root; None where the run ended before there was anything to show,
-      or where the page failed, which the log tells. An earlier page, which tells of another run, goes
-      from there then, and stays in its folder.
+      The summary with the run's time, that of the page included, and with the path of `report.html` in the root:
+      None where the run ended before there was anything to show, or where the page failed, which the log tells. An
+      earlier page, which tells of another run, goes from there then, and stays in its folder.
     """
     root = pathlib.Path(config.root)
     folder = run_folder(root, facts.number)
@@ -181,6 +194,7 @@ def leave_report(
         has_page = _leave_page(facts, config, components, error, summary, folder)
     except Exception:  # how the run ended is more to the user than why the page failed
         logging.getLogger(__name__).exception("no report: it could not be written")
+    summary = dataclasses.replace(summary, seconds=seconds_since(facts.started))
     try:
         if has_page:
             place_report(folder / REPORT_FILE, newest, root)
@@ -188,9 +202,9 @@ def leave_report(
     except Exception:  # the disk is full, say
         logging.getLogger(__name__).exception("the run is not in the list of runs")
     if has_page and newest.is_file():
-        return str(newest)
+        return dataclasses.replace(summary, report=str(newest))
     newest.unlink(missing_ok=True)
-    return None
+    return summary
 
 
 def _leave_page(
@@ -257,7 +271,7 @@ def _leave_record(
     metrics = {}
     if summary.metrics:
         metrics = {key: summary.metrics[key] for key in _METRICS}
-    settings = dict(flatten(shown(to_dict(config))))
+    settings, recipe = dict(flatten(shown(to_dict(config)))), nearest_recipe(config)
     record = RunRecord(
         number=facts.number,
         started=facts.started,
@@ -265,7 +279,7 @@ def _leave_record(
         status=summary.status.value,
         outcome=format_outcome(summary),
         notes=summary.notes,
-        recipe=nearest_recipe(config)["name"],
+        recipe=recipe["name"],
         settings=settings,
         code=code_version(),
         data=describe_data(manifest.table) if manifest else {},
@@ -275,6 +289,7 @@ def _leave_record(
         has_page=has_page,
         job=facts.job,
         files=digest_named_files(settings),
+        own_settings=recipe["differ"],
     )
     write_record(record, root)
     list_runs(config.root, config.push_path)

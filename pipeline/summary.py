@@ -19,6 +19,7 @@ from emotion_pipeline.components.image_ingest.folder_agreement import folder_agr
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
+    paths_by_reason,
     read_manifest,
 )
 from emotion_pipeline.components.model_evaluator.comparison import Comparison
@@ -39,7 +40,14 @@ from emotion_pipeline.components.run_report.verdict import (
 )
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.evaluation_result import evaluation_metrics
-from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
+from emotion_pipeline.validation.lines import (
+    drift_lines,
+    finding_lines,
+    image_lines,
+    pruned_lines,
+    votes_lines,
+    without_copies,
+)
 
 _DATA_OUTPUTS = {
     "manifest": ("ImageAudit", "audited_manifest"),
@@ -84,6 +92,7 @@ class RunSummary:
       findings: Of each kind its `policy`, `groups`, `images`, `dropped` and `examples`.
       drift: The distances between the splits, and to an earlier run.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      pruned: By reason the paths of the files that are not used, without copies.
       votes: What became of the file of votes, and per split and class how often the folder is what
         most people voted for (`folder_agreement`); empty without votes.
       class_counts: Per class the images of the train split `before` and `after` balancing.
@@ -101,14 +110,14 @@ class RunSummary:
       blessed: Whether the model reached the thresholds; None where nothing was evaluated.
       pushed_version: The version folder's number; None where nothing was pushed.
       push_dir: Folder of the version folders.
-      seconds: Of the whole run.
+      seconds: Of the whole run, from `started`.
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
       notes: What has to be known beside the outcome, as on the page: a model that learned nothing,
         faults in the data.
       changes: What is other than in the served model and in an earlier run, in sentences.
       run: Number of the run among those of its root; 0 where nobody counts.
-      started: When it began, as ISO 8601 in UTC.
+      started: When it began, as ISO 8601 in UTC: on one machine the command, on Kubeflow the first step.
       report: The HTML page of the run; None where it ended before there was anything to show.
       report_error: Why RunReport failed, where it did; the run's outcome is what it was before.
     """
@@ -118,6 +127,7 @@ class RunSummary:
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
     images: dict[str, Any]
+    pruned: dict[str, list[str]]
     votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     metrics: dict[str, Any]
@@ -193,6 +203,7 @@ def summarize(
         ],
         drift=drift_of(artifacts),
         images=counts_by_split(manifest.table) if manifest else {},
+        pruned=without_copies(paths_by_reason(manifest.table)) if manifest else {},
         votes=votes_of(manifest),
         class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
         if balanced
@@ -265,7 +276,8 @@ def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
 
 def format_summary(summary: RunSummary) -> str:
     """Returns the summary as lines for the terminal."""
-    lines = ["", *image_lines(summary.images), *votes_lines(summary.votes)]
+    lines = ["", *image_lines(summary.images), *pruned_lines(summary.pruned)]
+    lines += votes_lines(summary.votes)
     lines += finding_lines(summary.findings, summary.images)
     if any(measured["exceeded"] for one in summary.drift for measured in one["measurements"]):
         lines += drift_lines(summary.drift)

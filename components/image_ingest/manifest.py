@@ -182,6 +182,12 @@ def counts_by_split(table: pd.DataFrame) -> dict[str, dict]:
     return counts
 
 
+def paths_by_reason(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Returns reason -> paths of the files that were pruned for it, both sorted."""
+    pruned = table[table["status"] == PRUNED]
+    return {str(reason): sorted(rows["path"]) for reason, rows in pruned.groupby("reason")}
+
+
 def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
     """Writes `manifest.parquet` and `source.json` into the folder `uri`, made if need be."""
     folder = str(uri)

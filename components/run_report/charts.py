@@ -23,6 +23,7 @@ _COLOURS = {TRAIN_SPLIT: TRAIN, EVAL_SPLIT: EVAL, TEST_SPLIT: INK}
 _STYLES = {TRAIN_SPLIT: "-", EVAL_SPLIT: "--", TEST_SPLIT: ":"}
 _RUN_STYLES = ("--", ":", "-.")
 _SMALL_PT = 9
+_NAME_HEIGHT = 0.065  # of the axes'
 _MAX_NAME = 22
 _ROW_IN = 0.42
 _AXIS_IN = 0.75
@@ -180,14 +181,34 @@ def runs_curves(runs: Sequence[tuple[int, Sequence[float]]]) -> Markup:
                 markersize=3,
             )
             ends.setdefault((len(epochs), round(accuracies[-1], 2)), []).append(number)
-        # Told where the lines end: a legend of many lines is read by colour alone.
-        for (epoch, accuracy), numbers in ends.items():
-            told = f" run{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
-            axes.annotate(told, (epoch, accuracy), va="center", fontsize=_SMALL_PT)
         axes.set(xlabel="epoch", ylabel="validation accuracy")
-        axes.margins(x=0.16, y=0.12)
+        axes.margins(y=0.12)
+        _name_ends(axes, ends)
         _ticks(axes, 8, integer=True)
         return to_svg(figure, "Validation accuracy over the epochs of each run")
+
+
+def _name_ends(axes: Axes, ends: Mapping[tuple[int, float], Sequence[int]]) -> None:
+    """Names runs by their last `(epoch, accuracy)`: a legend of many lines is read by colour alone.
+
+    The names stand one above the other beside the axes, where no line runs through them, and a thin line leads from
+    each to its end.
+    """
+    low, high = axes.get_ylim()
+    in_order = sorted(ends.items(), key=lambda one: one[0][1])
+    place = -_NAME_HEIGHT
+    for number, ((epoch, accuracy), runs) in enumerate(in_order, start=1):
+        highest = 1 - (len(in_order) - number) * _NAME_HEIGHT  # leaves room for those above
+        place = max(min((accuracy - low) / (high - low), highest), place + _NAME_HEIGHT)
+        axes.annotate(
+            f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}",
+            (epoch, accuracy),
+            (1.03, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=_SMALL_PT,
+            arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.5, "alpha": 0.5},
+        )
 
 
 def runs_accuracy(runs: Sequence[tuple[int, float, Interval]]) -> Markup:

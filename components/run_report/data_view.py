@@ -9,12 +9,15 @@ from markupsafe import Markup
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
 from emotion_pipeline.components.image_ingest.manifest import (
+    PRUNED,
     Manifest,
     counts_by_split,
     describe_other_sizes,
     kept_rows,
+    paths_by_reason,
     present_splits,
 )
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
@@ -22,6 +25,7 @@ from emotion_pipeline.components.run_report.charts import class_counts_chart, fe
 from emotion_pipeline.components.run_report.content import DataContent
 from emotion_pipeline.components.run_report.pictures import Picture, read_picture, sample_rows
 from emotion_pipeline.components.run_report.statistics import SplitStatistics
+from emotion_pipeline.components.run_report.verdict import WORSE
 from emotion_pipeline.components.run_report.votes_view import VotesView, make_votes_view
 
 MAX_CLASSES = 40
@@ -50,20 +54,13 @@ _FINDINGS: dict[str, tuple[str, str]] = {
         "Conflicting labels of near copies",
         "Nearly the same picture in two classes.",
     ),
-    Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file of a split."),
-    Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file of a split."),
+    Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file."),
+    Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file."),
     Kind.UNINFORMATIVE: (
         "Pictures of one gray",
         "No detail in them, whatever the gray: every pixel is the same, or all but.",
     ),
 }
-
-
-_WORSE: dict[str, tuple[Kind, Kind]] = {
-    Kind.EXACT_COPIES: (Kind.CROSS_SPLIT_COPIES, Kind.CONFLICTING_LABELS),
-    Kind.NEAR_COPIES: (Kind.CROSS_SPLIT_NEAR_COPIES, Kind.CONFLICTING_NEAR_LABELS),
-}
-"""Kinds whose groups are also of the kind that is their key, and are shown under theirs alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +75,11 @@ class ClassRow:
 
 @dataclasses.dataclass(frozen=True)
 class PruneRow:
-    """How many files of a split were left out for one reason."""
+    """How many files of a split were left out for one reason; `named` are the first of them."""
 
     split: str
     files: int
+    named: str
     reason: str
     meaning: str
 
@@ -158,7 +156,7 @@ def make_data_view(content: DataContent) -> DataView:
     return DataView(
         source=manifest.source,
         totals={split: counts for split, counts in totals.items() if counts["found"]},
-        pruned=_prune_rows(totals),
+        pruned=_prune_rows(manifest.table),
         classes=shown,
         more_classes=len(rows) - len(shown),
         other_splits=present_splits(manifest.table)[1:],
@@ -203,12 +201,15 @@ def _class_rows(content: DataContent) -> list[ClassRow]:
     return rows
 
 
-def _prune_rows(totals: dict[str, dict]) -> list[PruneRow]:
+def _prune_rows(table: pd.DataFrame) -> list[PruneRow]:
     meanings = {reason.value: reason.meaning for reason in PruneReason}
+    pruned = table[table["status"] == PRUNED]
     return [
-        PruneRow(split, files, reason, meanings.get(reason, ""))
-        for split, counts in totals.items()
-        for reason, files in counts["pruned_by_reason"].items()
+        PruneRow(split, len(paths), first_few(paths), reason, meanings.get(reason, ""))
+        for split in (*present_splits(table), "other")
+        for reason, paths in paths_by_reason(
+            pruned[pruned["split"] == ("" if split == "other" else split)]
+        ).items()
     ]
 
 
@@ -238,10 +239,7 @@ def _groups_of(content: DataContent, *kinds: Kind) -> int:
 def _finding_view(manifest: Manifest, finding: Finding, findings: Sequence[Finding]) -> FindingView:
     title, meaning = _FINDINGS.get(finding.kind, (finding.kind, ""))
     worse = {
-        group
-        for one in findings
-        if one.kind in _WORSE.get(finding.kind, ())
-        for group in one.groups
+        group for one in findings if one.kind in WORSE.get(finding.kind, ()) for group in one.groups
     }
     left = [group for group in finding.groups if group not in worse]
     # Evenly over all groups, which are sorted by path: the first ones are all of one class.

@@ -24,6 +24,9 @@ _MAX_PICTURES = 8  # of a class
 _PICTURES_IN_ALL = 160
 _MAX_MAPS = 12  # each is some 200 answers of the model
 
+FEW_POINTS = 0.05
+"""A spot that takes less decides nothing; the web page's `why.js` says so too."""
+
 
 @dataclasses.dataclass(frozen=True)
 class MistakeMap:
@@ -36,6 +39,11 @@ class MistakeMap:
 
     uri: str
     largest_fall: float
+
+    @property
+    def decides(self) -> bool:
+        """Whether some spot alone holds the answer up."""
+        return self.largest_fall >= FEW_POINTS
 
 
 @dataclasses.dataclass(frozen=True)

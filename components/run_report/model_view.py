@@ -86,7 +86,7 @@ class ModelView:
     confusion: list[list[int]]
     pairs: list[Pair]
     scores: list[ClassScore]
-    weakest: ClassScore
+    weakest: list[ClassScore]
     recall_chart: Markup | None
     mistakes: list[ClassMistakes]
     slices: dict[str, list[Slice]]
@@ -148,7 +148,7 @@ def make_model_view(content: ModelContent, manifest: Manifest, is_drawn: bool = 
         confusion=confusion.tolist(),
         pairs=_pairs(confusion, names),
         scores=scores,
-        weakest=min((one for one in scores if one.images), key=lambda one: one.recall),
+        weakest=_weakest(scores),
         recall_chart=recall_chart([(one.label, one.recall, one.interval) for one in scores])
         if is_drawn and len(scores) <= _MAX_CLASSES_DRAWN
         else None,
@@ -168,6 +168,14 @@ def _calibration(content: ModelContent, error: float) -> Calibration:
     without = tempered(predictions.probabilities, 1 / told.temperature)
     before = calibration_error(without, predictions.labels)
     return dataclasses.replace(told, error_before=before, error=error)
+
+
+def _weakest(scores: list[ClassScore]) -> list[ClassScore]:
+    """Returns the classes of the lowest recall; none where all recalls are alike."""
+    recalls = [one.recall for one in scores if one.images]
+    if min(recalls) == max(recalls):
+        return []
+    return [one for one in scores if one.images and one.recall == min(recalls)]
 
 
 def _top2(predictions: Predictions) -> float:

@@ -12,16 +12,21 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.run_report import uses
 from emotion_pipeline.components.run_report.changes_view import make_changes_view
 from emotion_pipeline.components.run_report.content import ReportContent
 from emotion_pipeline.components.run_report.data_view import make_data_view
 from emotion_pipeline.components.run_report.history import shown
+from emotion_pipeline.components.run_report.mistakes import FEW_POINTS
 from emotion_pipeline.components.run_report.model_view import make_model_view
 from emotion_pipeline.components.run_report.record import RunRecord
 from emotion_pipeline.components.run_report.runs_view import make_runs_view
-from emotion_pipeline.components.run_report.settings_view import make_settings_view
+from emotion_pipeline.components.run_report.settings_view import (
+    learning_conditions,
+    make_settings_view,
+)
 from emotion_pipeline.components.run_report.text import breakable, visible
 from emotion_pipeline.components.write_file import write_whole
 
@@ -124,6 +129,7 @@ def render(content: ReportContent, way: str = "./") -> str:
             if content.changes
             else None,
             settings=make_settings_view(content.run) if content.run else None,
+            conditions=learning_conditions(content.run.settings) if content.run else [],
             way=way,
         )
     )
@@ -202,7 +208,7 @@ def _environment(autoescape: bool = True) -> jinja2.Environment:
     environment.filters.update(
         number=_number, short=_short, percent=_percent, duration=format_secs, breakable=breakable,
         quoted=urllib.parse.quote,
-        value=shown,
+        value=shown, few=first_few,
     )  # fmt: skip
     script = (_TEMPLATES_DIR / "report.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
@@ -211,6 +217,7 @@ def _environment(autoescape: bool = True) -> jinja2.Environment:
         measure_names=_MEASURE_NAMES,
         distances=_DISTANCES,
         uses=uses,
+        few_points=FEW_POINTS,
         style=Markup((_TEMPLATES_DIR / "report.css").read_text("utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",

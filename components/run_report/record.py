@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.write_file import write_whole
 
 REPORTS_DIR = "reports"
@@ -54,8 +55,8 @@ class RunRecord:
 
     Attributes:
       number: Of the run among those of its root, from 1.
-      started: When, as ISO 8601 in UTC.
-      seconds: How long it took.
+      started: When, as ISO 8601 in UTC: on one machine the command, on Kubeflow the first step.
+      seconds: How long it took from there.
       status: How it ended: `pushed`, `not_blessed`, `anomalies`, `failed` or `interrupted`; `running` where it
         has not, or was killed.
       outcome: The same in words.
@@ -71,6 +72,7 @@ class RunRecord:
       has_page: Whether there is `report.html` beside it.
       job: As `RunFacts` has it.
       files: As `digest_named_files` returns it.
+      own_settings: How many settings are not the recipe's.
     """
 
     number: int
@@ -89,11 +91,27 @@ class RunRecord:
     has_page: bool
     job: str = ""
     files: dict[str, str] = dataclasses.field(default_factory=dict)
+    own_settings: int = 0
+
+    @property
+    def recipe_in_words(self) -> str:
+        """The recipe, and how many settings are not its."""
+        return recipe_in_words(self.recipe, self.own_settings)
 
     @property
     def has_ended(self) -> bool:
         """Whether it came to an end of its own, however bad."""
         return self.status not in (RUNNING, INTERRUPTED)
+
+
+def recipe_in_words(recipe: str, own_settings: int) -> str:
+    """Returns the recipe of a run, and how many settings are not its.
+
+    Example:
+      >>> recipe_in_words("fast", 0), recipe_in_words("fast", 2)
+      ('fast', 'fast, 2 settings of its own')
+    """
+    return recipe + (f", {counted(own_settings, 'setting')} of its own" if own_settings else "")
 
 
 def run_folder(root: str | os.PathLike, number: int) -> pathlib.Path:
@@ -132,7 +150,9 @@ def write_record(record: RunRecord, root: str | os.PathLike) -> None:
     write_whole(path, json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False) + "\n")
 
 
-def begin_record(facts: RunFacts, recipe: str, settings: dict[str, Any], code: str) -> RunRecord:
+def begin_record(
+    facts: RunFacts, recipe: str, own_settings: int, settings: dict[str, Any], code: str
+) -> RunRecord:
     """Returns the record of a run that begins; the one of its end is written over it."""
     return RunRecord(
         number=facts.number,
@@ -151,6 +171,7 @@ def begin_record(facts: RunFacts, recipe: str, settings: dict[str, Any], code: s
         has_page=False,
         job=facts.job,
         files=digest_named_files(settings),
+        own_settings=own_settings,
     )
 
 

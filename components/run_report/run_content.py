@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion_pipeline.components.code_version import code_version
-from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.records.answers_record import Answers
 from emotion_pipeline.components.run_report.content import (
@@ -36,6 +35,7 @@ from emotion_pipeline.components.run_report.record import (
     SUMMARY_FILE,
     RunFacts,
     read_records,
+    recipe_in_words,
 )
 from emotion_pipeline.components.run_report.settings_view import changed_from_recipe, flatten
 from emotion_pipeline.components.run_report.verdict import (
@@ -140,8 +140,7 @@ def facts_shown(
         shown["Made"] = format_time(now.isoformat(timespec="seconds"))
     if recipe:
         differ = len(changed_from_recipe(settings, recipe["settings"]))
-        own = f", {counted(differ, 'setting')} of its own" if differ else ""
-        shown["Recipe"] = recipe["name"] + own
+        shown["Recipe"] = recipe_in_words(recipe["name"], differ)
     shown["Data"] = source
     shown["Code"] = code_version()
     return shown

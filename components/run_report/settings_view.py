@@ -12,6 +12,13 @@ PLACES = frozenset(
 """Settings and groups that say where something lies; every run has its own, whatever the recipe."""
 
 
+_AUGMENTING = (
+    "flip", "rotation_degrees", "zoom", "shift_px", "brightness", "gamma", "contrast", "equalize_share",
+    "blur_share", "jpeg_share", "erase_share", "mixup",
+)  # fmt: skip
+"""Settings of `train` that change its pictures where they are not zero."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SettingsView:
     """The recipe's name, what differs from it as `(name, value, recipe's)`, and all as `(name, value)`."""
@@ -42,6 +49,25 @@ def changed_from_recipe(
         for name, value in flatten(settings)
         if name.partition(".")[0] not in PLACES and value != usual.get(name)
     ]
+
+
+def learning_conditions(settings: Mapping[str, Any]) -> list[str]:
+    """Returns under what the figures of train are measured while it trains, in words.
+
+    Args:
+      settings: The configuration, nested.
+
+    Example:
+      >>> learning_conditions({"balance": "none", "train": {"flip": True, "dropout_steps": [[0, 0.5]]}})
+      ['with dropout', 'on the augmented images']
+    """
+    train = settings.get("train", {})
+    images = ["balanced"] if settings.get("balance") == "translate" else []
+    images += ["augmented"] if any(train.get(name) for name in _AUGMENTING) else []
+    is_dropped = any(rate for _, rate in train.get("dropout_steps", ()))
+    return ["with dropout"] * is_dropped + (
+        [f"on the {' and '.join(images)} images"] if images else []
+    )
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,12 @@ from emotion_pipeline.components.run_report.intervals import Interval
 _METRIC_NAMES = {"macro_f1": "macro F1"}
 _DIGITS = (3, 4, 5, 6)
 
+WORSE: dict[str, tuple[Kind, Kind]] = {
+    Kind.EXACT_COPIES: (Kind.CROSS_SPLIT_COPIES, Kind.CONFLICTING_LABELS),
+    Kind.NEAR_COPIES: (Kind.CROSS_SPLIT_NEAR_COPIES, Kind.CONFLICTING_NEAR_LABELS),
+}
+"""Kinds whose groups are also of the kind that is their key; the page shows them under theirs alone."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Naive:
@@ -125,16 +131,18 @@ def findings_in_words(found: Iterable[tuple[str, int, int, int]]) -> list[str]:
     Example:
       >>> findings_in_words([("exact_copies", 7, 15, 0), ("cross_split_copies", 1, 2, 1)])
       ['1 group of equal pictures across the splits (1 file dropped from train)', \
-'7 groups of equal pictures']
+'7 groups of equal pictures in all']
     """
-    by_kind = {kind: (groups, files, dropped) for kind, groups, files, dropped in found}
+    by_kind = {kind: (groups, files, dropped) for kind, groups, files, dropped in found if groups}
     told = []
     for kind, (one, many) in _FINDING_WORDS.items():
         groups, files, dropped = by_kind.get(kind, (0, 0, 0))
         count = files if kind.is_of_one else groups
         if count:
+            # Those across the splits and in several classes, named before, are among them.
+            in_all = " in all" if any(other in by_kind for other in WORSE.get(kind, ())) else ""
             out = f" ({counted(dropped, 'file')} dropped from train)" if dropped else ""
-            told.append(counted(count, one, many) + out)
+            told.append(counted(count, one, many) + in_all + out)
     return told
 
 

@@ -46,7 +46,9 @@ def execute(options: argparse.Namespace) -> int:
             list_interrupted(root)
     record = find_run(root, options.run)
     page = run_folder(root, record.number) / REPORT_FILE
-    print(f"run {record.number} of {record.started}, recipe {record.recipe}: {record.outcome}")
+    print(
+        f"run {record.number} of {record.started}, recipe {record.recipe_in_words}: {record.outcome}"
+    )
     for note in record.notes:
         print(note)
     if not record.has_ended and not options.pdf:

@@ -1,7 +1,6 @@
 """`emotion run`: the pipeline."""
 
 import argparse
-import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
-from emotion_pipeline.process_time import seconds_since_start
+from emotion_pipeline.process_time import process_start
 from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.settings import with_overrides
 
@@ -166,8 +165,8 @@ def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
         from emotion_pipeline.local_runner import run
         from emotion_pipeline.summary import format_summary
 
-        # What the user waited: half of a short run is imports.
-        summary = dataclasses.replace(run(config), seconds=seconds_since_start())
+        # From when the user waits: half of a short run is imports.
+        summary = run(config, process_start())
         target = options.summary or pathlib.Path(config.root) / "summary.json"
         print(format_summary(summary), file=terminal)
         if summary.report:

@@ -1,10 +1,18 @@
 """What was found in the data, as lines for the terminal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.counted import first_few
+from emotion_pipeline.components.image_findings.findings import Kind
 from emotion_pipeline.components.image_ingest import votes as ingest_votes
 from emotion_pipeline.components.image_ingest.manifest import VotesRecord
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
+from emotion_pipeline.components.run_report.text import visible
+from emotion_pipeline.components.run_report.verdict import WORSE
+
+_COPIES = {PruneReason.REDUNDANT_TREE, *(kind.reason for kind in Kind)}
 
 
 def image_lines(images: dict[str, Any]) -> list[str]:
@@ -18,6 +26,21 @@ def image_lines(images: dict[str, Any]) -> list[str]:
                 f"{counts['pruned']} pruned" + (f" ({reasons})" if reasons else "")
             )
     return lines
+
+
+def without_copies(pruned: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Returns what `paths_by_reason` does but for copies.
+
+    The findings tell of these, and an inner tree repeats files by the thousand.
+    """
+    return {reason: paths for reason, paths in pruned.items() if reason not in _COPIES}
+
+
+def pruned_lines(pruned: Mapping[str, list[str]]) -> list[str]:
+    """Returns a line for each reason why files are not used, copies apart, with the first of them."""
+    return [
+        f"{reason}: {visible(first_few(paths))}" for reason, paths in without_copies(pruned).items()
+    ]
 
 
 def votes_lines(votes: dict[str, Any]) -> list[str]:
@@ -55,6 +78,9 @@ def finding_lines(findings: list[dict[str, Any]], images: dict[str, Any]) -> lis
             f"{finding['kind']:24} {finding['groups']:6} {finding['images']:6}  "
             f"{finding['policy']}{dropped}"
         )
+    kinds = {finding["kind"] for finding in found}
+    if any(kind in kinds and kinds.intersection(worse) for kind, worse in WORSE.items()):
+        lines.append("a group may be of several kinds")
     dropped_in_all = sum(finding["dropped"] for finding in findings)
     if dropped_in_all:
         total = dropped_in_all + images[TRAIN_SPLIT]["kept"]

@@ -25,6 +25,7 @@ from emotion_pipeline.components.image_findings.policies import FAIL
 from emotion_pipeline.components.image_ingest.manifest import (
     counts_by_split,
     kept_rows,
+    paths_by_reason,
     present_splits,
 )
 from emotion_pipeline.components.progress import format_secs
@@ -48,7 +49,13 @@ from emotion_pipeline.summary import (
     votes_of,
 )
 from emotion_pipeline.validation.baseline import find_statistics
-from emotion_pipeline.validation.lines import drift_lines, finding_lines, image_lines, votes_lines
+from emotion_pipeline.validation.lines import (
+    drift_lines,
+    finding_lines,
+    image_lines,
+    pruned_lines,
+    votes_lines,
+)
 from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
 from emotion_pipeline.validation.schemas import load_schema
 from emotion_pipeline.validation.served_requests import (
@@ -65,6 +72,7 @@ class Validation:
     Attributes:
       status: `clean`, `anomalies` or `failed`.
       images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      pruned: By reason the paths of all files that are not used.
       votes: What became of the file of votes, as in a run's summary; empty without.
       class_counts: Per class the images kept in each split.
       findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
@@ -80,6 +88,7 @@ class Validation:
 
     status: Status
     images: dict[str, Any]
+    pruned: dict[str, list[str]]
     votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
     findings: list[dict[str, Any]]
@@ -124,6 +133,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
     return Validation(
         status=Status.ANOMALIES if anomalies else Status.CLEAN,
         images={"requests": requests.counts},
+        pruned={},
         votes={},
         class_counts={},
         findings=[],
@@ -167,6 +177,7 @@ def _gather(outcome: Outcome, root: str) -> Validation:
     return Validation(
         status=status,
         images=counts_by_split(table) if table is not None else {},
+        pruned=paths_by_reason(table) if table is not None else {},
         votes=votes_of(manifest),
         class_counts=class_counts(table) if table is not None else {},
         findings=findings_of(artifacts),
@@ -240,7 +251,7 @@ def format_outcome(validation: Validation) -> str:
 
 def format_validation(validation: Validation) -> str:
     """Returns the outcome as lines for the terminal."""
-    lines = ["", *image_lines(validation.images)]
+    lines = ["", *image_lines(validation.images), *pruned_lines(validation.pruned)]
     if validation.class_counts:
         splits = list(next(iter(validation.class_counts.values())))
         lines += ["", f"{'class':10}" + "".join(f" {split:>7}" for split in splits)]

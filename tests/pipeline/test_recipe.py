@@ -12,3 +12,4 @@ def test_a_recipe_with_a_few_settings_of_its_own_is_that_recipe(name):
     found = nearest_recipe(with_overrides(config, own))
     assert found["name"] == name
     assert found["settings"] == to_dict(config)
+    assert found["differ"] == 3  # where data and root lie is no setting of its own

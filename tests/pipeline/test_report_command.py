@@ -58,6 +58,12 @@ def test_says_how_an_earlier_run_ended_and_where_its_page_is(root, capsys):
     ]
 
 
+def test_settings_that_are_not_the_recipes_are_told_by_their_number(root, capsys):
+    write_record(dataclasses.replace(ONE, number=1, own_settings=1), root)
+    assert main(["report", str(root), "--run", "1"]) == 0
+    assert "recipe fast, 1 setting of its own: not blessed" in capsys.readouterr().out
+
+
 def test_the_newest_run_is_the_default_and_may_have_no_page(root, capsys):
     assert main(["report", str(root)]) == 1
     told = capsys.readouterr()

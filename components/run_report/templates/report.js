@@ -39,15 +39,21 @@ const boxes = new ResizeObserver((entries) => {
 });
 document.querySelectorAll(".scroll").forEach((box) => boxes.observe(box));
 
-/* Marks the section that is read in the contents, and keeps its link in view. */
-const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+/* Marks the section that is read in the contents, and keeps its link in view. It is the last one whose top is where a
+   link puts it or above; at the page's end, where further ones cannot get there, the one that a link led to. */
+const parts = [...document.querySelectorAll("nav a")].map((link) => [link, document.getElementById(link.hash.slice(1))]);
 let marked = null;
-function mark() {
-  let current = null;
-  for (const [id, link] of links) {
-    const section = document.getElementById(id);
-    if (section && section.getBoundingClientRect().top < window.innerHeight / 3) current = link;
+function topOf(part) { return part.getBoundingClientRect().top; }
+function read() {
+  const root = document.documentElement;
+  if (root.scrollHeight > root.clientHeight && window.scrollY + root.clientHeight > root.scrollHeight - 2) {
+    const led = parts.find(([link, part]) => link.hash === location.hash && topOf(part) < root.clientHeight && topOf(part) > 0);
+    return led || parts[parts.length - 1];
   }
+  return parts.findLast(([, part]) => topOf(part) < parseFloat(getComputedStyle(part).scrollMarginTop) + 8);
+}
+function mark() {
+  const [current] = read() || [null];
   if (current === marked) return;
   if (marked) marked.removeAttribute("aria-current");
   marked = current;

@@ -1,15 +1,22 @@
 import json
+import pathlib
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import emotion_faces
 from emotion_pipeline.components.predictions import Predictions
-from emotion_pipeline.components.run_report.mistakes import find_mistakes
+from emotion_pipeline.components.run_report.mistakes import (
+    FEW_POINTS,
+    MistakeMap,
+    find_mistakes,
+)
 from tests.components.pictures import encode
 from tests.components.run_report.contents import make_manifest
 
+STATIC_DIR = pathlib.Path(emotion_faces.__file__).parent / "web" / "static"
 NAMES = ("sad", "happy")
 CORNER = slice(28, 36), slice(8, 16)
 
@@ -85,6 +92,15 @@ def test_the_surest_mistake_of_a_class_is_explained(manifest, corner_model):
     assert first.why.uri != first.picture.uri
     gone = happy.pictures[0]
     assert (gone.picture.uri, gone.why) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("fall", "decides"), [(0.0, False), (-0.01, False), (0.049, False), (0.05, True)]
+)
+def test_a_spot_decides_from_the_fall_on_that_the_web_page_says_so_too(fall, decides):
+    assert MistakeMap("", fall).decides == decides
+    script = (STATIC_DIR / "why.js").read_text(encoding="utf-8")
+    assert f"const FEW_POINTS = {FEW_POINTS};" in script
 
 
 def test_without_a_model_there_are_pictures_alone(manifest):

@@ -5,11 +5,15 @@ import html.parser
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from emotion_pipeline.components.image_findings.findings import Finding, Kind
-from emotion_pipeline.components.run_report.content import Level, ReportContent
+from emotion_pipeline.components.image_ingest.manifest import PRUNED, make_table
+from emotion_pipeline.components.run_report import model_view
+from emotion_pipeline.components.run_report.content import DataContent, Level, ReportContent
 from emotion_pipeline.components.run_report.intervals import bootstrap
+from emotion_pipeline.components.run_report.mistakes import MistakeMap, find_mistakes
 from emotion_pipeline.components.run_report.page import (
     place_report,
     render,
@@ -18,7 +22,7 @@ from emotion_pipeline.components.run_report.page import (
 )
 from emotion_pipeline.components.run_report.settings_view import flatten
 from emotion_pipeline.components.run_report.text import visible
-from tests.components.run_report.contents import make_content, make_data, make_manifest
+from tests.components.run_report.contents import make_content, make_data, make_manifest, row
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -165,7 +169,91 @@ def test_the_figures_are_those_of_the_predictions(page):
 
 
 def test_every_pruned_file_has_its_reason(page):
-    assert "ends before its picture does (truncated)" in page.text
+    assert "ends before its picture does (truncated) train/ broken.jpg" in page.text
+
+
+def test_of_many_pruned_files_the_first_are_named(tmp_path):
+    manifest = make_manifest(tmp_path, NAMES, 3)
+    rows = [row(f"train/{n}.png", "train", NAMES[0], "", PRUNED, "corrupt") for n in range(1007)]
+    table = pd.concat([manifest.table, make_table(rows)], ignore_index=True)
+    data = DataContent(dataclasses.replace(manifest, table=table))
+    text = Page(render(ReportContent("A page", "Clean", Level.GOOD, data))).text
+    named = "train/0.png, train/1.png, train/10.png, train/100.png, train/1000.png and 1,002 more"
+    assert f"(corrupt) {named}" in text.replace("/ ", "/")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"balance": "translate"}, "measured on the balanced images, by"),
+        (
+            {"balance": "none", "train": {"flip": True, "dropout_steps": [[0, 0.0], [0.5, 0.5]]}},
+            "measured with dropout, on the augmented images, by",
+        ),
+        (
+            {"balance": "translate", "train": {"zoom": 0.1, "dropout_steps": [[0, 0.0]]}},
+            "measured on the balanced and augmented images, by",
+        ),
+        ({"balance": "none"}, "measured by weights that still change."),
+    ],
+)
+def test_what_the_train_curve_is_measured_under_is_what_the_settings_say(settings, told, tmp_path):
+    content = make_content(tmp_path, NAMES)
+    run = dataclasses.replace(content.run, settings=settings)
+    assert told in Page(render(dataclasses.replace(content, run=run))).text
+
+
+def answering(content, predicted):
+    """The content with a model that gives these answers to pictures of each class in turn."""
+    predictions = content.model.predictions
+    probabilities = np.full_like(predictions.probabilities, 0.05)
+    probabilities[np.arange(len(probabilities)), predicted] = 0.9
+    predictions = dataclasses.replace(predictions, probabilities=probabilities)
+    return dataclasses.replace(
+        content, model=dataclasses.replace(content.model, predictions=predictions)
+    )
+
+
+def test_where_all_recalls_are_alike_no_class_is_the_weakest(tmp_path):
+    content = make_content(tmp_path, NAMES)
+    right = answering(content, content.model.predictions.labels)
+    text = Page(render(right)).text
+    assert "Weakest class none recall 1.000 in each" in text
+    assert "Of the eval pictures it answers 0.0 % wrongly." in text
+
+
+def test_classes_that_are_as_weak_are_named_together(page, tmp_path):
+    assert "Weakest classes angry, disgust recall 0.750 in each" in page.text
+    content = make_content(tmp_path, NAMES)
+    text = Page(render(answering(content, 2))).text
+    assert "Weakest classes angry, disgust recall 0.000 in each" in text
+    assert re.search("; of angry, disgust ?, its weakest classes, 100.0 %", text)
+    labels = content.model.predictions.labels
+    text = Page(render(answering(content, np.where(labels == 0, 2, labels)))).text
+    assert "Weakest class angry recall 0.000 of 40 images" in text
+
+
+def test_a_map_where_no_spot_decides_says_so(tmp_path, monkeypatch):
+    content = make_content(tmp_path, NAMES)
+    found = find_mistakes(content.model.predictions, content.data.manifest)
+    falls = iter((0.3, 0.0))
+    explained = [
+        dataclasses.replace(
+            one,
+            pictures=[
+                dataclasses.replace(
+                    one.pictures[0], why=MistakeMap("data:image/jpeg;base64,", fall)
+                ),
+                *one.pictures[1:],
+            ],
+        )
+        for one, fall in zip(found, falls, strict=True)
+    ]
+    monkeypatch.setattr(model_view, "find_mistakes", lambda *_: explained)
+    text = Page(render(content)).text
+    assert "a covered spot takes up to 0.300" in text
+    assert "no spot alone decides: covered, it takes at most 0.000" in text
+    assert "The colours are as strong where no spot alone decides" in text
 
 
 def test_what_changed_is_told_class_by_class(page):
@@ -219,7 +307,8 @@ def test_a_group_is_shown_under_its_worst_kind_alone(tmp_path):
     found = Page(render(ReportContent("A page", "Clean", Level.WARNING, data)))
     assert "Copies across the splits 1 groups of equal" in found.text
     assert "several labels: 1 of the groups." in found.text
-    exact = found.text.split("of a split.")[1]
+    # One file in each split is more than one file, though not of a split.
+    exact = found.text.split("The same pixels in more than one file.")[1]
     assert "train, angry 1.jpg" in exact
     assert "eval, angry 0.jpg" not in exact.split("Drift")[0]
 

@@ -1,6 +1,8 @@
 """The page over the runs of a root."""
 
 import dataclasses
+import itertools
+import re
 
 from emotion_pipeline.components.run_report.page import write_runs
 from tests.components.run_report.test_page import Page
@@ -32,6 +34,11 @@ def test_the_newest_run_comes_first_and_each_has_its_page(tmp_path):
     assert len(page.all("svg")) == 2
 
 
+def test_settings_that_are_not_the_recipes_are_told_by_their_number(tmp_path):
+    own = dataclasses.replace(ONE, own_settings=2)
+    assert "fast, 2 settings of its own" in rows(tmp_path, [own])[1]
+
+
 def test_the_run_whose_model_is_served_is_marked(tmp_path):
     _, text, _ = rows(tmp_path, [FIRST, ONE, AGAIN], served=7)
     # Run 3 took the model of run 1 over.
@@ -54,3 +61,20 @@ def test_a_curve_is_named_where_it_ends(tmp_path):
     _, _, html = rows(tmp_path, [FIRST, ONE, other])
     assert "runs 1, 2</text>" in html
     assert "run 5</text>" in html
+
+
+def test_the_names_of_curves_stand_beside_them_one_above_the_other(tmp_path):
+    curves = [[0.2, 0.3, 0.4], [0.1, 0.41], [0.3, 0.42, 0.43, 0.44, 0.45]]
+    records = [
+        dataclasses.replace(ONE, number=n, history=[{"val_accuracy": one} for one in curve])
+        for n, curve in enumerate(curves, start=1)
+    ]
+    _, _, html = rows(tmp_path, records)
+    chart = html[html.index("<svg") : html.index("</svg>")]
+    names = re.findall(r'x="([\d.]+)" y="([\d.]+)"[^>]*> ?run \d</text>', chart)
+    lines = re.findall(r'<path d="([^"]*)" clip-path', chart)
+    drawn = [float(x) for line in lines for x in re.findall(r"[ML] ([\d.]+) ", line)]
+    assert len(names) == len(curves)
+    assert min(float(x) for x, _ in names) > max(drawn)
+    heights = sorted(float(y) for _, y in names)
+    assert min(b - a for a, b in itertools.pairwise(heights)) > 9

@@ -64,3 +64,18 @@ def test_leaks_come_before_copies():
         "12 pictures of one gray",
         "1,271 groups of equal pictures",
     ]
+
+
+def test_groups_that_were_counted_before_are_said_to_be_among_those_in_all():
+    found = [
+        ("cross_split_copies", 11, 24, 0),
+        ("conflicting_labels", 1, 2, 0),
+        ("exact_copies", 19, 40, 0),
+        ("near_copies", 6, 12, 0),
+    ]
+    assert findings_in_words(found) == [
+        "11 groups of equal pictures across the splits",
+        "1 group of equal pictures in different classes",
+        "19 groups of equal pictures in all",
+        "6 groups of nearly equal pictures",
+    ]

@@ -11,6 +11,7 @@ import pytest
 
 from emotion_pipeline.cli import main
 from emotion_pipeline.components.constants import LABELS
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.components.image_findings.planted import plant
 from tests.components.pictures import encode, snapshot
@@ -84,6 +85,7 @@ def test_planted_faults_are_found_in_their_numbers_and_nothing_is_changed(tmp_pa
         "cross_split_copy": planted.findings["cross_split_copies"][0],
         "cross_split_near_copy": planted.findings["cross_split_near_copies"][0],
     }
+    assert {reason: len(paths) for reason, paths in outcome["pruned"].items()} == pruned
     # The policy `fail` stops it, and says what it is about.
     assert status == 4
     [forbidden] = [one for one in outcome["anomalies"] if one["feature"] == "conflicting_labels"]
@@ -92,6 +94,13 @@ def test_planted_faults_are_found_in_their_numbers_and_nothing_is_changed(tmp_pa
     told = capfd.readouterr().out
     assert "conflicting_labels: 3 groups, 6 files" in told
     assert f"report: {page}" in told
+    # Which files are broken, and of the copies that findings tell of their numbers alone.
+    lines = told.splitlines()
+    for reason in planted.pruned:
+        if reason != "redundant_tree":
+            assert f"{reason}: {first_few(outcome['pruned'][reason])}" in lines
+    assert not [one for one in lines if one.startswith(("cross_split_copy:", "redundant_tree:"))]
+    assert "a group may be of several kinds" in lines
     _check_page(page.read_text(encoding="utf-8"), tmp_path / "corpus", outcome)
 
 
