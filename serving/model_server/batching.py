@@ -1,4 +1,7 @@
-"""Greedy batching: a run takes whatever waits for the same signature and shapes, without waiting.
+"""Greedy batching: a run takes whatever waits for the same signature and shapes.
+
+It waits for more only where a run before it had more, and then for an instant: callers that were answered
+together ask again together, and the first of them would else have a run of its own.
 
 A request that comes in a thread (`run`) has its batch run by it, if a place is free; else it waits, and
 either finds its answer there or is woken to run the next batch. One that comes in an event loop
@@ -23,6 +26,9 @@ import grpc
 import numpy as np
 
 from emotion_faces.model_server import status
+
+REGATHER_SECS = 0.0015
+"""What a run waits at most for as many rows as the one before it had: one of one row takes longer."""
 
 Arrays = Sequence[np.ndarray]
 RunFn = Callable[[Arrays, float | None], list[np.ndarray]]
@@ -113,6 +119,7 @@ class Batcher:
         self._queues: dict[Hashable, _Queue] = {}
         self._running = 0
         self._waiting_rows = 0
+        self._last: tuple[Hashable, int] = (None, 0)  # key and rows of the newest run
         self._threads = concurrent.futures.ThreadPoolExecutor(options.num_batch_threads, "batch")
 
     def close(self) -> None:
@@ -233,7 +240,7 @@ class Batcher:
             queue.tasks.append(task)
             self._waiting_rows += task.rows
             if queue.forming is not None:
-                if queue.rows() >= options.max_batch_size:
+                if queue.rows() >= self._enough(key):
                     queue.forming.wake.release()
                     queue.forming = None
             elif self._running < options.num_batch_threads and self._may_run(queue):
@@ -283,13 +290,11 @@ class Batcher:
             self._hand_on(key)
 
     def _wait_to_fill(self, key: Hashable, own: _Task) -> None:
-        timeout = self._options.batch_timeout_secs
-        if timeout <= 0:
-            return
+        timeout = self._options.batch_timeout_secs or REGATHER_SECS
         with self._lock:
             queue = self._queues[key]
             remaining = own.enqueued + timeout - time.monotonic()
-            if remaining <= 0 or queue.rows() >= self._options.max_batch_size:
+            if remaining <= 0 or queue.rows() >= self._enough(key):
                 return
             if queue.forming is not None:
                 return
@@ -298,6 +303,14 @@ class Batcher:
         with self._lock:
             if queue.forming is own:
                 queue.forming = None
+
+    def _enough(self, key: Hashable) -> int:
+        """Returns for how many rows a run waits."""
+        most = self._options.max_batch_size
+        if self._options.batch_timeout_secs:
+            return most
+        last_key, rows = self._last
+        return min(rows, most) if key == last_key else 1
 
     def _take(self, key: Hashable, own: _Task) -> tuple[list[_Task], RunFn]:
         """The own task first, then the oldest others as far as they fit."""
@@ -313,6 +326,7 @@ class Batcher:
                     batch.append(task)
                     rows += task.rows
             self._remove(key, queue, batch)
+            self._last = key, rows
             return batch, queue.run
 
     def _hand_on(self, key: Hashable) -> None:

@@ -44,8 +44,9 @@ def queued(batcher):
 
 
 def is_idle(batcher: batching.Batcher) -> bool:
-    """Whether nothing is left of what ran: no queue, no place taken, no row that counts as waiting."""
-    return (batcher._queues, batcher._running, batcher._waiting_rows) == ({}, 0, 0)
+    """Waits until nothing is left of what ran: no queue, no place taken, no row that counts as waiting."""
+    until(lambda: (batcher._queues, batcher._running, batcher._waiting_rows) == ({}, 0, 0))
+    return True
 
 
 def in_threads(calls, batcher=None):
@@ -77,6 +78,7 @@ def rows(*values):
 def hold_first(batcher, model, calls):
     """Starts a run that holds the only place, queues `calls`, and lets go."""
     model.go.clear()
+    model.started.clear()
     first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
     assert model.started.wait(10)
     threads, results = in_threads(calls, batcher)
@@ -315,7 +317,6 @@ def test_rows_that_ran_no_longer_wait(make_batcher):
         calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2)]
         results = hold_first(batcher, model, calls)
         assert [result[0].tolist() for result in results] == [[2.0], [3.0]]
-        model.started.clear()
     assert is_idle(batcher)
 
 
@@ -452,12 +453,38 @@ def test_the_last_part_of_a_long_request_is_padded_for_the_rows_that_it_has(make
     assert model.sizes == [8, 2]
 
 
+def test_who_was_answered_together_is_waited_for(make_batcher, monkeypatch):
+    monkeypatch.setattr(batching, "REGATHER_SECS", 60.0)
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    calls = [lambda v=v: batcher.run("k", model, rows(v)) for v in (1, 2, 3)]
+    hold_first(batcher, model, calls)
+    threads, results = in_threads(calls[:2], batcher)
+    time.sleep(0.05)
+    assert model.sizes == [1, 3], "the first of them had a run of its own"
+    more, more_results = in_threads(calls[2:])
+    for thread in threads + more:
+        thread.join(10)
+    assert model.sizes == [1, 3, 3]
+    assert [result[0].tolist() for result in results + more_results] == [[2.0], [3.0], [4.0]]
+
+
+def test_it_waits_an_instant_only_and_for_another_key_not_at_all(make_batcher, monkeypatch):
+    batcher, model = make_batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    hold_first(batcher, model, [lambda: batcher.run("k", model, rows(1, 2))])
+    batcher.run("k", model, rows(1))
+    monkeypatch.setattr(batching, "REGATHER_SECS", 60.0)
+    batcher.run("k", model, rows(1))  # the run before it had one row
+    batcher.run("k", model, rows(1, 2))
+    batcher.run("other", model, rows(1))
+    assert model.sizes == [1, 2, 1, 1, 2, 1]
+    assert is_idle(batcher)
+
+
 def test_threads_and_event_loops_share_runs(loop):
     batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
     in_loop = InLoop(batcher, loop)
     calls = [lambda b=b, v=v: b.run("k", model, rows(v)) for v, b in ((1, batcher), (2, in_loop))]
     for order in (calls, calls[::-1]):
-        model.started.clear()
         results = hold_first(batcher, model, order)
         assert sorted(result[0][0] for result in results) == [2.0, 3.0]
     assert model.sizes == [1, 2, 1, 2]
@@ -484,4 +511,4 @@ def test_a_caller_that_is_gone_or_whose_loop_is_closed_harms_nobody(loop):
     for thread in first + second:
         thread.join(10)
     assert [result[0].tolist() for result in results + more] == [[1.0], [2.0]]
-    until(lambda: is_idle(batcher))
+    assert is_idle(batcher)
