@@ -220,6 +220,11 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "emotion run --data FER2013 --root DIR --recipe deep --epochs 40 --votes ferplus_votes.csv "
         "--config columns.yaml --set train.label_source=both --set train.folder_share=0.55 "
         "--set train.batch_size=128 --set train.warm_start=FIRST/pushed/emotion --seed 2",
+        "emotion run --data FER2013 --root AGAIN --recipe deep --epochs 50 --config deep-again.yaml "
+        "--set train.warm_start=DIR/pushed/emotion --seed 3",
+        "emotion run --data FER2013 --root BEST --recipe deep --epochs 40 --config deep-again.yaml "
+        "--set train.warm_start=AGAIN/pushed/emotion --set train.teachers=[AGAIN/pushed/emotion] "
+        "--set train.teacher_weight=0.3 --set train.learning_rate=8e-4 --seed 4",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 14 --config distilled.yaml "
         "--seed 2",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 18 --config distilled-again.yaml "
