@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from emotion_faces.cli import Version, run_command
 from emotion_faces.commands import annotate, explain, predict, serve, web
+from emotion_faces.errors import UsageError as ServingUsageError
 from emotion_faces.errors import UserError as ServingUserError
 from emotion_pipeline.commands import cluster, kubeflow, report, run, sample_data, schema, validate
 from emotion_pipeline.commands.model_choice import saved_model
@@ -28,6 +29,7 @@ DISTRIBUTION = "emotion-pipeline"
 
 _STATUSES: dict[type[Exception], int] = {
     UsageError: USAGE_STATUS,
+    ServingUsageError: USAGE_STATUS,
     UserError: FAILED_STATUS,
     ServingUserError: FAILED_STATUS,
 }

@@ -20,11 +20,12 @@ from emotion_faces.commands.terminal import (
     add_verbose,
     spell_otherwise,
 )
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 
 DISTRIBUTION = "emotion-faces"
 """The name under which this part of the project is installed."""
 
+_STATUSES: dict[type[Exception], int] = {UsageError: USAGE_STATUS, UserError: FAILED_STATUS}
 _COMMANDS = {
     "annotate": annotate,
     "predict": predict,
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
     options = make_parser().parse_args(arguments)
-    return run_command(options, {UserError: FAILED_STATUS}, _describe)
+    return run_command(options, _STATUSES, _describe)
 
 
 def run_command(

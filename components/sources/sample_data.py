@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX, LABELS
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 
 DEFAULT_IMAGES = 1100
 
@@ -74,16 +74,16 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
       seed: Non-negative.
 
     Raises:
-      UserError: `folder` holds something, `seed` is negative, or `images` is too small for every class in both
-      splits.
+      UserError: `folder` holds something.
+      UsageError: `seed` is out of its range, or `images` is too small for every class in both splits.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not an empty folder. Give the name of a new one.")
     if not 0 <= seed < 2**32:
-        raise UserError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
+        raise UsageError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
     fewest = 2 * _MIN_PER_CLASS * len(LABELS)
     if images < fewest:
-        raise UserError(
+        raise UsageError(
             f"images={images}: too few, {len(LABELS)} classes in two splits need {fewest} or more."
         )
     evaluation = max(round(images * _EVAL_SHARE), _MIN_PER_CLASS * len(LABELS))

@@ -9,7 +9,9 @@ import time
 import warnings
 
 import pytest
+from PIL import Image
 
+import emotion_faces.cli
 from emotion_pipeline.cli import main
 from emotion_pipeline.commands import sample_data
 from emotion_pipeline.commands.terminal import going_on, quiet
@@ -101,6 +103,47 @@ def test_a_wrong_setting_is_refused_at_once(arguments, told, tmp_path, monkeypat
     assert main(arguments) == 2
     assert told in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ["annotate", "{picture}", *wrong]
+            for wrong in (
+                ["--every", "0"],
+                ["--region", "1,2"],
+                ["--unsure-below", "2"],
+                ["--max-secs", "0"],
+                ["--min-face-px", "0"],
+                ["--csv", "a.xlsx"],
+                ["--out", "."],
+            )
+        ),
+        ["explain", "{picture}", "--min-face-px", "0"],
+        ["explain", "{picture}", "--emotion", "foo"],
+        ["web", "--unsure-below", "2"],
+        ["predict", "{picture}", "--model", "nosuch"],
+        ["predict", "{picture}", "--model", "deep", "--server", "127.0.0.1:1"],
+        ["predict", "{picture}", "--model-dir", ".", "--server", "127.0.0.1:1"],
+        ["predict", "{picture}", "--tls-ca", "a.pem"],
+        ["serve", "--model", "deep", "--model-dir", "."],
+        ["sample-data", "zz", "--seed", "-1"],
+        ["sample-data", "zz", "--images", "3"],
+    ],
+)
+def test_a_wrong_argument_ends_with_the_status_of_one(arguments, tmp_path, monkeypatch, capfd):
+    (tmp_path / "in").mkdir()
+    picture = tmp_path / "in" / "a.png"
+    Image.new("L", (64, 64)).save(picture)
+    monkeypatch.chdir(tmp_path)
+    words = [one.format(picture=tmp_path / "in") for one in arguments]
+    assert main(words) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("emotion: ")
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+    assert list((tmp_path / "in").iterdir()) == [picture]
+    if arguments[0] == "annotate":
+        assert emotion_faces.cli.main(words) == 2
 
 
 @pytest.mark.parametrize(
