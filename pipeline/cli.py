@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from emotion_faces.cli import Version, run_command
+from emotion_faces.cli import Version, parse_command, run_command
 from emotion_faces.commands import annotate, explain, predict, serve, web
 from emotion_faces.errors import UsageError as ServingUsageError
 from emotion_faces.errors import UserError as ServingUserError
@@ -52,7 +52,7 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
-    options = make_parser().parse_args(arguments)
+    options = parse_command(make_parser(), arguments, describe_failure)
     if not options.verbose:
         # Google's client says by it that it will not know this Python for ever.
         warnings.simplefilter("ignore", FutureWarning)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import emotion_faces.cli
+from emotion_faces.import_path import python_command
 from emotion_pipeline.cli import main
 from emotion_pipeline.commands import sample_data
 from emotion_pipeline.commands.terminal import going_on, quiet
@@ -209,6 +210,24 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
     assert done.returncode == 1
     assert "the disk is full or a limit of size is reached. Make room" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [[], ["-u"]])
+@pytest.mark.parametrize("module", ["emotion_pipeline.cli", "emotion_faces.cli"])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["web", "--help"]])
+def test_what_help_says_to_nobody_ends_without_a_traceback(words, module, flags):
+    python, *rest = python_command(module, *words)
+    command = [python, *flags, *rest]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"emotion: ")
+    assert done.stderr.count(b"\n") == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.slow  # imports TFX
