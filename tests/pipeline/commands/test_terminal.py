@@ -208,8 +208,10 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
         preexec_fn=small_files,
     )
     assert done.returncode == 1
+    assert done.stderr.startswith(f"emotion: {tmp_path / 'faces' / 'images'}")
     assert "the disk is full or a limit of size is reached. Make room" in done.stderr
     assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("flags", [[], ["-u"]])
