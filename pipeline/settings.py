@@ -65,7 +65,7 @@ def with_overrides(config: ConfigT, *overrides: dict[str, Any]) -> ConfigT:
       >>> with_overrides(config, {"train": {"epochs": 0}})
       Traceback (most recent call last):
         ...
-      emotion_pipeline.components.errors.UserError: train.epochs: must be at least 1, got 0
+      emotion_pipeline.components.errors.UserError: train.epochs: must be from 1 to 100000, got 0
     """
     return _replace(config, overrides, prefix="")
 
