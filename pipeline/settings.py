@@ -173,7 +173,10 @@ def _replace(config: ConfigT, overrides: Sequence[dict[str, Any]], prefix: str) 
 
 
 def _meant(config: Any, key: str, prefix: str) -> str:
-    """Returns `did you mean X? ` for a misspelt name; empty where none is like it."""
+    """Returns `did you mean X? ` for a misspelt name, or how a file has a dotted one; empty where none is like it."""
+    outer, _, rest = key.partition(".")
+    if rest and dataclasses.is_dataclass(getattr(config, outer, None)):
+        return f"a dot is a level of nesting in a file, {outer}: {{{rest}: ...}}; "
     names = {field.name: prefix + field.name for field in dataclasses.fields(config)}
     for field in dataclasses.fields(config):
         group = getattr(config, field.name)

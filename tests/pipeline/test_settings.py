@@ -194,6 +194,10 @@ def test_refuses_a_bad_assignment(text, message):
             {"train": {"epoch": 3}},
             r"^train\.epoch: there is no such setting; did you mean train\.epochs\? known are",
         ),
+        (
+            {"train.epochs": 1},
+            r"such setting; a dot is a level of nesting in a file, train: {epochs: \.\.\.}; known are",
+        ),
         ({"Accuracy": 1}, r"did you mean thresholds\.accuracy\?"),
         ({"zzz": 1}, "^zzz: there is no such setting; known are"),
         ({"seed": -5}, "^seed: must be from 0 to 4294967295"),
