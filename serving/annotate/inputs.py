@@ -67,8 +67,8 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
         if path.is_dir():
             if path.resolve().is_relative_to(written):
                 raise UsageError(
-                    f"the folder {printable(path)} lies in --out {printable(out_dir)}, where only copies "
-                    "are: choose another --out"
+                    f"the folder {printable(path)} lies in --out {printable(out_dir)}, and what is there is "
+                    "taken for an earlier run's: choose another --out"
                 )
             for child in files_below(path):
                 if pathlib.Path(os.path.realpath(child)).is_relative_to(written):
