@@ -167,7 +167,7 @@ def test_answers_as_fer_and_deepface_shape_them(emotions, astronaut):
 
 
 def test_a_model_is_named_or_is_a_folder(tmp_path):
-    with pytest.raises(Exception, match="no such model comes with the project"):
+    with pytest.raises(UserError, match="no such model comes with the project"):
         Emotions("nonsense")
     with pytest.raises(UserError, match="holds no SavedModel"):
         Emotions(tmp_path)
