@@ -9,8 +9,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from emotion_faces.cli import Version, run_command
+from emotion_faces.cli import Version, parse_command, run_command
 from emotion_faces.commands import annotate, explain, predict, serve, web
+from emotion_faces.errors import UsageError as ServingUsageError
 from emotion_faces.errors import UserError as ServingUserError
 from emotion_pipeline.commands import cluster, kubeflow, report, run, sample_data, schema, validate
 from emotion_pipeline.commands.model_choice import saved_model
@@ -28,6 +29,7 @@ DISTRIBUTION = "emotion-pipeline"
 
 _STATUSES: dict[type[Exception], int] = {
     UsageError: USAGE_STATUS,
+    ServingUsageError: USAGE_STATUS,
     UserError: FAILED_STATUS,
     ServingUserError: FAILED_STATUS,
 }
@@ -50,7 +52,7 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
-    options = make_parser().parse_args(arguments)
+    options = parse_command(make_parser(), arguments, describe_failure)
     if not options.verbose:
         # Google's client says by it that it will not know this Python for ever.
         warnings.simplefilter("ignore", FutureWarning)

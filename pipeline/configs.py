@@ -22,6 +22,10 @@ from emotion_pipeline.settings import check, check_choice, check_fraction
 _PACKAGE_DIR = pathlib.Path(__file__).parent
 
 NETWORKS = ("specified", "deep")
+MAX_EPOCHS = 100_000
+"""More is a slip of the keyboard: of FER2013's pictures it would be months."""
+MAX_BATCH_SIZE = 65_536
+"""All of FER2013's train pictures fit in one."""
 NORMALIZE_METHODS = ("none", "equalize", "standardize")
 LABEL_SOURCES = ("folder", "votes", "both")
 
@@ -133,8 +137,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Checks ranges; raises UserError."""
-        check(self.epochs >= 1, "train.epochs", self.epochs, "at least 1")
-        check(self.batch_size >= 1, "train.batch_size", self.batch_size, "at least 1")
+        epochs, size = self.epochs, self.batch_size
+        check(1 <= epochs <= MAX_EPOCHS, "train.epochs", epochs, f"from 1 to {MAX_EPOCHS}")
+        check(1 <= size <= MAX_BATCH_SIZE, "train.batch_size", size, f"from 1 to {MAX_BATCH_SIZE}")
         rate = self.learning_rate
         check(0 < rate < math.inf, "train.learning_rate", rate, "above 0, and finite")
         check_choice("train.network", self.network, NETWORKS)

@@ -65,7 +65,7 @@ def with_overrides(config: ConfigT, *overrides: dict[str, Any]) -> ConfigT:
       >>> with_overrides(config, {"train": {"epochs": 0}})
       Traceback (most recent call last):
         ...
-      emotion_pipeline.components.errors.UserError: train.epochs: must be at least 1, got 0
+      emotion_pipeline.components.errors.UserError: train.epochs: must be from 1 to 100000, got 0
     """
     return _replace(config, overrides, prefix="")
 
@@ -173,7 +173,10 @@ def _replace(config: ConfigT, overrides: Sequence[dict[str, Any]], prefix: str) 
 
 
 def _meant(config: Any, key: str, prefix: str) -> str:
-    """Returns `did you mean X? ` for a misspelt name; empty where none is like it."""
+    """Returns `did you mean X? ` for a misspelt name, or how a file has a dotted one; empty where none is like it."""
+    outer, _, rest = key.partition(".")
+    if rest and dataclasses.is_dataclass(getattr(config, outer, None)):
+        return f"a dot is a level of nesting in a file, {outer}: {{{rest}: ...}}; "
     names = {field.name: prefix + field.name for field in dataclasses.fields(config)}
     for field in dataclasses.fields(config):
         group = getattr(config, field.name)

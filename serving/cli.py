@@ -20,11 +20,12 @@ from emotion_faces.commands.terminal import (
     add_verbose,
     spell_otherwise,
 )
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 
 DISTRIBUTION = "emotion-faces"
 """The name under which this part of the project is installed."""
 
+_STATUSES: dict[type[Exception], int] = {UsageError: USAGE_STATUS, UserError: FAILED_STATUS}
 _COMMANDS = {
     "annotate": annotate,
     "predict": predict,
@@ -39,8 +40,36 @@ _ELSEWHERE = ("run", "validate", "schema", "sample-data", "cluster", "kubeflow")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
-    options = make_parser().parse_args(arguments)
-    return run_command(options, {UserError: FAILED_STATUS}, _describe)
+    options = parse_command(make_parser(), arguments, _describe)
+    return run_command(options, _STATUSES, _describe)
+
+
+def parse_command(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    describe: Callable[[OSError], str],
+) -> argparse.Namespace:
+    """Parses a command line; where nobody takes what `--help` or `--version` says, ends as a command does.
+
+    Args:
+      parser: Of the whole command.
+      arguments: Without the program's name; None for the process's own.
+      describe: Says what an OSError comes to.
+
+    Raises:
+      SystemExit: All is said, an argument is wrong, or the output can't be written.
+    """
+    try:
+        try:
+            return parser.parse_args(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        print(f"emotion: {describe(error)}", file=sys.stderr)
+        _drop_output()
+    raise SystemExit(FAILED_STATUS)
 
 
 def run_command(
@@ -61,6 +90,7 @@ def run_command(
     try:
         with _sigterm_as_ctrl_c():
             status: int = options.execute(options)
+        sys.stdout.flush()
         return status
     except tuple(statuses) as error:
         if options.verbose:
@@ -72,7 +102,7 @@ def run_command(
         return INTERRUPTED_STATUS
     except BrokenPipeError:
         # Whoever read the output has gone; nothing is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FAILED_STATUS
     except (OSError, RuntimeError) as error:
         refused = _refused_by_system(error)
@@ -81,7 +111,16 @@ def run_command(
         if options.verbose:
             traceback.print_exc()
         print(f"emotion: {describe(refused)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return FAILED_STATUS
+
+
+def _drop_output() -> None:
+    """Lets what is left of the output go nowhere, so that the end of the process does not fail at it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -118,7 +118,15 @@ class Emotions:
         return next(self.batch([picture]))
 
     def batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
-        """The faces in each of many pictures, in order; many faces are asked about at once."""
+        """The faces in each of many pictures, in order; many faces are asked about at once.
+
+        Raises:
+          UserError: One can't be read, or the server does not answer.
+          TypeError: It is one path or one picture's bytes, and not several.
+        """
+        return self._batch(_several(pictures))
+
+    def _batch(self, pictures: Iterable[Picture]) -> Iterator[list[FaceEmotion]]:
         shots = (Shot(_pixels(picture)) for picture in pictures)
         for shot in find_emotions(shots, self._any_turn, self._model):
             yield mark_unsure(shot.faces, self._unsure_below)
@@ -163,9 +171,18 @@ class Emotions:
         Args:
           shots: Frames with their times, such as `Shot(pixels, seconds=2.5)`.
           smooth: A face's probabilities are averaged over time.
+
+        Raises:
+          UserError: The server does not answer.
+          TypeError: A frame has no time: it is an array, say.
         """
         tracker = Tracker(smooth)
         for shot in shots:
+            if not isinstance(shot, Shot):
+                raise TypeError(
+                    f"a frame must be a Shot, found {type(shot).__name__}; its time is wanted too: "
+                    "emotion_faces.Shot(pixels, seconds=2.5)"
+                )
             [shot] = find_emotions([shot], self._detector, self._model)
             shot.faces = mark_unsure(tracker.update(shot.faces, shot.seconds), self._unsure_below)
             yield shot
@@ -182,7 +199,7 @@ class Emotions:
             import pandas
         except ImportError:
             raise UserError("a table needs pandas: pip install 'emotion-faces[pandas]'") from None
-        given = list(pictures)
+        given = list(_several(pictures))
         rows = []
         for number, (picture, faces) in enumerate(zip(given, self.batch(given), strict=True)):
             named = isinstance(picture, str | os.PathLike)
@@ -247,6 +264,17 @@ def _find_folder(model: str | os.PathLike[str] | None) -> pathlib.Path:
     if model is not None and (os.path.isdir(model) or not isinstance(model, str)):
         return pathlib.Path(model)
     return shipped.find_model(model).folder
+
+
+def _several(pictures: Iterable[Picture]) -> Iterable[Picture]:
+    one = isinstance(pictures, str | bytes | bytearray | memoryview | os.PathLike)
+    # An array of one picture would be gone through row by row.
+    if one or (isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] == 3):
+        raise TypeError(
+            f"several pictures are wanted, found one {type(pictures).__name__}: give a list of them, or ask "
+            "faces() about one"
+        )
+    return pictures
 
 
 def _pixels(picture: Picture) -> np.ndarray:

@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the message alone, without a traceback.
     """
+
+
+class UsageError(UserError):
+    """An argument or a setting is wrong, and nothing was begun; commands end with status 2."""

@@ -8,7 +8,7 @@ layer's name, and the deep network's last maps are of 6 x 6.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from emotion_faces.annotate.faces import (
     ask_whole,
     find_emotions,
 )
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces, cut_square
 from emotion_faces.faces.detector import FaceDetector
 
@@ -158,11 +158,22 @@ def make_covers(cover_px: int = COVER_PX) -> np.ndarray:
     return covers.reshape(-1, FACE_SIZE_PX, FACE_SIZE_PX)
 
 
+def check_emotion(emotion: str, known: Iterable[str]) -> None:
+    """Makes sure that an emotion is one of a model's classes.
+
+    Raises:
+      UsageError: It is not.
+    """
+    names = list(known)
+    if emotion not in names:
+        raise UsageError(f"the model has no class {emotion!r}; it has {', '.join(names)}")
+
+
 def _checked(emotion: str | None, face: FaceEmotion) -> str:
-    if emotion is not None and emotion not in face.probabilities:
-        known = ", ".join(face.probabilities)
-        raise UserError(f"the model has no class {emotion!r}; it has {known}")
-    return emotion or face.top
+    if emotion is None:
+        return face.top
+    check_emotion(emotion, face.probabilities)
+    return emotion
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:

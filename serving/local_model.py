@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy.typing as npt
 
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
-from emotion_faces.onnx_session import open_session
+from emotion_faces.onnx_session import import_runtime, open_session
 
 _INPUT, _OUTPUT = "pixels", "probabilities"
 _BATCH = 32
+_NOT_WHOLE = ("INVALID_PROTOBUF", "ModelProto does not have a graph")
+_PLACE = re.compile(r"/\S+\.(?:cc|h):\d+ (?:[^()]*\([^()]*\) )?")
+"""The line and the function of ONNX Runtime's source that its messages begin with."""
 
 
 class LocalModel:
@@ -30,10 +34,11 @@ class LocalModel:
     """
 
     def __init__(self, path: pathlib.Path, version: int):
+        import_runtime()
         try:
             self._session = open_session(str(path))
         except Exception as error:
-            raise UserError(f"{path} can't be loaded: {_first_line(error)}") from None
+            raise UserError(f"{path} can't be loaded: {_reason(error)}") from None
         self.labels = self._read_labels(path)
         self.version = version
 
@@ -95,5 +100,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(names) if good else ()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: Exception) -> str:
+    """Returns in a line why ONNX Runtime did not open a file."""
+    text = str(error).strip().partition("\n")[0]
+    if any(sign in text for sign in _NOT_WHOLE):
+        return "it is empty, cut off or no ONNX file; copy it again from where it was made"
+    return _PLACE.sub("", text)

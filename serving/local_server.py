@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_TIMEOUT_SECS
 from emotion_faces.cache import cache_dir
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.model_folder import newest_version, onnx_file, version_number
 from emotion_faces.stderr_log import stderr_to
 
@@ -52,9 +52,9 @@ def connect(
         can't be read or are for no server.
     """
     if server and model_dir:
-        raise UserError("give --server or --model-dir, not both")
+        raise UsageError("give --server or --model-dir, not both")
     if tls_ca is not None and not server:
-        raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
+        raise UsageError("--tls-ca is for a server: name it with --server HOST:PORT")
     onnx_path = onnx_file(model_dir) if model_dir is not None else None
     if onnx_path is not None:
         from emotion_faces.local_model import LocalModel

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import onnxruntime
 
 _ERRORS_ONLY = 3
+
+
+def import_runtime() -> None:
+    """Imports ONNX Runtime; Ctrl-C and SIGTERM wait until it is done.
+
+    Its extension module makes an ImportError of whatever interrupts it.
+    """
+    with _signals_held():
+        import onnxruntime  # noqa: F401
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in held:
+            signal.raise_signal(one)
 
 
 def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
@@ -19,6 +50,7 @@ def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
     Raises:
       Exception: It can't be loaded; ONNX Runtime's exceptions have no base of their own.
     """
+    import_runtime()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

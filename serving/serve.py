@@ -10,7 +10,7 @@ from typing import Any
 
 from emotion_faces import tfserving
 from emotion_faces.client import DEFAULT_MODEL_NAME
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.model_server import flags, ports, source
 from emotion_faces.stderr_log import stderr_to
 
@@ -72,7 +72,7 @@ def serve(settings: ServeSettings, engine: str = "auto") -> int:
     ports.check("--port", settings.port)
     ports.check(REST_FLAG, settings.rest_port)
     if settings.port == settings.rest_port != 0:
-        raise UserError(
+        raise UsageError(
             f"--port and {REST_FLAG} are both {settings.port}; give each its own, or {REST_FLAG} 0"
         )
     binary = tfserving.find_binary()

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import pathlib
 
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.model_folder import EXTRA_DIR, newest_version
 
 FOLDER = pathlib.Path(__file__).parent / "shipped_models"
@@ -48,7 +48,7 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
     """Returns the model of a name, or the one that is right most often.
 
     Raises:
-      UserError: None of that name is there.
+      UsageError: None of that name is there.
     """
     models = shipped_models(folder)
     for model in models:
@@ -57,7 +57,7 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
     if folder == FOLDER and importlib.util.find_spec("emotion_pipeline"):
         return ShippedModel(*importlib.import_module(_WEIGHTS).make_onnx_model(name))
     known = ", ".join(model.name for model in models)
-    raise UserError(
+    raise UsageError(
         f"--model {name}: no such model comes with the project; there are {known}"
         if models
         else "no model comes with this installation: name one with --model-dir, or a server with --server"

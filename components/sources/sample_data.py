@@ -3,15 +3,17 @@
 It shows the pipeline at work; accuracy on it says nothing about accuracy on people.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX, LABELS
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 
 DEFAULT_IMAGES = 1100
 
@@ -66,7 +68,8 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
     """Writes the data set into `folder` as the Kaggle archive is laid out.
 
     images/train/<class>/, images/validation/<class>/, and both a second time under images/images/;
-    48 x 48 gray JPEG. The same number and seed give the same bytes; no two pictures are alike.
+    48 x 48 gray JPEG. The same number and seed give the same bytes; no two pictures are alike. Where it is not
+    finished, what was begun is removed, since a part of it would pass for a data set.
 
     Args:
       folder: Made if need be; must be empty.
@@ -74,20 +77,33 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
       seed: Non-negative.
 
     Raises:
-      UserError: `folder` holds something, `seed` is negative, or `images` is too small for every class in both
-      splits.
+      UserError: `folder` holds something.
+      UsageError: `seed` is out of its range, or `images` is too small for every class in both splits.
+      OSError: A picture cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not an empty folder. Give the name of a new one.")
     if not 0 <= seed < 2**32:
-        raise UserError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
+        raise UsageError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
     fewest = 2 * _MIN_PER_CLASS * len(LABELS)
     if images < fewest:
-        raise UserError(
+        raise UsageError(
             f"images={images}: too few, {len(LABELS)} classes in two splits need {fewest} or more."
         )
     evaluation = max(round(images * _EVAL_SHARE), _MIN_PER_CLASS * len(LABELS))
     splits = {"train": images - evaluation, "validation": evaluation}
+    is_new = not folder.exists()
+    try:
+        _draw(folder, splits, seed)
+    except BaseException:
+        shutil.rmtree(folder / "images", ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _draw(folder: pathlib.Path, splits: Mapping[str, int], seed: int) -> None:
     for split_index, (split, total) in enumerate(splits.items()):
         for label_index, (label, count) in enumerate(class_counts(total).items()):
             folders = [folder / "images" / split / label, folder / "images/images" / split / label]
@@ -97,7 +113,14 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
                 rng = np.random.default_rng([seed, split_index, label_index, index])
                 data = _encode(draw_face(label, rng))
                 for target in folders:
-                    (target / f"{index:05d}.jpg").write_bytes(data)
+                    _write(target / f"{index:05d}.jpg", data)
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:  # that of a full disk names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def class_counts(total: int) -> dict[str, int]:

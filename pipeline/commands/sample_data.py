@@ -10,7 +10,7 @@ HELP = "Draw the sample data set."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of `emotion sample-data`."""
     parser.add_argument(
-        "dir", metavar="DIR", type=path_argument, help="a folder that is not there yet"
+        "dir", metavar="DIR", type=path_argument, help="a new folder, or an empty one"
     )
     parser.add_argument("--images", type=int, default=1100, help="pictures in all (1100)")
     parser.add_argument("--seed", type=int, default=0, help="another gives other faces")

@@ -7,9 +7,10 @@ import subprocess
 import tempfile
 
 from emotion_faces.cache import cache_dir
+from emotion_faces.errors import UsageError as ServingUsageError
 from emotion_faces.import_path import python_command
 from emotion_faces.model_folder import version_number
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 from emotion_pipeline.components.fingerprint import code_fingerprint
 from emotion_pipeline.shipped.models import ShippedModel, find_shipped
 
@@ -52,10 +53,13 @@ def make_onnx_model(name: str | None = None) -> tuple[str, pathlib.Path, pathlib
       name: Which; None for the one that is right most often.
 
     Raises:
-      UserError: There is none of that name.
+      emotion_faces.errors.UsageError: There is none of that name; the error of those who ask for it.
       OSError: It cannot be written.
     """
-    model = find_shipped(name)
+    try:
+        model = find_shipped(name)
+    except UsageError as error:
+        raise ServingUsageError(str(error)) from None
     base_dir = cache_dir() / f"onnx-{_fingerprint(model, 'emotion_pipeline.onnx_model')}"
     if not base_dir.is_dir():
         # Half a second of imports, for the first time alone.

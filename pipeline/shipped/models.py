@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from emotion_faces.model_folder import INT8_FILE
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError
 from emotion_pipeline.components.records.calibration_record import Calibration
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -97,11 +97,11 @@ def find_shipped(name: str | None = None) -> ShippedModel:
     """Returns the model of a name, or the one that is right most often.
 
     Raises:
-      UserError: None of that name comes with the project.
+      UsageError: None of that name comes with the project.
     """
     models = shipped_models()
     for model in models:
         if name in (None, model.name):
             return model
     known = ", ".join(model.name for model in models)
-    raise UserError(f"--model {name}: no such model comes with the project; there are {known}")
+    raise UsageError(f"--model {name}: no such model comes with the project; there are {known}")

@@ -13,12 +13,12 @@ import numpy as np
 
 from emotion_faces.annotate import inputs
 from emotion_faces.annotate.draw_why import draw_why
-from emotion_faces.annotate.faces import Classifier, Shot
+from emotion_faces.annotate.faces import Classifier, Shot, ask_model
 from emotion_faces.annotate.image import read_picture
 from emotion_faces.annotate.run import write_picture
 from emotion_faces.annotate.table import quality_fields
 from emotion_faces.errors import UserError
-from emotion_faces.explain import Explanation, explain_picture
+from emotion_faces.explain import Explanation, check_emotion, explain_picture
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.names import printable
 
@@ -64,6 +64,8 @@ def explain_files(
         for file in inputs.collect(paths, out_dir)[0]
     ]
     inputs.check_outputs(files, None)
+    if emotion is not None:
+        check_emotion(emotion, ask_model(classifier).labels)
     done = Explained()
     for file in files:
         if file.is_film:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from emotion_faces.answers import Prediction
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.faces.crop import FACE_SIZE_PX, crop_faces
 from emotion_faces.faces.detector import FaceBox, FaceDetector
 from emotion_faces.faces.quality import Quality, measure_quality
@@ -119,10 +119,10 @@ def check_unsure_below(probability: float) -> None:
     """Makes sure that a bound is a probability.
 
     Raises:
-      UserError: It is not.
+      UsageError: It is not.
     """
     if not 0 <= probability <= 1:
-        raise UserError(f"--unsure-below is {probability}; it must be a probability, 0 to 1")
+        raise UsageError(f"--unsure-below is {probability}; it must be a probability, 0 to 1")
 
 
 def mark_unsure(faces: Sequence[FaceEmotion], below: float) -> list[FaceEmotion]:

@@ -6,10 +6,11 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 from emotion_faces.annotate.film_stream import FilmStream, open_stream
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.file_kind import FileKind, files_below, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import picture_format
@@ -46,22 +47,32 @@ class InputFile:
 
 
 def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[InputFile], int]:
-    """Finds the files; folders are searched deep, without `out_dir`, and keep their inner layout.
+    """Finds the files; folders are searched deep, and keep their inner layout.
+
+    What lies in `out_dir` within a searched folder is taken for what an earlier run wrote there, and left out; how
+    many files that are is told on stderr.
 
     Returns:
       The files, sorted within each folder; and how many files in folders were passed over for
       being neither picture nor film.
 
     Raises:
+      UsageError: A folder lies in `out_dir` itself.
       UserError: A path does not exist, or there is no picture or film at all.
     """
     files: list[InputFile] = []
-    ignored = 0
+    ignored = left_out = 0
     written = out_dir.resolve()
     for path in paths:
         if path.is_dir():
+            if path.resolve().is_relative_to(written):
+                raise UsageError(
+                    f"the folder {printable(path)} lies in --out {printable(out_dir)}, and what is there is "
+                    "taken for an earlier run's: choose another --out"
+                )
             for child in files_below(path):
                 if pathlib.Path(os.path.realpath(child)).is_relative_to(written):
+                    left_out += 1
                     continue
                 kind = kind_of_file(child)
                 if kind is not FileKind.OTHER:
@@ -73,9 +84,13 @@ def collect(paths: Sequence[pathlib.Path], out_dir: pathlib.Path) -> tuple[list[
             files.append(_input_file(path, kind_of_file(path), out_dir / path.name))
         else:
             raise UserError(f"there is no file or folder {printable(path)}")
+    if left_out:
+        files_are = "1 file is" if left_out == 1 else f"{left_out} files are"
+        told = f"{files_are} left out: what lies there is taken for an earlier run's"
+        print(f"--out {printable(out_dir)}: {told}", file=sys.stderr)
     if not files:
         names = ", ".join(map(printable, paths)) or "nothing"
-        raise UserError(f"there is no picture or film to annotate: {names} was searched")
+        raise UserError(f"there is no picture or film: {names} was searched")
     return files, ignored
 
 
@@ -130,9 +145,9 @@ def check_outputs(files: Sequence[InputFile], table_path: pathlib.Path | None) -
             sources[target] = file.name
     for target in sources:
         if target.exists() or target.is_symlink():
+            other = "--out (or --csv for the table)" if table_path else "--out"
             raise UserError(
-                f"{printable(target)} exists already: remove it, or choose another place with --out "
-                "(or --csv for the table)"
+                f"{printable(target)} exists already: remove it, or choose another place with {other}"
             )
 
 

@@ -36,7 +36,7 @@ from emotion_faces.annotate.progress import Progress
 from emotion_faces.annotate.table import FaceTable, RowSink, check_suffix
 from emotion_faces.annotate.timeline import Timeline
 from emotion_faces.annotate.track import Tracker
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
 from emotion_faces.faces.region import InRegion, Region
@@ -106,11 +106,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise UserError(f"--every is {self.every}; it must be 1 or more")
+            raise UsageError(f"--every is {self.every}; it must be 1 or more")
         if self.min_face_px < 1:
-            raise UserError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
+            raise UsageError(f"--min-face-px is {self.min_face_px}; it must be 1 or more")
         if self.max_secs is not None and not self.max_secs > 0:
-            raise UserError(f"--max-secs is {self.max_secs}; it must be more than 0")
+            raise UsageError(f"--max-secs is {self.max_secs}; it must be more than 0")
         check_unsure_below(self.unsure_below)
 
     def detector(self, any_turn: bool = False) -> FaceDetector:

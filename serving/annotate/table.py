@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TextIO
 
 from emotion_faces.annotate.faces import FaceEmotion, Shot
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.names import printable
 
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
@@ -38,7 +38,7 @@ def check_suffix(path: pathlib.Path) -> None:
       UserError: Another suffix, or one whose package is not installed.
     """
     if path.suffix.lower() not in PARQUET_SUFFIXES | CSV_SUFFIXES | {JSON_SUFFIX}:
-        raise UserError(
+        raise UsageError(
             f"the table {printable(path)} would be CSV under the name of something else: end its "
             "name with .csv, .json, or .parquet for Parquet"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from emotion_faces import shipped
 from emotion_faces.addresses import DEFAULT_SERVER
 from emotion_faces.commands.terminal import path_argument, server_argument
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.model_folder import int8_file
 from emotion_faces.shipped import ShippedModel
 
@@ -69,17 +69,17 @@ def choose_model(
       which `emotion_faces.local_server.connect` refuses.
 
     Raises:
-      UserError: `--model` beside one of the others, `--tls-ca` without a server, or `--int8` with one, or
+      UsageError: `--model` beside one of the others, `--tls-ca` without a server, or `--int8` with one, or
         of a model that is not there in 8 bits.
     """
     if options.int8 and options.server:
-        raise UserError(
+        raise UsageError(
             "--int8 is for a model in this process: a server answers with what it has loaded"
         )
     if options.tls_ca and not options.server:
-        raise UserError("--tls-ca is for a server: name it with --server HOST:PORT")
+        raise UsageError("--tls-ca is for a server: name it with --server HOST:PORT")
     if options.model and (options.server or options.model_dir):
-        raise UserError("give --model, --model-dir or --server, not several")
+        raise UsageError("give --model, --model-dir or --server, not several")
     if options.server:
         return options.server, options.model_dir
     if options.model_dir:

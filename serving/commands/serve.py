@@ -7,7 +7,7 @@ import importlib.util
 import pathlib
 
 from emotion_faces.commands.model_choice import add_shipped_argument
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.model_server import flags
 
 HELP = "Serve what was pushed, over gRPC and REST."
@@ -56,7 +56,7 @@ class _AppendFlag(argparse.Action):
 def execute(options: argparse.Namespace) -> int:
     """Serves a model until it is stopped; returns the exit status."""
     if options.model and options.model_dir:
-        raise UserError("give --model or --model-dir, not both")
+        raise UsageError("give --model or --model-dir, not both")
     if not importlib.util.find_spec("tensorflow_serving"):
         raise UserError("the model server needs TensorFlow: pip install 'emotion-faces[serve]'")
     from emotion_faces.serve import ServeSettings, serve

@@ -7,7 +7,7 @@ import shlex
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model, model_path
 from emotion_faces.commands.terminal import path_argument
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.shipped import find_model
 
 HELP = "Serve a page that marks faces, for this computer's browser."
@@ -55,11 +55,11 @@ def _write(options: argparse.Namespace) -> int:
     from emotion_faces.web.static_page import write_static_page
 
     if options.server:
-        raise UserError(
+        raise UsageError(
             "--static writes the model into the page: name --model or --model-dir, not --server"
         )
     if options.model and options.model_dir:
-        raise UserError("give --model or --model-dir, not both")
+        raise UsageError("give --model or --model-dir, not both")
     model_dir = options.model_dir or find_model(options.model).folder
     model_dir = model_path(model_dir, options)
     page = write_static_page(options.static, model_dir, unsure_below=options.unsure_below)

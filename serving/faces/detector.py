@@ -13,7 +13,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError
 from emotion_faces.onnx_session import open_session
 
 DEFAULT_MIN_SCORE = 0.5
@@ -70,7 +70,7 @@ class CenterFace:
         square; the smallest face that is found, with the image's own longest side over it.
 
     Raises:
-      UserError: The smallest face is smaller than a pixel.
+      UsageError: The smallest face is smaller than a pixel.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CenterFace:
         longest_side_px: int = DEFAULT_LONGEST_SIDE_PX,
     ):
         if min_face_px < 1:
-            raise UserError(f"the smallest face is {min_face_px} px; it must be 1 px or more")
+            raise UsageError(f"the smallest face is {min_face_px} px; it must be 1 px or more")
         self._min_score = min_score
         self._min_face_px = min_face_px
         self._longest_side_px = longest_side_px

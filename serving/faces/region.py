@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.faces.detector import FaceBox, FaceDetector
 
 
@@ -24,14 +24,14 @@ class Region(NamedTuple):
         """Reads `X,Y,W,H`.
 
         Raises:
-          UserError: They are no four whole numbers, one is negative, or a side is 0.
+          UsageError: They are no four whole numbers, one is negative, or a side is 0.
         """
         try:
             region = cls(*map(int, text.split(",")))
         except (TypeError, ValueError):
             region = None
         if region is None or min(region) < 0 or 0 in region[2:]:
-            raise UserError(
+            raise UsageError(
                 f"--region is {text!r}; it must be X,Y,W,H in pixels, such as 0,0,640,480: the left upper "
                 "corner from 0 on, then width and height from 1 on"
             )

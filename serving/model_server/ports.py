@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 
 LARGEST = 65535
 
@@ -14,10 +14,10 @@ def check(flag: str, port: int) -> None:
     """Refuses what is no port; 0 is none, or any free one.
 
     Raises:
-      UserError: It is negative or too large.
+      UsageError: It is negative or too large.
     """
     if not 0 <= port <= LARGEST:
-        raise UserError(f"{flag} takes a port from 0 to {LARGEST}; found {port}")
+        raise UsageError(f"{flag} takes a port from 0 to {LARGEST}; found {port}")
 
 
 def hold(flag: str, host: str, port: int) -> contextlib.AbstractContextManager[object]:

@@ -39,7 +39,16 @@ def test_nothing_is_done_to_a_picture_that_is_not_asked_for(name):
     assert getattr(TrainConfig(), name) == 0
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"epochs": 1}, {"jpeg_share": 1.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 1},
+        {"batch_size": 65536},
+        {"epochs": 1},
+        {"epochs": 100000},
+        {"jpeg_share": 1.0},
+    ],
+)
 def test_takes_the_ends_of_a_range(changes):
     assert to_dict(TrainConfig(**changes)).items() >= changes.items()
 
@@ -47,7 +56,9 @@ def test_takes_the_ends_of_a_range(changes):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"batch_size": 0}, "train.batch_size: must be at least 1, got 0"),
+        ({"batch_size": 0}, "train.batch_size: must be from 1 to 65536, got 0"),
+        ({"batch_size": 65537}, "train.batch_size: must be from 1 to 65536, got 65537"),
+        ({"epochs": 10**23}, f"train.epochs: must be from 1 to 100000, got {10**23}"),
         ({"learning_rate": 0.0}, "train.learning_rate: must be above 0, and finite, got 0.0"),
         ({"jpeg_share": 1.5}, "train.jpeg_share: must be in [0, 1], got 1.5"),
     ],
@@ -183,6 +194,10 @@ def test_refuses_a_bad_assignment(text, message):
             {"train": {"epoch": 3}},
             r"^train\.epoch: there is no such setting; did you mean train\.epochs\? known are",
         ),
+        (
+            {"train.epochs": 1},
+            r"such setting; a dot is a level of nesting in a file, train: {epochs: \.\.\.}; known are",
+        ),
         ({"Accuracy": 1}, r"did you mean thresholds\.accuracy\?"),
         ({"zzz": 1}, "^zzz: there is no such setting; known are"),
         ({"seed": -5}, "^seed: must be from 0 to 4294967295"),
@@ -228,7 +243,7 @@ def test_refuses_a_bad_assignment(text, message):
         ({"max_shift_px": 48}, "^max_shift_px: must be from 1 to 47, got 48"),
         ({"eval_fraction": 1}, r"^eval_fraction: must be in \(0, 1\), got 1.0"),
         ({"thresholds": {"accuracy": 1.5}}, r"^thresholds\.accuracy: must be in \[0, 1\], got 1.5"),
-        ({"train": {"epochs": 0}}, r"^train\.epochs: must be at least 1, got 0"),
+        ({"train": {"epochs": 0}}, r"^train\.epochs: must be from 1 to 100000, got 0"),
         (
             {"train": {"learning_rate": "fast"}},
             r"^train\.learning_rate: expected a number, got 'fast",

@@ -31,7 +31,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.progress import Progress
 from emotion_faces.annotate.table import FaceTable
 from emotion_faces.annotate.track import Tracker
-from emotion_faces.errors import UserError
+from emotion_faces.errors import UsageError, UserError
 from emotion_faces.faces.detector import FaceBox
 from emotion_faces.faces.quality import Quality
 from emotion_faces.web import annotator
@@ -317,6 +317,23 @@ def test_a_folder_of_10000_pictures_is_listed_without_its_own_output(tmp_path):
     files, ignored = inputs.collect([folder], folder / "out")
     assert (len(files), ignored) == (10_000, 0)
     assert files[0].target == folder / "out" / "many" / "00000.jpg"
+
+
+def test_no_input_vanishes_for_lying_where_copies_go(tmp_path, capsys):
+    for name in ("photos/a.png", "photos/out/b.png", "more/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    photos, more = tmp_path / "photos", tmp_path / "more"
+    for out in (more, more / "..", tmp_path):
+        with pytest.raises(
+            UsageError, match=r"(more|photos) lies in --out .*: choose another --out"
+        ):
+            inputs.collect([photos, more], out)
+    assert len(inputs.collect([photos], photos / "out")[0]) == 1
+    told = f"--out {photos / 'out'}: 1 file is left out: what lies there is taken for an earlier"
+    assert told in capsys.readouterr().err
+    inputs.collect([photos], tmp_path / "elsewhere")
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_to_annotate_is_an_error(tmp_path):

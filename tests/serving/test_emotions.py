@@ -1,4 +1,5 @@
 import io
+import pathlib
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,21 @@ def test_a_picture_in_any_form_is_the_same(emotions, astronaut, tmp_path):
 def test_many_pictures_are_answered_in_order(emotions, astronaut):
     blank = np.zeros_like(astronaut)
     assert [len(faces) for faces in emotions.batch([blank, astronaut, blank])] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "one", ["A1/p.png", b"picture", pathlib.Path("p.png"), np.zeros((9, 9, 3), np.uint8)]
+)
+def test_one_picture_is_not_several(emotions, one):
+    for call in (emotions.batch, emotions.table):
+        with pytest.raises(TypeError, match=r"found one \w+: give a list of them, or ask faces"):
+            call(one)
+
+
+def test_a_frame_without_its_time_is_refused_with_what_is_wanted(emotions, astronaut):
+    with pytest.raises(TypeError, match=r"must be a Shot, found ndarray; .*Shot\(pixels, seconds"):
+        next(emotions.frames([astronaut]))
+    assert emotion_faces.Shot is Shot
 
 
 def encoded(image, kind, **options):
@@ -151,7 +167,7 @@ def test_answers_as_fer_and_deepface_shape_them(emotions, astronaut):
 
 
 def test_a_model_is_named_or_is_a_folder(tmp_path):
-    with pytest.raises(Exception, match="no such model comes with the project"):
+    with pytest.raises(UserError, match="no such model comes with the project"):
         Emotions("nonsense")
     with pytest.raises(UserError, match="holds no SavedModel"):
         Emotions(tmp_path)

@@ -133,7 +133,13 @@ def test_each_picture_gets_one_beside_a_row_for_each_face(photograph, tmp_path, 
     with Image.open(out / "astronaut.png.why.png") as drawn:
         assert drawn.size == (772, 276)
     assert main(["explain", str(photograph), "--out", str(out)]) == 1
-    assert "exists already" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "exists already: remove it, or choose another place with --out\n" in told
+
+
+def test_a_folder_in_which_nothing_is_found_is_told_as_such(tmp_path):
+    with pytest.raises(UserError, match=r"^there is no picture or film: .* was searched$"):
+        explain_files([tmp_path], tmp_path / "out", _one_face, BrightnessClassifier())
 
 
 def test_what_cannot_be_explained_is_told_and_the_rest_is_done(photograph, tmp_path, capsys):

@@ -136,8 +136,45 @@ def test_a_file_of_a_version_is_taken_as_it_is(models):
 def test_a_damaged_file_is_named(tmp_path, content):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"model\.onnx can't be loaded"):
+    with pytest.raises(
+        UserError, match=r"model\.onnx can't be loaded: it is empty, cut off .* copy it"
+    ):
         LocalModel(path, 1)
+
+
+def test_what_onnx_runtime_says_is_told_without_its_source(tmp_path):
+    describe = onnx.helper.make_tensor_value_info
+    ends = [[describe(name, onnx.TensorProto.FLOAT, [1])] for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "graph", *ends)
+    path = tmp_path / "model.onnx"
+    onnx.save(onnx.helper.make_model(graph, ir_version=99), path)
+    with pytest.raises(UserError, match=r"FAIL : .*Unsupported model IR version: 99") as refused:
+        LocalModel(path, 1)
+    assert "model.cc" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"), [("signal.raise_signal(2)", KeyboardInterrupt), ("1 / 0", ImportError)]
+)
+def test_what_ends_the_import_of_onnx_runtime_is_no_fault_of_the_model(
+    tmp_path, monkeypatch, cause, error
+):
+    """As its extension module does it: whatever comes up while it imports NumPy is an ImportError."""
+    (tmp_path / "onnxruntime.py").write_text(
+        f"""
+import signal
+try:
+    {cause}
+    for _ in range(1000):
+        pass
+except BaseException:
+    raise ImportError("import numpy failed") from None
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    with pytest.raises(error):
+        LocalModel(tmp_path / "model.onnx", 1)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_only_the_region_is_looked_at(tmp_path, capsys, astronaut):
 def test_a_region_that_is_none_ends_the_command_before_any_work(tmp_path, capsys):
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     out = tmp_path / "out"
-    assert main(["annotate", str(tmp_path / "a.png"), "--region=1,2", "--out", str(out)]) == 1
+    assert main(["annotate", str(tmp_path / "a.png"), "--region=1,2", "--out", str(out)]) == 2
     assert "--region is '1,2'" in capsys.readouterr().err
     assert not out.exists()
     assert run.DEFAULT_SETTINGS.region is None

@@ -121,10 +121,10 @@ def test_the_command_says_what_it_wrote_and_takes_no_server(tmp_path, runtime, c
     assert cli.main(["web", "--static", str(folder), "--model", "specified"]) == 0
     said = capsys.readouterr().out
     assert f"{folder}: the page with the model specified, version" in said
-    assert cli.main(["web", "--static", str(folder), "--server", "127.0.0.1:8500"]) == 1
+    assert cli.main(["web", "--static", str(folder), "--server", "127.0.0.1:8500"]) == 2
     assert "name --model or --model-dir, not --server" in capsys.readouterr().err
     both = ["--model", "specified", "--model-dir", str(tmp_path)]
-    assert cli.main(["web", "--static", str(folder), *both]) == 1
+    assert cli.main(["web", "--static", str(folder), *both]) == 2
 
 
 @pytest.fixture

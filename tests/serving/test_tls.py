@@ -124,7 +124,7 @@ def test_what_is_no_certificate_is_named(tmp_path):
 
 
 def test_a_certificate_is_for_a_server_that_is_named(certificate, face, capsys):
-    assert main(["predict", str(face), "--tls-ca", str(certificate / "cert.pem")]) == 1
+    assert main(["predict", str(face), "--tls-ca", str(certificate / "cert.pem")]) == 2
     assert "--tls-ca is for a server: name it with --server" in capsys.readouterr().err
 
 

@@ -53,6 +53,25 @@ def test_has_the_imbalance_of_the_real_data(table):
     assert len(kept_rows(table, "eval")) == 200
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_nothing_stays_of_a_data_set_that_is_not_finished(is_new, tmp_path, monkeypatch):
+    draw, drawn = sample_data.draw_face, []
+
+    def draw_some(label, rng):
+        drawn.append(label)
+        if len(drawn) == 5:
+            raise KeyboardInterrupt
+        return draw(label, rng)
+
+    monkeypatch.setattr(sample_data, "draw_face", draw_some)
+    folder = tmp_path / "faces"
+    if not is_new:
+        folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        sample_data.draw_sample(folder, images=20)
+    assert list(tmp_path.rglob("*")) == ([] if is_new else [folder])
+
+
 def test_holds_no_picture_twice(table):
     kept = kept_rows(table)
     assert kept["pixel_hash"].nunique() == len(kept)

@@ -9,7 +9,10 @@ import time
 import warnings
 
 import pytest
+from PIL import Image
 
+import emotion_faces.cli
+from emotion_faces.import_path import python_command
 from emotion_pipeline.cli import main
 from emotion_pipeline.commands import sample_data
 from emotion_pipeline.commands.terminal import going_on, quiet
@@ -106,6 +109,50 @@ def test_a_wrong_setting_is_refused_at_once(arguments, told, tmp_path, monkeypat
 @pytest.mark.parametrize(
     "arguments",
     [
+        *(
+            ["annotate", "{picture}", *wrong]
+            for wrong in (
+                ["--every", "0"],
+                ["--region", "1,2"],
+                ["--unsure-below", "2"],
+                ["--max-secs", "0"],
+                ["--min-face-px", "0"],
+                ["--csv", "a.xlsx"],
+                ["--out", "."],
+            )
+        ),
+        ["explain", "{picture}", "--min-face-px", "0"],
+        ["explain", "{picture}", "--emotion", "foo"],
+        ["web", "--unsure-below", "2"],
+        ["predict", "{picture}", "--model", "nosuch"],
+        ["predict", "{picture}", "--model", "deep", "--server", "127.0.0.1:1"],
+        ["predict", "{picture}", "--model-dir", ".", "--server", "127.0.0.1:1"],
+        ["predict", "{picture}", "--tls-ca", "a.pem"],
+        ["serve", "--model", "deep", "--model-dir", "."],
+        ["serve", "--model-dir", "{picture}", "--port", "99999"],
+        ["serve", "--model-dir", "{picture}", "--port", "1234", "--rest-port", "1234"],
+        ["web", "--port", "99999"],
+        ["sample-data", "zz", "--seed", "-1"],
+        ["sample-data", "zz", "--images", "3"],
+    ],
+)
+def test_a_wrong_argument_ends_with_the_status_of_one(arguments, tmp_path, monkeypatch, capfd):
+    (tmp_path / "in").mkdir()
+    picture = tmp_path / "in" / "a.png"
+    Image.new("L", (64, 64)).save(picture)
+    monkeypatch.chdir(tmp_path)
+    words = [one.format(picture=tmp_path / "in") for one in arguments]
+    assert main(words) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("emotion: ")
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+    assert list((tmp_path / "in").iterdir()) == [picture]
+    if arguments[0] == "annotate":
+        assert emotion_faces.cli.main(words) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ["sample-data", ""],
         ["predict", ""],
         ["run", "--summary", ""],
@@ -164,8 +211,28 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
         preexec_fn=small_files,
     )
     assert done.returncode == 1
+    assert done.stderr.startswith(f"emotion: {tmp_path / 'faces' / 'images'}")
     assert "the disk is full or a limit of size is reached. Make room" in done.stderr
     assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [[], ["-u"]])
+@pytest.mark.parametrize("module", ["emotion_pipeline.cli", "emotion_faces.cli"])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["web", "--help"]])
+def test_what_help_says_to_nobody_ends_without_a_traceback(words, module, flags):
+    python, *rest = python_command(module, *words)
+    command = [python, *flags, *rest]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"emotion: ")
+    assert done.stderr.count(b"\n") == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.slow  # imports TFX
