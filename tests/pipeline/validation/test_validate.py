@@ -177,6 +177,11 @@ def test_a_proposed_schema_fits_its_data_and_knows_its_classes(tmp_path, capfd):
     infer = ["schema", "infer", str(data), "--root", str(root), "--verbose"]
     assert main([*infer, "--out", str(proposed)]) == 0
     assert validate(data, root, "--schema", proposed)[0] == 0
+    # Classes that are named are the model's: a run would stop at those that they lack.
+    named = ("--schema", proposed, "--set", "labels=[cat, dog]")
+    status, outcome = validate(data, root, *named)
+    assert (status, outcome["status"]) == (1, "failed")
+    assert outcome["error"].startswith(f"labels: cat, dog; but the schema {proposed} has angry, ")
     capfd.readouterr()
     assert main(["schema", "diff", "pipeline/schema/schema.pbtxt", str(proposed)]) == 4
     told = capfd.readouterr().out.splitlines()
