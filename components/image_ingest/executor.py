@@ -14,7 +14,6 @@ from emotion_pipeline.components.image_ingest.ingest import check_pruned_fractio
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     VotesRecord,
-    describe_other_sizes,
     kept_rows,
     write_manifest,
 )
@@ -40,6 +39,13 @@ class Executor(base_executor.BaseExecutor):
           UserError: The source cannot be had, holds no data set, or too much of it is unusable.
         """
         source = exec_properties["source"]
+        notes: list[str] = []
+
+        def note(line: str) -> None:
+            # Not to the terminal here: that is told it from the manifest, also where this is not run.
+            logging.info("ImageIngest: %s", line)
+            notes.append(line)
+
         found = resolve_source(source, pathlib.Path(exec_properties["cache_dir"]))
         table = ingest(
             found.root,
@@ -49,18 +55,17 @@ class Executor(base_executor.BaseExecutor):
             removed=found.removed,
             class_names=json.loads(exec_properties["class_names"]),
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
+            tell=note,
         )
         votes = None
         if exec_properties["votes"]:
             table, votes = _join_votes(table, found.root, source, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict["manifest"])
-        write_manifest(Manifest(table, found.root, source, votes), artifact.uri)
+        write_manifest(Manifest(table, found.root, source, votes, tuple(notes)), artifact.uri)
         kept = len(kept_rows(table))
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
         logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
-        if other_sizes := describe_other_sizes(table):
-            report(f"{source}: {other_sizes}")
         check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)
 
 

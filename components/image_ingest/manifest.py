@@ -109,13 +109,15 @@ class VotesRecord:
 class Manifest:
     """The table, the absolute folder that its paths are relative to, and the source as given.
 
-    votes: what became of the file of votes; None where there is none.
+    votes: what became of the file of votes; None where there is none. notes: what ImageIngest
+    noted of the data set, a line each.
     """
 
     table: pd.DataFrame
     root: pathlib.Path
     source: str
     votes: VotesRecord | None = None
+    notes: tuple[str, ...] = ()
 
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
@@ -150,6 +152,12 @@ def describe_other_sizes(table: pd.DataFrame) -> str:
         f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
         "model resizes"
     )
+
+
+def notes_on(manifest: Manifest) -> list[str]:
+    """Returns what is to be known of a data set beside its files and their faults, a line each."""
+    sizes = describe_other_sizes(manifest.table)
+    return [*manifest.notes, *([f"{manifest.source}: {sizes}"] if sizes else [])]
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
@@ -198,6 +206,8 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
     source: dict[str, Any] = {"root": str(manifest.root), "source": manifest.source}
     if manifest.votes is not None:
         source["votes"] = dataclasses.asdict(manifest.votes)
+    if manifest.notes:
+        source["notes"] = manifest.notes
     with fileio.open(os.path.join(folder, SOURCE_FILE), "w") as file:
         file.write(json.dumps(source, indent=2) + "\n")
 
@@ -207,7 +217,7 @@ def read_manifest(uri: str | os.PathLike) -> Manifest:
     root, source = read_source(uri)
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
-    return Manifest(table=table, root=root, source=source, votes=read_votes_record(uri))
+    return Manifest(table, root, source, read_votes_record(uri), _read_notes(uri))
 
 
 def read_splits(uri: str | os.PathLike) -> pd.DataFrame:
@@ -234,6 +244,10 @@ def read_votes_record(uri: str | os.PathLike) -> VotesRecord | None:
     if record is None:
         return None
     return VotesRecord(**{**record, "unknown_examples": tuple(record["unknown_examples"])})
+
+
+def _read_notes(uri: str | os.PathLike) -> tuple[str, ...]:
+    return tuple(_read_source_file(uri).get("notes", ()))
 
 
 def _read_source_file(uri: str | os.PathLike) -> dict[str, Any]:

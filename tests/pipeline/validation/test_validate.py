@@ -14,7 +14,7 @@ from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.components.image_findings.planted import plant
-from tests.components.pictures import encode, snapshot
+from tests.components.pictures import encode, snapshot, write_picture
 
 pytestmark = pytest.mark.slow
 
@@ -188,6 +188,25 @@ def test_a_proposed_schema_fits_its_data_and_knows_its_classes(tmp_path, capfd):
     assert {"label.values: - disgust", "label.values: + bored"} <= set(told)
     assert main(["schema", "diff", str(proposed), str(proposed)]) == 0
     assert capfd.readouterr().out == "no difference\n"
+
+
+def test_what_the_ingestion_noted_is_told_once_and_again_by_what_is_taken_over(tmp_path, capfd):
+    for split in ("train", "validation", "val"):
+        for label in ("happy", "sad"):
+            for number in range(2):
+                write_picture(
+                    tmp_path / "data" / split / label / f"{number}.png",
+                    seed=len(f"{split}{label}") * 10 + number,
+                )
+    note = f"{tmp_path / 'data'}: val/ holds a further split, which is not used"
+    for is_cached in (False, True):
+        page = tmp_path / "page.html"
+        _, outcome = validate(tmp_path / "data", tmp_path / "root", "--report", page)
+        assert outcome["components"][0]["cached"] is is_cached
+        assert outcome["notes"] == [note]
+        written = capfd.readouterr()
+        assert (written.out + written.err).splitlines().count(note) == 1
+        assert f"<p>{note}.</p>" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
