@@ -38,6 +38,10 @@ _REMEDIES = {
     features.HEIGHT_KEY: _OTHER_SIZE,
     _DATASET_LEVEL: "put pictures into the class folders of this split",
 }
+_TOO_FEW_GROUPS = (
+    "put more pictures into the class folders; where --group-by is given, leave it out or give one that "
+    "names a single person or film, since the pictures in which it matches the same stay together"
+)
 _DEFAULT_REMEDY = (
     "remove or mend the pictures, or widen this feature in the schema after a look at them"
 )
@@ -84,6 +88,7 @@ def find_anomalies(
     schema: schema_pb2.Schema,
     manifest: pd.DataFrame,
     split: str,
+    drawn: bool = False,
 ) -> list[Anomaly]:
     """Lists the anomalies of one split.
 
@@ -92,6 +97,7 @@ def find_anomalies(
       schema: The schema it compared with.
       manifest: The manifest's table.
       split: Name of the split.
+      drawn: Whether the splits were drawn, of a source that has none.
 
     Returns:
       An anomaly for each feature and one for the data set as a whole, sorted by feature.
@@ -108,7 +114,14 @@ def find_anomalies(
             short_description="No examples",
             description=f"The split is empty: of {len(found_files)} files none is kept.",
         )
-        result.append(_anomaly(split, _DATASET_LEVEL, info, found_files))
+        empty = _anomaly(split, _DATASET_LEVEL, info, found_files)
+        if drawn and not found_files:
+            empty = dataclasses.replace(
+                empty,
+                long_description="The split is drawn, and empty: the pictures fall into too few groups.",
+                remedy=_TOO_FEW_GROUPS,
+            )
+        result.append(empty)
     for feature, info in sorted(found.anomaly_info.items()):
         missing = missing_values(schema, feature, rows)
         files = files_outside(schema, feature, rows)

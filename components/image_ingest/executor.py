@@ -20,7 +20,7 @@ from emotion_pipeline.components.image_ingest.manifest import (
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.components.image_ingest.votes import join_votes, read_votes, votes_lines
 from emotion_pipeline.components.progress import report
-from emotion_pipeline.components.sources.layout import find_layout
+from emotion_pipeline.components.sources.layout import Layout, find_layout
 from emotion_pipeline.components.sources.resolve import resolve_source
 
 
@@ -57,11 +57,13 @@ class Executor(base_executor.BaseExecutor):
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
             tell=note,
         )
+        layout = find_layout(found.root, source, json.loads(exec_properties["class_names"]))
         votes = None
         if exec_properties["votes"]:
-            table, votes = _join_votes(table, found.root, source, exec_properties)
+            table, votes = _join_votes(table, found.root, layout, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict["manifest"])
-        write_manifest(Manifest(table, found.root, source, votes, tuple(notes)), artifact.uri)
+        manifest = Manifest(table, found.root, source, votes, tuple(notes), drawn=not layout.splits)
+        write_manifest(manifest, artifact.uri)
         kept = len(kept_rows(table))
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
@@ -70,11 +72,10 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _join_votes(
-    table: pd.DataFrame, root: pathlib.Path, source: str, exec_properties: dict[str, Any]
+    table: pd.DataFrame, root: pathlib.Path, layout: Layout, exec_properties: dict[str, Any]
 ) -> tuple[pd.DataFrame, VotesRecord]:
     columns = json.loads(exec_properties["votes_columns"])
     labels = columns.pop("labels")
-    layout = find_layout(root, source, json.loads(exec_properties["class_names"]))
     votes = read_votes(exec_properties["votes"], labels, VoteColumns(**columns))
     table, record = join_votes(table, votes, root.resolve(), layout)
     report("\n".join(votes_lines(record)))

@@ -110,7 +110,7 @@ class Manifest:
     """The table, the absolute folder that its paths are relative to, and the source as given.
 
     votes: what became of the file of votes; None where there is none. notes: what ImageIngest
-    noted of the data set, a line each.
+    noted of the data set, a line each. drawn: whether the source has no splits of its own.
     """
 
     table: pd.DataFrame
@@ -118,6 +118,7 @@ class Manifest:
     source: str
     votes: VotesRecord | None = None
     notes: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
@@ -208,16 +209,25 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
         source["votes"] = dataclasses.asdict(manifest.votes)
     if manifest.notes:
         source["notes"] = manifest.notes
+    if manifest.drawn:
+        source["drawn"] = True
     with fileio.open(os.path.join(folder, SOURCE_FILE), "w") as file:
         file.write(json.dumps(source, indent=2) + "\n")
 
 
 def read_manifest(uri: str | os.PathLike) -> Manifest:
     """Reads what `write_manifest` wrote into the folder `uri`."""
-    root, source = read_source(uri)
+    source = _read_source_file(uri)
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
-    return Manifest(table, root, source, read_votes_record(uri), _read_notes(uri))
+    return Manifest(
+        table,
+        pathlib.Path(source["root"]),
+        source["source"],
+        read_votes_record(uri),
+        tuple(source.get("notes", ())),
+        source.get("drawn", False),
+    )
 
 
 def read_splits(uri: str | os.PathLike) -> pd.DataFrame:
@@ -244,10 +254,6 @@ def read_votes_record(uri: str | os.PathLike) -> VotesRecord | None:
     if record is None:
         return None
     return VotesRecord(**{**record, "unknown_examples": tuple(record["unknown_examples"])})
-
-
-def _read_notes(uri: str | os.PathLike) -> tuple[str, ...]:
-    return tuple(_read_source_file(uri).get("notes", ()))
 
 
 def _read_source_file(uri: str | os.PathLike) -> dict[str, Any]:

@@ -255,6 +255,23 @@ def test_an_empty_split_is_an_anomaly(schema):
     assert whole[-1].files == ("eval/sad/torn.jpg",)
 
 
+def test_a_split_that_was_drawn_empty_wants_more_groups_and_not_a_folder(schema):
+    empty = tfdv.validate_statistics(_statistics_of_nothing(), schema)
+    for drawn, cause, remedy in (
+        (
+            True,
+            "the pictures fall into too few groups",
+            "put more pictures into the class folders; ",
+        ),
+        (False, "of 0 files none is kept", "put pictures into the class folders of this split"),
+    ):
+        anomalies = find_anomalies(empty, schema, table(), "eval", drawn)
+        whole = [one for one in anomalies if one.feature == "(data set)"][-1]
+        assert cause in whole.long_description
+        assert whole.remedy.startswith(remedy)
+        assert ("--group-by" in whole.remedy) is drawn
+
+
 def _statistics_of_nothing():
     return statistics_pb2.DatasetFeatureStatisticsList(
         datasets=[statistics_pb2.DatasetFeatureStatistics(num_examples=0)]
