@@ -150,7 +150,10 @@ def _row(
 ) -> dict:
     """Returns a file's row; `hashes` holds those of the outer twins."""
     twin = layout.outer_twin(file.path)
-    split, label = layout.locate(file.path if twin is None else twin) or ("", "")
+    place = file.path if twin is None else twin
+    if file.problem is PruneReason.UNREADABLE_FOLDER:
+        place += "/"  # A class folder's own class, too, is the one that lacks what is in it.
+    split, label = layout.locate(place) or ("", "")
     row = {
         **measure.NOT_MEASURED._asdict(),
         "path": file.path,

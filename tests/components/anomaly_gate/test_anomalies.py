@@ -99,6 +99,30 @@ def test_names_missing_classes(schema):
     )
 
 
+def test_says_which_folders_of_a_missing_class_could_not_be_listed(schema):
+    locked = {"status": "pruned", "reason": "unreadable_folder"}
+    manifest = table(
+        {"path": "train/angry", "label": "angry", **locked},
+        {"path": "train/sad/ann", "label": "sad", **locked},
+        {"path": "eval/angry", "label": "angry", "split": "eval", **locked},
+        labels=LABELS[1:],
+    )
+    kept = manifest[manifest["status"] == "kept"]
+    (anomaly,) = find_anomalies(anomalies_of(kept, schema), schema, manifest, "train")
+    assert anomaly.long_description.endswith(
+        " No picture of angry. Could not be listed: train/angry/."
+    )
+    assert anomaly.remedy.startswith("make train/angry/ readable; or put pictures of angry into")
+
+    nothing = tfdv.validate_statistics(_statistics_of_nothing(), schema)
+    whole = [
+        one
+        for one in find_anomalies(nothing, schema, manifest, "eval")
+        if one.feature == "(data set)"
+    ][-1]
+    assert whole.long_description.endswith(" Could not be listed: eval/angry/.")
+
+
 def test_names_a_class_that_is_missing_where_an_unknown_one_makes_up_the_number(schema):
     manifest = table({"path": "train/bored/1.jpg", "label": "bored"}, labels=LABELS[1:])
     anomaly = found(manifest, schema)["label"]
