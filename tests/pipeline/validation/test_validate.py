@@ -215,7 +215,7 @@ def test_what_the_ingestion_noted_is_told_once_and_again_by_what_is_taken_over(t
         ("empty", [], 1, "empty: empty, no folder and no file in it"),
         ("missing", [], 2, "missing: no such file or folder"),
         ("sample", ["--schema", "{folder}/words"], 1, "words: no schema of TFDV: 1:"),
-        ("sample", ["--schema", "{folder}/missing"], 1, "missing: cannot be read"),
+        ("sample", ["--schema", "{folder}/missing"], 2, "missing: no such file or folder"),
         ("sample", ["--against", "{folder}/empty"], 1, "empty: no statistics there"),
         ("sample", ["--against", "{folder}/words"], 1, "words: no statistics of TFDV"),
         ("sample", ["--against", "{folder}/census"], 1, "statistics of another data set: "),
