@@ -102,8 +102,12 @@ def check_places(config: PipelineConfig) -> None:
     if is_local(config.data) and not os.path.lexists(config.data):
         raise UserError(f"data: {config.data}: no such file or folder. {KINDS}")
     for key, path in _read_places(config):
-        if path and "://" not in path and not os.path.lexists(path):
+        if not path or "://" in path:
+            continue
+        if not os.path.exists(path):
             raise UserError(f"{key}: {path}: no such file or folder")
+        if key in ("votes", "schema") and os.path.isdir(path):
+            raise UserError(f"{key}: {path}: is a folder; give a file")
     for key in ("data", "votes", "schema", "against"):
         path = getattr(config, key)
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):

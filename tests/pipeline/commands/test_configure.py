@@ -34,9 +34,17 @@ def test_what_is_to_be_read_and_is_not_there_is_named_at_once(tmp_path, key, val
     missing = tmp_path / "missing"
     with pytest.raises(UserError, match=f"^{key}: {missing}: no such file or folder$"):
         check_places(with_overrides(PipelineConfig(), settings(missing)))
-    check_places(with_overrides(PipelineConfig(), settings(tmp_path)))
+    there = tmp_path / "there"
+    there.write_text("")
+    check_places(with_overrides(PipelineConfig(), settings(there)))
     if key not in ("schema", "against"):
         check_places(with_overrides(PipelineConfig(), settings("gs://bucket/models")))
+
+
+@pytest.mark.parametrize("key", ["votes", "schema"])
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path, key):
+    with pytest.raises(UserError, match=f"^{key}: {tmp_path}: is a folder; give a file$"):
+        check_places(with_overrides(PipelineConfig(), {key: str(tmp_path)}))
 
 
 @pytest.mark.parametrize("key", ["data", "votes", "schema", "against"])
