@@ -207,6 +207,10 @@ def test_what_the_ingestion_noted_is_told_once_and_again_by_what_is_taken_over(t
         written = capfd.readouterr()
         assert (written.out + written.err).splitlines().count(note) == 1
         assert f"<p>{note}.</p>" in page.read_text(encoding="utf-8")
+    infer = ["schema", "infer", str(tmp_path / "data"), "--root", str(tmp_path / "root")]
+    assert main([*infer, "--out", str(tmp_path / "schema.pbtxt")]) == 0
+    written = capfd.readouterr()
+    assert (written.out + written.err).splitlines().count(note) == 1
 
 
 @pytest.mark.parametrize(
