@@ -32,6 +32,7 @@ from emotion_pipeline.pipeline import (
     PUSHED_MODEL,
     REPORT,
     SOURCES_DIR,
+    VALIDATION_END,
     create_pipeline,
 )
 from emotion_pipeline.pushes import forget_unserved
@@ -114,7 +115,8 @@ def _run_until(config: PipelineConfig, last: str | None, facts: RunFacts | None)
     components: list[ComponentRun] = []
     try:
         schema = load_schema(config.schema_path)
-        if last is None:  # what is validated alone needs no model
+        # Data are also validated by a schema of their own before anybody thinks of a model's classes.
+        if last is None or (last == VALIDATION_END and config.labels != PipelineConfig.labels):
             check_classes(schema, config.labels, config.schema_path)
         if config.against:
             statistics = load_statistics(find_statistics(config.against))

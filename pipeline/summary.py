@@ -19,6 +19,7 @@ from emotion_pipeline.components.image_ingest.folder_agreement import folder_agr
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     counts_by_split,
+    notes_on,
     paths_by_reason,
     read_manifest,
 )
@@ -114,7 +115,7 @@ class RunSummary:
       anomalies: What stopped the run, where that was anomalies.
       error: What stopped the run otherwise.
       notes: What has to be known beside the outcome, as on the page: a model that learned nothing,
-        faults in the data.
+        faults in the data, what the ingestion noted of them.
       changes: What is other than in the served model and in an earlier run, in sentences.
       run: Number of the run among those of its root; 0 where nobody counts.
       started: When it began, as ISO 8601 in UTC: on one machine the command, on Kubeflow the first step.
@@ -185,6 +186,7 @@ def summarize(
         notes += collapse(metrics["confusion_matrix"], config.labels, interval)
     findings = findings_of(artifacts)
     notes += findings_note(findings_in_short(findings))
+    notes += notes_on(manifest) if manifest else []
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]

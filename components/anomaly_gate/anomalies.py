@@ -8,12 +8,13 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from emotion_pipeline.components import features
 from emotion_pipeline.components.constants import TRAIN_SPLIT
-from emotion_pipeline.components.counted import counted
+from emotion_pipeline.components.counted import counted, first_few
 from emotion_pipeline.components.drift_validator.drift import Comparison
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import Finding
 from emotion_pipeline.components.image_findings.policies import DROP, FAIL, REPORT
 from emotion_pipeline.components.image_ingest.manifest import kept_rows
+from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.schema_features import feature_of, string_domain
 
 MAX_FILES_NAMED = 5
@@ -38,6 +39,10 @@ _REMEDIES = {
     features.HEIGHT_KEY: _OTHER_SIZE,
     _DATASET_LEVEL: "put pictures into the class folders of this split",
 }
+_TOO_FEW_GROUPS = (
+    "put more pictures into the class folders; where --group-by is given, leave it out or give one that "
+    "names a single person or film, since the pictures in which it matches the same stay together"
+)
 _DEFAULT_REMEDY = (
     "remove or mend the pictures, or widen this feature in the schema after a look at them"
 )
@@ -84,6 +89,7 @@ def find_anomalies(
     schema: schema_pb2.Schema,
     manifest: pd.DataFrame,
     split: str,
+    drawn: bool = False,
 ) -> list[Anomaly]:
     """Lists the anomalies of one split.
 
@@ -92,11 +98,13 @@ def find_anomalies(
       schema: The schema it compared with.
       manifest: The manifest's table.
       split: Name of the split.
+      drawn: Whether the splits were drawn, of a source that has none.
 
     Returns:
       An anomaly for each feature and one for the data set as a whole, sorted by feature.
     """
     rows = kept_rows(manifest, split)
+    locked = _unlisted_folders(manifest, None if drawn else split)
     result = []
     if found.HasField("dataset_anomaly_info"):
         info = found.dataset_anomaly_info
@@ -108,12 +116,39 @@ def find_anomalies(
             short_description="No examples",
             description=f"The split is empty: of {len(found_files)} files none is kept.",
         )
-        result.append(_anomaly(split, _DATASET_LEVEL, info, found_files))
+        empty = _anomaly(split, _DATASET_LEVEL, info, found_files)
+        if drawn and not found_files:
+            empty = dataclasses.replace(
+                empty,
+                long_description="The split is drawn, and empty: the pictures fall into too few groups.",
+                remedy=_TOO_FEW_GROUPS,
+            )
+        result.append(_with_unlisted(empty, list(locked["path"])))
     for feature, info in sorted(found.anomaly_info.items()):
         missing = missing_values(schema, feature, rows)
         files = files_outside(schema, feature, rows)
-        result.append(_anomaly(split, feature, info, files, missing))
+        lacking = locked["path"][locked["label"].isin(missing)]
+        anomaly = _anomaly(split, feature, info, files, missing)
+        result.append(_with_unlisted(anomaly, list(lacking)))
     return result
+
+
+def _unlisted_folders(manifest: pd.DataFrame, split: str | None) -> pd.DataFrame:
+    """Returns the rows of folders that could not be listed, of one split or of all."""
+    rows = manifest[manifest["reason"] == PruneReason.UNREADABLE_FOLDER.value]
+    return rows if split is None else rows[rows["split"] == split]
+
+
+def _with_unlisted(anomaly: Anomaly, folders: list[str]) -> Anomaly:
+    """Returns the anomaly that also says which folders, that may hold what lacks, could not be listed."""
+    if not folders:
+        return anomaly
+    named = first_few(f"{folder}/" for folder in folders)
+    return dataclasses.replace(
+        anomaly,
+        long_description=f"{anomaly.long_description} Could not be listed: {named}.",
+        remedy=f"make {named} readable; or {anomaly.remedy}",
+    )
 
 
 def missing_values(schema: schema_pb2.Schema, feature: str, rows: pd.DataFrame) -> tuple[str, ...]:

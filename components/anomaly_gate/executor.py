@@ -53,9 +53,9 @@ class Executor(base_executor.BaseExecutor):
         anomalies = []
         # The whole table, some KiB a picture, only where there are files to name.
         if any(map(has_anomalies, found.values())):
-            manifest = read_manifest(manifest_uri).table
+            manifest = read_manifest(manifest_uri)
             for split, of_split in found.items():
-                anomalies += find_anomalies(of_split, schema, manifest, split)
+                anomalies += find_anomalies(of_split, schema, manifest.table, split, manifest.drawn)
         findings = read_findings(artifact_utils.get_single_uri(input_dict["findings"]))
         anomalies += forbidden_findings(findings)
         if any(finding.dropped for finding in findings):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,11 @@ train it cannot be learnt."""
 
 
 def draw_splits(
-    table: pd.DataFrame, eval_fraction: float, load: LoadPixels, group_by: str = ""
+    table: pd.DataFrame,
+    eval_fraction: float,
+    load: LoadPixels,
+    group_by: str = "",
+    tell: Callable[[str], None] = report,
 ) -> pd.Series:
     """Returns the split of each row of a manifest, drawn by groups, as `draw_share` draws eval.
 
@@ -35,6 +40,7 @@ def draw_splits(
       eval_fraction: The share of each class's pictures that goes to eval, in (0, 1).
       load: Reads the pixels of a path, for near copies.
       group_by: As `draw_share` has it.
+      tell: Takes a line on each class that cannot be split near the fraction.
 
     Raises:
       UserError: `group_by` matches no picture.
@@ -49,7 +55,7 @@ def draw_splits(
         )
     in_eval = draw_share(table, eval_fraction, load, group_by)
     splits = in_eval.map({True: EVAL_SPLIT, False: TRAIN_SPLIT})
-    _tell(kept["label"], splits[kept.index], eval_fraction)
+    _tell(kept["label"], splits[kept.index], eval_fraction, tell)
     return splits.where(table["label"] != "", "")
 
 
@@ -160,11 +166,13 @@ def _costs(inside: np.ndarray, totals: np.ndarray, fraction: float) -> np.ndarra
     return cost + np.where(inside == totals, _NO_TRAIN_COST, 0.0)
 
 
-def _tell(labels: pd.Series, splits: pd.Series, fraction: float) -> None:
+def _tell(
+    labels: pd.Series, splits: pd.Series, fraction: float, tell: Callable[[str], None]
+) -> None:
     """Tells of the classes that cannot be split near the fraction."""
     shares = (splits == EVAL_SPLIT).groupby(labels).mean()
     for label, share in shares[(shares - fraction).abs() > _TOLD].items():
-        report(
-            f"        {label}: {share:.0%} of its pictures are in eval, {fraction:.0%} were asked for; "
+        tell(
+            f"{label}: {share:.0%} of its pictures are in eval, {fraction:.0%} were asked for; "
             "they fall into too few groups"
         )

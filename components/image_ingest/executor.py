@@ -14,14 +14,13 @@ from emotion_pipeline.components.image_ingest.ingest import check_pruned_fractio
 from emotion_pipeline.components.image_ingest.manifest import (
     Manifest,
     VotesRecord,
-    describe_other_sizes,
     kept_rows,
     write_manifest,
 )
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.components.image_ingest.votes import join_votes, read_votes, votes_lines
 from emotion_pipeline.components.progress import report
-from emotion_pipeline.components.sources.layout import find_layout
+from emotion_pipeline.components.sources.layout import Layout, find_layout
 from emotion_pipeline.components.sources.resolve import resolve_source
 
 
@@ -40,6 +39,13 @@ class Executor(base_executor.BaseExecutor):
           UserError: The source cannot be had, holds no data set, or too much of it is unusable.
         """
         source = exec_properties["source"]
+        notes: list[str] = []
+
+        def note(line: str) -> None:
+            # Not to the terminal here: that is told it from the manifest, also where this is not run.
+            logging.info("ImageIngest: %s", line)
+            notes.append(line)
+
         found = resolve_source(source, pathlib.Path(exec_properties["cache_dir"]))
         table = ingest(
             found.root,
@@ -49,27 +55,27 @@ class Executor(base_executor.BaseExecutor):
             removed=found.removed,
             class_names=json.loads(exec_properties["class_names"]),
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
+            tell=note,
         )
+        layout = find_layout(found.root, source, json.loads(exec_properties["class_names"]))
         votes = None
         if exec_properties["votes"]:
-            table, votes = _join_votes(table, found.root, source, exec_properties)
+            table, votes = _join_votes(table, found.root, layout, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict["manifest"])
-        write_manifest(Manifest(table, found.root, source, votes), artifact.uri)
+        manifest = Manifest(table, found.root, source, votes, tuple(notes), drawn=not layout.splits)
+        write_manifest(manifest, artifact.uri)
         kept = len(kept_rows(table))
         artifact.set_int_custom_property("files_found", len(table))
         artifact.set_int_custom_property("files_kept", kept)
         logging.info("ImageIngest: %d files found, %d kept", len(table), kept)
-        if other_sizes := describe_other_sizes(table):
-            report(f"{source}: {other_sizes}")
         check_pruned_fraction(table, exec_properties["max_pruned_fraction"], source)
 
 
 def _join_votes(
-    table: pd.DataFrame, root: pathlib.Path, source: str, exec_properties: dict[str, Any]
+    table: pd.DataFrame, root: pathlib.Path, layout: Layout, exec_properties: dict[str, Any]
 ) -> tuple[pd.DataFrame, VotesRecord]:
     columns = json.loads(exec_properties["votes_columns"])
     labels = columns.pop("labels")
-    layout = find_layout(root, source, json.loads(exec_properties["class_names"]))
     votes = read_votes(exec_properties["votes"], labels, VoteColumns(**columns))
     table, record = join_votes(table, votes, root.resolve(), layout)
     report("\n".join(votes_lines(record)))

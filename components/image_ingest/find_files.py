@@ -61,7 +61,7 @@ def _walk(
             try:
                 yield from _walk(root, folder / entry.name, path + "/", hides, inner)
             except PermissionError:
-                yield FoundFile(_printable(path), 0, PruneReason.UNREADABLE)
+                yield FoundFile(_printable(path), 0, PruneReason.UNREADABLE_FOLDER)
             continue
         size, problem = (0, _PROBLEMS[leads]) if leads in _PROBLEMS else _inspect(entry)
         if problem is None and _printable(path) != path:

@@ -48,6 +48,7 @@ def ingest(
     class_names: Mapping[str, str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], None] = report,
 ) -> pd.DataFrame:
     """Returns the manifest's table for the data set in `root`, a row for every file under it.
 
@@ -62,6 +63,7 @@ def ingest(
       workers: Processes that read, which changes nothing in the table; by default one for each
         CPU, and fewer where there are few files.
       progress: Told how far the reading is.
+      tell: Takes a line on each thing that is to be known of the data set beside its files.
 
     Raises:
       UserError: No pictures in class folders, or fewer than two classes in train; `group_by`
@@ -71,7 +73,7 @@ def ingest(
     source = source or str(root)
     layout = find_layout(root, source, class_names)
     for name in layout.unused:
-        report(f"{source}: {name}/ holds a further split, which is not used")
+        tell(f"{source}: {name}/ holds a further split, which is not used")
     files = find_files(root)
     columns: dict[str, list | array.array] = {name: _column(kind) for name, kind in COLUMNS.items()}
     # A nested tree sorts among its twins, so it waits until every outer file has its hash.
@@ -103,7 +105,7 @@ def ingest(
         )
     if not layout.splits:
         load = functools.partial(load_pixels, root)
-        table["split"] = draw_splits(table, eval_fraction, load, group_by)
+        table["split"] = draw_splits(table, eval_fraction, load, group_by, tell)
     _check_classes(source, table)
     return table
 
@@ -148,7 +150,10 @@ def _row(
 ) -> dict:
     """Returns a file's row; `hashes` holds those of the outer twins."""
     twin = layout.outer_twin(file.path)
-    split, label = layout.locate(file.path if twin is None else twin) or ("", "")
+    place = file.path if twin is None else twin
+    if file.problem is PruneReason.UNREADABLE_FOLDER:
+        place += "/"  # A class folder's own class, too, is the one that lacks what is in it.
+    split, label = layout.locate(place) or ("", "")
     row = {
         **measure.NOT_MEASURED._asdict(),
         "path": file.path,

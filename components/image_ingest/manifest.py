@@ -109,13 +109,16 @@ class VotesRecord:
 class Manifest:
     """The table, the absolute folder that its paths are relative to, and the source as given.
 
-    votes: what became of the file of votes; None where there is none.
+    votes: what became of the file of votes; None where there is none. notes: what ImageIngest
+    noted of the data set, a line each. drawn: whether the source has no splits of its own.
     """
 
     table: pd.DataFrame
     root: pathlib.Path
     source: str
     votes: VotesRecord | None = None
+    notes: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 def make_table(rows: "pd.DataFrame | list[dict]") -> pd.DataFrame:
@@ -150,6 +153,12 @@ def describe_other_sizes(table: pd.DataFrame) -> str:
         f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
         "model resizes"
     )
+
+
+def notes_on(manifest: Manifest) -> list[str]:
+    """Returns what is to be known of a data set beside its files and their faults, a line each."""
+    sizes = describe_other_sizes(manifest.table)
+    return [*manifest.notes, *([f"{manifest.source}: {sizes}"] if sizes else [])]
 
 
 def prune(table: pd.DataFrame, paths: "set[str]", reason: PruneReason) -> pd.DataFrame:
@@ -198,16 +207,27 @@ def write_manifest(manifest: Manifest, uri: str | os.PathLike) -> None:
     source: dict[str, Any] = {"root": str(manifest.root), "source": manifest.source}
     if manifest.votes is not None:
         source["votes"] = dataclasses.asdict(manifest.votes)
+    if manifest.notes:
+        source["notes"] = manifest.notes
+    if manifest.drawn:
+        source["drawn"] = True
     with fileio.open(os.path.join(folder, SOURCE_FILE), "w") as file:
         file.write(json.dumps(source, indent=2) + "\n")
 
 
 def read_manifest(uri: str | os.PathLike) -> Manifest:
     """Reads what `write_manifest` wrote into the folder `uri`."""
-    root, source = read_source(uri)
+    source = _read_source_file(uri)
     with fileio.open(os.path.join(str(uri), MANIFEST_FILE), "rb") as file:
         table = pd.read_parquet(io.BytesIO(file.read()))
-    return Manifest(table=table, root=root, source=source, votes=read_votes_record(uri))
+    return Manifest(
+        table,
+        pathlib.Path(source["root"]),
+        source["source"],
+        read_votes_record(uri),
+        tuple(source.get("notes", ())),
+        source.get("drawn", False),
+    )
 
 
 def read_splits(uri: str | os.PathLike) -> pd.DataFrame:

@@ -30,6 +30,11 @@ class PruneReason(str, enum.Enum):
     SPECIAL_FILE = ("special_file", "not a regular file (pipe, socket or device)")
     NAME_NOT_UTF8 = ("name_not_utf8", "file name that is not UTF-8; rename it", True)
     UNREADABLE = ("unreadable", "could not be read; check its permissions", True)
+    UNREADABLE_FOLDER = (
+        "unreadable_folder",
+        "folder that could not be listed, whatever is in it; check its permissions",
+        True,
+    )
     EMPTY_FILE = ("empty_file", "has no bytes", True)
     NOT_AN_IMAGE = ("not_an_image", "content is no picture of a known format", True)
     UNSUPPORTED_FORMAT = ("unsupported_format", "no gray or RGB JPEG and no PNG; convert it", True)

@@ -15,8 +15,8 @@ from emotion_pipeline.components.image_ingest.manifest import (
     PRUNED,
     Manifest,
     counts_by_split,
-    describe_other_sizes,
     kept_rows,
+    notes_on,
     paths_by_reason,
     present_splits,
 )
@@ -143,7 +143,7 @@ class DataView:
     groups_of_copies: int
     features: list[FeatureView]
     anomalies: list[AnomalyView] | None
-    other_sizes: str
+    notes: list[str]
     votes: VotesView | None
 
 
@@ -176,7 +176,7 @@ def make_data_view(content: DataContent) -> DataView:
         anomalies=None
         if content.anomalies is None
         else [_anomaly_view(manifest, one) for one in content.anomalies],
-        other_sizes=describe_other_sizes(manifest.table),
+        notes=notes_on(manifest),
         votes=make_votes_view(manifest),
     )
 

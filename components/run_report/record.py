@@ -207,12 +207,23 @@ def close_interrupted(root: str | os.PathLike) -> bool:
 
 def read_records(root: str | os.PathLike) -> list[RunRecord]:
     """Reads the records of a root, the first run first; what cannot be read is left out."""
-    records = []
-    for number in run_numbers(root):
-        path = run_folder(root, number) / RECORD_FILE
-        try:
-            records.append(RunRecord(**json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, TypeError):
-            # Cut off by a full disk, edited, or of another version of the project.
-            continue
-    return records
+    records = (_read_record(root, number) for number in run_numbers(root))
+    return [record for record in records if record is not None]
+
+
+def damaged_records(root: str | os.PathLike) -> list[int]:
+    """Returns the numbers of the runs whose record is there and cannot be read, the first run first."""
+    return [
+        number
+        for number in run_numbers(root)
+        if (run_folder(root, number) / RECORD_FILE).exists() and _read_record(root, number) is None
+    ]
+
+
+def _read_record(root: str | os.PathLike, number: int) -> RunRecord | None:
+    path = run_folder(root, number) / RECORD_FILE
+    try:
+        return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        # Cut off by a full disk, edited, or of another version of the project.
+        return None

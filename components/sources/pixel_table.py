@@ -1,5 +1,6 @@
 """Makes folders of pictures from a table of pixels, as the challenge published FER2013."""
 
+import codecs
 import csv
 import math
 import pathlib
@@ -22,6 +23,9 @@ _PIXELS_COLUMN = "pixels"
 _USAGES = {"training": "train", "publictest": "validation", "privatetest": "test"}
 _MAX_SIDE_PX = 4096
 _MAX_FIELD_CHARS = 4 * _MAX_SIDE_PX**2
+_MAX_NAME_CHARS = 20
+"""Of a column's name, or of a value, in a message."""
+
 _PROGRESS_STEP = 500
 
 
@@ -44,11 +48,6 @@ def has_usage(path: pathlib.Path) -> bool:
     return columns is not None and columns.usage >= 0
 
 
-def describe_header(path: pathlib.Path) -> str:
-    """Returns the names of a CSV file's columns, as far as they can be read."""
-    return ", ".join(_header(path)[:8]) or "no columns"
-
-
 def unpack_table(
     path: pathlib.Path, folder: pathlib.Path, progress: Callable[[int], None] | None = None
 ) -> None:
@@ -63,18 +62,15 @@ def unpack_table(
       progress: Called with the number of rows done.
 
     Raises:
-      UserError: A row is of another kind; the line and what was found are named.
+      UserError: The header or a row is of another kind, the line and what was found are named; or there
+        is no row.
     """
-    columns = _columns(path)
-    if columns is None:
-        raise UserError(
-            f"{path}: has the columns {describe_header(path)}; expected emotion and pixels, and "
-            "perhaps Usage, as fer2013.csv has them."
-        )
+    columns = _checked_columns(path)
     splits = set()
     if columns.usage >= 0:
         for line, row in _rows(path):
             splits.add(_split(path, line, _field(path, line, row, columns.usage)))
+    done = 0
     for done, (line, row) in enumerate(_rows(path), start=1):
         label = _label(path, line, _field(path, line, row, columns.label))
         target = folder / label
@@ -86,6 +82,8 @@ def unpack_table(
         (target / f"{done:06d}.png").write_bytes(data.tobytes())
         if progress is not None and done % _PROGRESS_STEP == 0:
             progress(done)
+    if not done:
+        raise UserError(f"{path}: has a header and no row below it, so no picture. Fetch it again.")
 
 
 def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
@@ -123,6 +121,39 @@ def _columns(path: pathlib.Path) -> _Columns | None:
     return _Columns(label, names.index(_PIXELS_COLUMN), usage)
 
 
+def _checked_columns(path: pathlib.Path) -> _Columns:
+    """Returns the places of the columns; raises UserError where they are not there, or not clear."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start.strip():
+        raise UserError(f"{path}: is empty; expected {_EXPECTED_COLUMNS}")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+        raise UserError(f"{path}: is not text in UTF-8, but looks like UTF-16. Save it as UTF-8.")
+    names = _header(path)
+    columns = _columns(path)
+    if columns is None:
+        shown = [
+            name[:_MAX_NAME_CHARS] + "..." * (len(name) > _MAX_NAME_CHARS) for name in names[:8]
+        ]
+        found = (
+            f"has the columns {', '.join(shown)}" if names else "its first line is no CSV in UTF-8"
+        )
+        raise UserError(f"{path}: {found}; expected {_EXPECTED_COLUMNS}")
+    lower = [name.lower() for name in names]
+    for place in columns:
+        if place >= 0 and lower.count(lower[place]) > 1:
+            raise UserError(
+                f"{path}: has {lower.count(lower[place])} columns named {names[place]!r}; which one "
+                "counts is not clear. Rename or remove the others."
+            )
+    return columns
+
+
+_EXPECTED_COLUMNS = (
+    "emotion and pixels, and perhaps Usage, named in its first line, as fer2013.csv has them."
+)
+
+
 def _field(path: pathlib.Path, line: int, row: list[str], place: int) -> str:
     if place >= len(row):
         raise UserError(f"{path}, line {line}: {len(row)} columns, fewer than the header names.")
@@ -158,8 +189,21 @@ def _picture(path: pathlib.Path, line: int, text: str) -> np.ndarray:
         values = np.array([-1])
     side = math.isqrt(values.size)
     if not values.size or side * side != values.size or values.min() < 0 or values.max() > 255:
+        tokens = text.split()
+        wrong = (
+            f", number {n} is {one[:_MAX_NAME_CHARS]!r}"
+            for n, one in enumerate(tokens, 1)
+            if not _is_gray(one)
+        )
         raise UserError(
-            f"{path}, line {line}: pixels {text[:40]!r}... ({values.size} values); expected the gray "
-            "values of a square, from 0 to 255, with spaces between."
+            f"{path}, line {line}: pixels {text[:40]!r}... ({len(tokens)} values{next(wrong, '')}); "
+            "expected the gray values of a square, from 0 to 255, with spaces between."
         )
     return values.astype(np.uint8).reshape(side, side)
+
+
+def _is_gray(text: str) -> bool:
+    try:
+        return 0 <= int(text) <= 255
+    except ValueError:
+        return False

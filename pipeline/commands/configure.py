@@ -83,7 +83,7 @@ def check_places(config: PipelineConfig) -> None:
 
     Raises:
       UserError: An address stands where only a local path works, or is of a kind that nothing opens;
-        or the engine could reach neither data nor artifacts.
+        nothing is at a local path that is to be read; or the engine could reach neither data nor artifacts.
     """
     if "://" in config.data and not (is_stored(config.data) or is_kaggle(config.data)):
         hint = (
@@ -101,6 +101,13 @@ def check_places(config: PipelineConfig) -> None:
             raise UserError(f"{name} {getattr(config, key)}: {why}")
     if is_local(config.data) and not os.path.lexists(config.data):
         raise UserError(f"data: {config.data}: no such file or folder. {KINDS}")
+    for key, path in _read_places(config):
+        if not path or "://" in path:
+            continue
+        if not os.path.exists(path):
+            raise UserError(f"{key}: {path}: no such file or folder")
+        if key in ("votes", "schema") and os.path.isdir(path):
+            raise UserError(f"{key}: {path}: is a folder; give a file")
     for key in ("data", "votes", "schema", "against"):
         path = getattr(config, key)
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
@@ -121,6 +128,13 @@ def check_places(config: PipelineConfig) -> None:
             "--runner dataflow: cannot work yet: its workers see no folder of this machine, and the data "
             "are copied here and the artifacts written here. Take flink or spark with a shared folder"
         )
+
+
+def _read_places(config: PipelineConfig) -> list[tuple[str, str]]:
+    """Returns the settings that name what is read beside the data, with what they name."""
+    places = [(key, getattr(config, key)) for key in ("votes", "schema", "against")]
+    places += [("train.teachers", folder) for folder in config.train.teachers]
+    return [*places, ("train.warm_start", config.train.warm_start)]
 
 
 def local_file(text: str) -> pathlib.Path:

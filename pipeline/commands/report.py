@@ -8,10 +8,12 @@ from emotion_pipeline.commands.terminal import path_argument, quiet
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.run_report.record import (
     INDEX_FILE,
+    RECORD_FILE,
     REPORT_FILE,
     REPORTS_DIR,
     RUNNING,
     RunRecord,
+    damaged_records,
     read_records,
     run_folder,
 )
@@ -72,9 +74,19 @@ def find_run(root: pathlib.Path, number: int | None) -> RunRecord:
     """Returns the record of a run of a root; the newest where no number is given.
 
     Raises:
-      UserError: There is no such run.
+      UserError: There is no such run, or its record cannot be read.
     """
     records = read_records(root)
+    damaged = damaged_records(root)
+    wanted = max([*damaged, *(one.number for one in records)], default=0)
+    wanted = wanted if number is None else number
+    if wanted in damaged:
+        readable = ", ".join(str(one.number) for one in records)
+        raise UserError(
+            f"{run_folder(root, wanted) / RECORD_FILE}: cannot be read: it is damaged, or of another "
+            f"version of the project; its page, where it has one, is {REPORT_FILE} beside it"
+            + (f"; --run takes {readable}" if readable else "")
+        )
     if not records:
         raise UserError(
             f"{root}: has no runs in {REPORTS_DIR}/; give the folder that was the --root of `emotion run`"

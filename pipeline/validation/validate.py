@@ -25,10 +25,11 @@ from emotion_pipeline.components.image_findings.policies import FAIL
 from emotion_pipeline.components.image_ingest.manifest import (
     counts_by_split,
     kept_rows,
+    notes_on,
     paths_by_reason,
     present_splits,
 )
-from emotion_pipeline.components.progress import format_secs
+from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import output
 from emotion_pipeline.components.run_report.content import Level, ReportContent
 from emotion_pipeline.components.run_report.gather import read_data
@@ -75,6 +76,8 @@ class Validation:
       pruned: By reason the paths of all files that are not used.
       votes: What became of the file of votes, as in a run's summary; empty without.
       class_counts: Per class the images kept in each split.
+      notes: What else is to be known of the data set: a split that is not used, a class that could not
+        be split as was asked for, pictures of another size.
       findings: What the audit found, as in `emotion_pipeline.components.image_findings`, each file listed.
       drift: The distances between splits, as in `emotion_pipeline.components.drift_validator`.
       anomalies: `split`, `feature`, `short_description`, `long_description`, `files` and `remedy`
@@ -91,6 +94,7 @@ class Validation:
     pruned: dict[str, list[str]]
     votes: dict[str, Any]
     class_counts: dict[str, dict[str, int]]
+    notes: list[str]
     findings: list[dict[str, Any]]
     drift: list[dict[str, Any]]
     anomalies: list[dict[str, Any]]
@@ -136,6 +140,7 @@ def validate_requests(config: PipelineConfig) -> Validation:
         pruned={},
         votes={},
         class_counts={},
+        notes=[],
         findings=[],
         drift=[dataclasses.asdict(comparison)],
         anomalies=to_dicts(anomalies),
@@ -156,6 +161,9 @@ def infer_schema(config: PipelineConfig) -> str:
       UserError: What ended the run early.
     """
     outcome = run_until(config, STATISTICS_END)
+    manifest = manifest_of(data_artifacts(outcome.components))
+    for note in notes_on(manifest) if manifest else []:
+        report(note)
     found = output(outcome.components, "StatisticsGen", "statistics")
     if outcome.error is not None or found is None:
         error = outcome.error or RuntimeError("there are no statistics")
@@ -180,6 +188,7 @@ def _gather(outcome: Outcome, root: str) -> Validation:
         pruned=paths_by_reason(table) if table is not None else {},
         votes=votes_of(manifest),
         class_counts=class_counts(table) if table is not None else {},
+        notes=notes_on(manifest) if manifest else [],
         findings=findings_of(artifacts),
         drift=drift_of(artifacts),
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
@@ -264,5 +273,6 @@ def format_validation(validation: Validation) -> str:
     lines.append(format_outcome(validation) + (":" if validation.anomalies else ""))
     lines += [describe(Anomaly(**one)) for one in validation.anomalies]
     lines += findings_note(findings_in_short(validation.findings))
+    lines += validation.notes
     lines.append(f"{format_secs(validation.seconds)} in all")
     return "\n".join(lines)

@@ -39,7 +39,9 @@ def test_they_train_and_are_served_alike(tmp_path):
     outcome = run_pipeline(root, data, *labels, *SHORT)
     assert outcome.status == 0, outcome.output
     assert outcome.summary["metrics"]["per_class"].keys() == set("1234567")
-    assert "pictures are not 48x48 pixels (100x100, 224x224)" in (root / "report.html").read_text()
+    told = "pictures are not 48x48 pixels (100x100, 224x224)"
+    assert told in (root / "report.html").read_text()
+    assert outcome.output.count(told) == 1  # the pictures were read by the command before
 
     [version] = (root / "pushed/emotion").iterdir()
     signatures = tf.saved_model.load(str(version)).signatures

@@ -32,6 +32,8 @@ def test_policies_are_settings():
 
 def test_a_file_of_votes_is_given_by_any_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "votes.csv", tmp_path.parent / "v.csv"):
+        path.write_text("file,happy\n")
     assert config_of(run).votes == ""
     assert config_of(run, "--votes", "votes.csv").votes == str(tmp_path / "votes.csv")
     assert config_of(run, "--set", "votes=../v.csv").votes == str(tmp_path.parent / "v.csv")

@@ -10,6 +10,7 @@ import pytest
 from emotion_pipeline.cli import main
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.run_report.record import (
+    claim_number,
     read_records,
     run_folder,
     write_record,
@@ -129,6 +130,27 @@ def test_a_run_on_kubeflow_holds_no_lock_and_may_go_on(root, capfd):
 def test_what_is_not_there_is_named(arguments, message, root, capsys):
     assert main(["report", str(root), *arguments]) == 1
     assert message.format(root=root) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"number": 4}'])
+def test_a_record_that_cannot_be_read_is_named_and_keeps_its_number(text, root, capsys):
+    record = run_folder(root, 4) / "run.json"
+    record.parent.mkdir()
+    record.write_text(text)
+    for arguments in ([], ["--run", "4"]):
+        assert main(["report", str(root), *arguments]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert f"{record}: cannot be read: it is damaged" in told.err
+        assert told.err.rstrip().endswith("--run takes 1, 2")
+    assert main(["report", str(root), "--run", "1"]) == 0
+    assert claim_number(root) == 5
+
+
+def test_a_run_that_left_no_record_is_no_damaged_one(root, capsys):
+    run_folder(root, 4).mkdir()
+    assert main(["report", str(root)]) == 1
+    assert capsys.readouterr().out.startswith("run 2 of ")
 
 
 def test_a_folder_without_runs_is_named(tmp_path, capsys):

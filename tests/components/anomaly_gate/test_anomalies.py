@@ -99,6 +99,30 @@ def test_names_missing_classes(schema):
     )
 
 
+def test_says_which_folders_of_a_missing_class_could_not_be_listed(schema):
+    locked = {"status": "pruned", "reason": "unreadable_folder"}
+    manifest = table(
+        {"path": "train/angry", "label": "angry", **locked},
+        {"path": "train/sad/ann", "label": "sad", **locked},
+        {"path": "eval/angry", "label": "angry", "split": "eval", **locked},
+        labels=LABELS[1:],
+    )
+    kept = manifest[manifest["status"] == "kept"]
+    (anomaly,) = find_anomalies(anomalies_of(kept, schema), schema, manifest, "train")
+    assert anomaly.long_description.endswith(
+        " No picture of angry. Could not be listed: train/angry/."
+    )
+    assert anomaly.remedy.startswith("make train/angry/ readable; or put pictures of angry into")
+
+    nothing = tfdv.validate_statistics(_statistics_of_nothing(), schema)
+    whole = [
+        one
+        for one in find_anomalies(nothing, schema, manifest, "eval")
+        if one.feature == "(data set)"
+    ][-1]
+    assert whole.long_description.endswith(" Could not be listed: eval/angry/.")
+
+
 def test_names_a_class_that_is_missing_where_an_unknown_one_makes_up_the_number(schema):
     manifest = table({"path": "train/bored/1.jpg", "label": "bored"}, labels=LABELS[1:])
     anomaly = found(manifest, schema)["label"]
@@ -253,6 +277,23 @@ def test_an_empty_split_is_an_anomaly(schema):
     assert [one.remedy for one in whole] == ["put pictures into the class folders of this split"]
     assert whole[-1].long_description == "The split is empty: of 1 files none is kept."
     assert whole[-1].files == ("eval/sad/torn.jpg",)
+
+
+def test_a_split_that_was_drawn_empty_wants_more_groups_and_not_a_folder(schema):
+    empty = tfdv.validate_statistics(_statistics_of_nothing(), schema)
+    for drawn, cause, remedy in (
+        (
+            True,
+            "the pictures fall into too few groups",
+            "put more pictures into the class folders; ",
+        ),
+        (False, "of 0 files none is kept", "put pictures into the class folders of this split"),
+    ):
+        anomalies = find_anomalies(empty, schema, table(), "eval", drawn)
+        whole = [one for one in anomalies if one.feature == "(data set)"][-1]
+        assert cause in whole.long_description
+        assert whole.remedy.startswith(remedy)
+        assert ("--group-by" in whole.remedy) is drawn
 
 
 def _statistics_of_nothing():

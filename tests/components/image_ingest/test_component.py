@@ -138,3 +138,9 @@ def test_runs_under_the_local_runner_and_is_cached(faces, tmp_path):
     assert len(run("two")) == 2
     source = json.loads((tmp_path / "root/ImageIngest/manifest/1/source.json").read_text())
     assert source == {"root": str(faces), "source": str(faces)}
+
+
+def test_the_manifest_says_whether_the_splits_were_drawn(faces, tmp_path):
+    for folder, drawn in ((faces, False), (faces / "images" / "train", True)):
+        uri = run_executor(folder, tmp_path / folder.name).uri
+        assert read_manifest(uri).drawn is drawn

@@ -130,4 +130,4 @@ def test_counts_a_folder_that_may_not_be_listed(open_folder):
     with ordinary_user():
         listed = found(open_folder)
     (open_folder / "b").chmod(0o755)
-    assert listed == [("a/1.jpg", 5, None), ("b", 0, "unreadable")]
+    assert listed == [("a/1.jpg", 5, None), ("b", 0, "unreadable_folder")]

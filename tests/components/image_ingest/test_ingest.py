@@ -10,8 +10,13 @@ from PIL import Image
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_ingest import find_files, measure
 from emotion_pipeline.components.image_ingest.ingest import check_pruned_fraction, ingest
-from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows
+from emotion_pipeline.components.image_ingest.manifest import (
+    counts_by_split,
+    kept_rows,
+    paths_by_reason,
+)
 from emotion_pipeline.components.sources.redundant import RemovedFile
+from emotion_pipeline.validation.lines import pruned_lines
 from tests.components.image_ingest.test_find_files import open_folder, ordinary_user  # noqa: F401
 from tests.components.pictures import (
     encode,
@@ -122,6 +127,25 @@ def test_counts_a_file_that_may_not_be_read(open_folder):  # noqa: F811
     assert rows(table)[0] == ("images/train/happy/1.jpg", "train", "happy", "pruned", "unreadable")
     assert table.loc[0, "content_hash"] == ""
     assert len(kept_rows(table)) == 5
+
+
+def test_a_folder_that_may_not_be_listed_is_named_with_its_class(open_folder):  # noqa: F811
+    write_data_set(open_folder)
+    write_picture(open_folder / "images/train/sad/ann/7.jpg", seed=7)
+    locked = [open_folder / "images/train/sad/ann", open_folder / "images/validation/happy"]
+    for folder in locked:
+        folder.chmod(0)
+    with ordinary_user():
+        table = ingest(open_folder)
+    for folder in locked:
+        folder.chmod(0o755)
+    assert rows(table[table["reason"] != ""]) == [
+        ("images/train/sad/ann", "train", "sad", "pruned", "unreadable_folder"),
+        ("images/validation/happy", "eval", "happy", "pruned", "unreadable_folder"),
+    ]
+    assert pruned_lines(paths_by_reason(table)) == [
+        "unreadable_folder: images/train/sad/ann, images/validation/happy"
+    ]
 
 
 def test_prunes_the_redundant_tree_of_a_users_folder_and_leaves_it_there(faces):

@@ -37,7 +37,9 @@ def test_an_empty_table_has_its_columns_too():
 
 
 def test_comes_back_from_its_file_as_it_was(table, tmp_path):
-    written = manifest.Manifest(table, pathlib.Path("/data/faces"), "faces.zip")
+    written = manifest.Manifest(
+        table, pathlib.Path("/data/faces"), "faces.zip", notes=("a", "b"), drawn=True
+    )
     manifest.write_manifest(written, tmp_path / "uri")
     assert sorted(path.name for path in (tmp_path / "uri").iterdir()) == [
         "manifest.parquet",
@@ -46,6 +48,7 @@ def test_comes_back_from_its_file_as_it_was(table, tmp_path):
     read = manifest.read_manifest(tmp_path / "uri")
     pd.testing.assert_frame_equal(read.table, table)
     assert (read.root, read.source) == (written.root, written.source)
+    assert (read.notes, read.drawn) == (("a", "b"), True)
 
 
 def test_picks_the_kept_rows(table):

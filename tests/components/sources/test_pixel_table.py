@@ -60,6 +60,12 @@ def test_a_large_picture_is_a_long_field(tmp_path):
         ("emotion,pixels\n1,256\n", "line 2: pixels '256'"),
         ("emotion,pixels\n1,\n", "line 2: pixels ''"),
         ("emotion,pixels\n1,x\n", "line 2: pixels 'x'"),
+        ("emotion,pixels\n1,0 1 300 3\n", r"\(4 values, number 3 is '300'\); expected the gray"),
+        ("emotion,pixels\n1,0 1 2 -3\n", r"\(4 values, number 4 is '-3'\)"),
+        ("emotion,pixels,Usage\n", "has a header and no row below it"),
+        ("", "is empty; expected emotion and pixels"),
+        ("emotion,pixels,Emotion\n1,5,2\n", "has 2 columns named 'emotion'; which one counts"),
+        ("emotion,pixels,pixels\n1,5,2\n", "has 2 columns named 'pixels'"),
         ("emotion,pixels\n0,5\n7,5\n", "line 3: emotion '7'"),
         ("emotion,pixels\n../../x,5\n", "line 2: emotion '../../x'"),
         ("emotion,pixels\n..,5\n", "line 2: emotion '..'"),
@@ -71,6 +77,20 @@ def test_names_the_line_that_is_wrong(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as caught:
         unpack(tmp_path, text)
     assert str(caught.value).startswith(str(tmp_path / "fer2013.csv"))
+
+
+def test_a_table_without_a_header_is_told_in_a_short_line(tmp_path):
+    with pytest.raises(UserError, match=r"has the columns 0, 70 70 .*; expected emotion") as caught:
+        unpack(tmp_path, "0," + "70 " * 2304 + ",Training\n")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_table_in_utf_16_is_named_as_that(tmp_path, encoding):
+    path = tmp_path / "fer2013.csv"
+    path.write_text("emotion,pixels\n1,5\n", encoding=encoding)
+    with pytest.raises(UserError, match=r"looks like UTF-16\. Save it as UTF-8"):
+        unpack_table(path, tmp_path)
 
 
 def test_knows_a_table_by_its_header(tmp_path):

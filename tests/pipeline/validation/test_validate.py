@@ -14,7 +14,7 @@ from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.sources.sample_data import draw_sample
 from tests.components.image_findings.planted import plant
-from tests.components.pictures import encode, snapshot
+from tests.components.pictures import encode, snapshot, write_picture
 
 pytestmark = pytest.mark.slow
 
@@ -177,6 +177,11 @@ def test_a_proposed_schema_fits_its_data_and_knows_its_classes(tmp_path, capfd):
     infer = ["schema", "infer", str(data), "--root", str(root), "--verbose"]
     assert main([*infer, "--out", str(proposed)]) == 0
     assert validate(data, root, "--schema", proposed)[0] == 0
+    # Classes that are named are the model's: a run would stop at those that they lack.
+    named = ("--schema", proposed, "--set", "labels=[cat, dog]")
+    status, outcome = validate(data, root, *named)
+    assert (status, outcome["status"]) == (1, "failed")
+    assert outcome["error"].startswith(f"labels: cat, dog; but the schema {proposed} has angry, ")
     capfd.readouterr()
     assert main(["schema", "diff", "pipeline/schema/schema.pbtxt", str(proposed)]) == 4
     told = capfd.readouterr().out.splitlines()
@@ -185,13 +190,36 @@ def test_a_proposed_schema_fits_its_data_and_knows_its_classes(tmp_path, capfd):
     assert capfd.readouterr().out == "no difference\n"
 
 
+def test_what_the_ingestion_noted_is_told_once_and_again_by_what_is_taken_over(tmp_path, capfd):
+    for split in ("train", "validation", "val"):
+        for label in ("happy", "sad"):
+            for number in range(2):
+                write_picture(
+                    tmp_path / "data" / split / label / f"{number}.png",
+                    seed=len(f"{split}{label}") * 10 + number,
+                )
+    note = f"{tmp_path / 'data'}: val/ holds a further split, which is not used"
+    for is_cached in (False, True):
+        page = tmp_path / "page.html"
+        _, outcome = validate(tmp_path / "data", tmp_path / "root", "--report", page)
+        assert outcome["components"][0]["cached"] is is_cached
+        assert outcome["notes"] == [note]
+        written = capfd.readouterr()
+        assert (written.out + written.err).splitlines().count(note) == 1
+        assert f"<p>{note}.</p>" in page.read_text(encoding="utf-8")
+    infer = ["schema", "infer", str(tmp_path / "data"), "--root", str(tmp_path / "root")]
+    assert main([*infer, "--out", str(tmp_path / "schema.pbtxt")]) == 0
+    written = capfd.readouterr()
+    assert (written.out + written.err).splitlines().count(note) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "arguments", "status", "message"),
     [
         ("empty", [], 1, "empty: empty, no folder and no file in it"),
         ("missing", [], 2, "missing: no such file or folder"),
         ("sample", ["--schema", "{folder}/words"], 1, "words: no schema of TFDV: 1:"),
-        ("sample", ["--schema", "{folder}/missing"], 1, "missing: cannot be read"),
+        ("sample", ["--schema", "{folder}/missing"], 2, "missing: no such file or folder"),
         ("sample", ["--against", "{folder}/empty"], 1, "empty: no statistics there"),
         ("sample", ["--against", "{folder}/words"], 1, "words: no statistics of TFDV"),
         ("sample", ["--against", "{folder}/census"], 1, "statistics of another data set: "),
