@@ -320,7 +320,7 @@ def test_anomalies_stop_the_run_with_status_4(drawn, tmp_path):
         (["--set", "train.epochs=none"], 2, "train.epochs: expected a whole number, got 'none'"),
         (["--set", "nonsense=1"], 2, "nonsense: there is no such setting"),
         (["--config", "{missing}"], 2, "cannot be read"),
-        (["--epochs", "0"], 2, "train.epochs: must be at least 1"),
+        (["--epochs", "0"], 2, "train.epochs: must be from 1 to 100000"),
     ],
 )
 def test_errors_are_told_plainly(arguments, status, message, tmp_path):

@@ -284,7 +284,7 @@ def test_the_parameters_keep_their_types_and_ranges():
     assert apply_parameters({"settings": settings}) == config
     for name, value, message in (
         ("train_epochs", 2.5, r"train.epochs: expected a whole number, got 2\.5"),
-        ("train_epochs", 0.0, "train.epochs: must be at least 1"),
+        ("train_epochs", 0.0, "train.epochs: must be from 1 to 100000"),
         ("thresholds_accuracy", 1.5, r"thresholds.accuracy: must be in \[0, 1\]"),
         ("nonsense", 1, "nonsense: there is no such parameter"),
     ):
@@ -319,7 +319,7 @@ VERTEX = ["--vertex", "--pipeline-root", "gs://bucket/root"]
         (["--push-dir", "pushed"], "--push-dir: must be an absolute path"),
         (["--data", "/mnt/data"], "--root /mnt/data/emotion: lies inside the data"),
         (["--data", "kaggle:a/b"], "name it with --kaggle-secret"),
-        (["--epochs", "0"], "train.epochs: must be at least 1"),
+        (["--epochs", "0"], "train.epochs: must be from 1 to 100000"),
         (["--vertex"], "--pipeline-root: must be gs://BUCKET/FOLDER with --vertex"),
         ([*VERTEX, "--data-claim", "x"], "--data-claim: must be empty with --vertex"),
         ([*VERTEX, "--kaggle-secret", "x"], "--kaggle-secret: must be empty with --vertex"),
