@@ -29,7 +29,9 @@ def _signals_held() -> Iterator[None]:
         yield  # only the main thread may handle signals
         return
     held: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # None: something else than Python handles it.
+    before = {number: handler for number, handler in handlers.items() if handler is not None}
     for number in before:
         signal.signal(number, lambda number, frame: held.append(number))
     try:
