@@ -3,8 +3,8 @@
     python -m benchmarks.training.prior_shares MODEL --data DIR --votes FILE.csv
 
 MODEL is a root of a run, a folder of pushed versions, or a model that comes with the project. DIR holds class folders
-that it was not trained on, FILE.csv FER+'s votes. They are halved; the bias is fitted on one half and the other is
-measured, and the other way round. Prints a table: the mean of both.
+that it was not trained on, FILE.csv FER+'s votes. They are halved, copies and near copies on one side; the bias is
+fitted on one half and the other is measured, and the other way round. Prints a table: the mean of both.
 """
 
 import argparse
@@ -18,13 +18,11 @@ import numpy as np
 
 from benchmarks.models import answerer, model_dir
 from benchmarks.training.peers import AGREED, FOLDER, labelled_pictures
+from benchmarks.training.temperature import halves_of
 from emotion_pipeline.components.calibration import LEAST_PROBABILITY
-from emotion_pipeline.modules.calibration import hold_out
-from emotion_pipeline.modules.prior import fit_bias
-from emotion_pipeline.modules.training_data import Split
+from emotion_pipeline.modules.prior import prior_bias
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-SEED = 1
 
 
 def main() -> int:
@@ -38,10 +36,7 @@ def main() -> int:
     pixels, truths = labelled_pictures(options.data, options.votes)
     with model_dir(options.model) as folder:
         answers = answerer(folder)(pixels[..., np.newaxis])
-    labels = truths[FOLDER]
-    numbers = np.array([b"%d" % number for number in range(len(labels))], object)
-    split = Split(pixels[..., np.newaxis], labels, np.zeros(len(labels), bool), paths=numbers)
-    halves = [one.paths.astype(int) for one in hold_out(split, 0.49, SEED)[:2]]
+    halves = halves_of(pixels, truths[FOLDER])
     print(f"| prior correction | {FOLDER} | {AGREED} |", "|---" * 3 + "|", sep="\n")
     for share in SHARES:
         found = [
@@ -60,9 +55,7 @@ def accuracies(
     share: float,
 ) -> tuple[float, float]:
     """Returns the accuracy of `[N, C]` answers against folders and people, on half of them."""
-    means = answers[fitting].mean(axis=0, dtype=np.float64)
-    folders = np.bincount(truths[FOLDER][fitting], minlength=len(means)) / len(fitting)
-    bias = fit_bias(answers[fitting], (1 - share) * means + share * folders)
+    bias = prior_bias(answers[fitting], truths[FOLDER][fitting], share)
     logits = np.log(np.maximum(answers[measuring], LEAST_PROBABILITY)) + bias
     predicted = logits.argmax(axis=1)
     return tuple(

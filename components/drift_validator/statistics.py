@@ -8,6 +8,7 @@ import google.protobuf.message
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from emotion_pipeline.components.constants import ALL_SPLITS, TRAIN_SPLIT
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.errors import UserError
 
 STATISTICS_FILE = "FeatureStats.pb"
@@ -73,11 +74,10 @@ def check_comparable(
         ]
         missing = sorted(compared - set(known))
         if missing:
-            shown = ", ".join(sorted(known)[:_NAMED]) or "none"
-            more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+            shown = first_few(sorted(known), _NAMED) or "none"
             raise UserError(
                 f"{name}: statistics of another data set: its split {split} has the features "
-                f"{shown}{more}, and lacks {', '.join(missing)}. Give a run of this pipeline, or "
+                f"{shown}, and lacks {', '.join(missing)}. Give a run of this pipeline, or "
                 "statistics of one."
             )
 

@@ -34,16 +34,21 @@ def correct_prior(
     Returns:
       What was added to each class's logit, in words.
     """
-    means = answers.mean(axis=0, dtype=np.float64)
-    folders = np.bincount(labels, minlength=len(means)) / len(labels)
-    # A class without a picture is not made impossible.
-    wanted = np.where(folders > 0, (1 - share) * means + share * folders, means)
-    bias = fit_bias(answers, wanted / wanted.sum())
+    bias = prior_bias(answers, labels, share)
     network.layers[-1].bias.assign_add(bias)
     added = ", ".join(f"{name} {one:+.2f}" for name, one in zip(class_names, bias, strict=True))
     words = f"prior correction of {share:g}, added to the logits: {added}"
     report(words)
     return words
+
+
+def prior_bias(answers: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Returns what `correct_prior`, whose arguments these are, adds to the logits; `[C]` float64."""
+    means = answers.mean(axis=0, dtype=np.float64)
+    folders = np.bincount(labels, minlength=len(means)) / len(labels)
+    # A class without a picture is not made impossible.
+    wanted = np.where(folders > 0, (1 - share) * means + share * folders, means)
+    return fit_bias(answers, wanted / wanted.sum())
 
 
 def fit_bias(probabilities: np.ndarray, shares: np.ndarray) -> np.ndarray:

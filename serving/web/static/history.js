@@ -114,10 +114,10 @@ function retell(result) {
 }
 
 export function retellAll() {
-  for (const [id, result] of results) {
+  for (const item of [...$("history").children, ...cleared]) {
+    const result = results.get(item.dataset.id);
     retell(result);
-    const item = [...$("history").children, ...cleared].find((one) => one.dataset.id === id);
-    if (item) item.querySelector("small").textContent = result.text;
+    item.querySelector("small").textContent = result.text;
   }
 }
 

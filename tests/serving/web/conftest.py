@@ -29,6 +29,13 @@ FLAGS = (
     "--host-resolver-rules=MAP page.test 127.0.0.1",
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
+IN_CHROMIUM = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (apt install chromium)"),
+]
+"""The marks of what needs a real browser."""
+LONG = 120_000
+"""Milliseconds for a film to be looked at, frame by frame, on a machine that has other work."""
 PHONE = {"width": 375, "height": 740}
 
 

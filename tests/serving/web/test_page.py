@@ -14,12 +14,9 @@ from emotion_faces.errors import UserError
 from emotion_faces.web import about, uploads
 from tests.serving import models
 from tests.serving.films import write_film
-from tests.serving.web.conftest import CHROMIUM, PHONE, expect, page_server
+from tests.serving.web.conftest import IN_CHROMIUM, PHONE, expect, page_server
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (apt install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 
 
 def test_the_model_is_introduced_with_its_version_and_accuracy(page):

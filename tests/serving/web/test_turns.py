@@ -5,14 +5,9 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from tests.serving.web.conftest import CHROMIUM, expect, page_server
+from tests.serving.web.conftest import IN_CHROMIUM, LONG, expect, page_server
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (apt install chromium)"),
-]
-LONG = 120_000
-"""Milliseconds for a film to be looked at, frame by frame, on a machine that has other work."""
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture(scope="module")
