@@ -15,7 +15,8 @@ from typing import Any
 from emotion_faces.model_server import flags
 from emotion_pipeline.cli import make_parser
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.configs import RECIPES, PipelineConfig
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import with_overrides
 
 DOCS = pathlib.Path(__file__).resolve().parent

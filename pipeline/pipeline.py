@@ -30,7 +30,7 @@ from emotion_pipeline.engines.arguments import beam_args
 from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.evaluation import make_eval_config
 from emotion_pipeline.modules.pushed_models import learned_from
-from emotion_pipeline.recipe import nearest_recipe
+from emotion_pipeline.nearest_recipe import nearest_recipe
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.validation.baseline import find_statistics
 

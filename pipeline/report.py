@@ -64,7 +64,7 @@ from emotion_pipeline.components.served_model import newest_version
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.secrets import shown
-from emotion_pipeline.recipe import nearest_recipe
+from emotion_pipeline.nearest_recipe import nearest_recipe
 from emotion_pipeline.root_lock import LOCK_FILE
 from emotion_pipeline.settings import to_dict
 from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome, manifest_of

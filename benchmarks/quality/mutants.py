@@ -96,7 +96,8 @@ SUBJECTS = {
         ),
     ),
     "settings": Subject(
-        ("pipeline/settings.py", "pipeline/configs.py"), ("tests/pipeline/test_settings.py",)
+        ("pipeline/settings.py", "pipeline/configs.py", "pipeline/train_config.py"),
+        ("tests/pipeline/test_settings.py",),
     ),
     "batching": Subject(
         ("serving/model_server/batching.py",), ("tests/serving/model_server/test_batching.py",)

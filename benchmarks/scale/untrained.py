@@ -26,10 +26,10 @@ def export_untrained(fn_args) -> None:
     import tensorflow_transform as tft
 
     from emotion_pipeline.components.records.training_record import write_training
-    from emotion_pipeline.configs import TrainConfig
     from emotion_pipeline.modules.export import export
     from emotion_pipeline.modules.model import build_model
     from emotion_pipeline.modules.precision import choose_policy
+    from emotion_pipeline.train_config import TrainConfig
 
     labels = list(fn_args.custom_config["labels"])
     policy, _ = choose_policy("auto")

@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks.run_outcome import split_of
 from emotion_pipeline.components.constants import EVAL_SPLIT, TRAIN_SPLIT
 from emotion_pipeline.components.progress import LOGGER_NAME
-from emotion_pipeline.configs import RECIPES, TrainConfig
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import with_overrides
+from emotion_pipeline.train_config import TrainConfig
 
 AS_DRAWN = {"rotation_degrees": 0.0, "zoom": 0.0, "shift_px": 0.0}
 CHANGES: dict[str, dict] = {

@@ -104,10 +104,11 @@ def measure(way: str, images: int) -> dict:
 def _trainer_epoch(pixels, labels, augmented: bool):
     import tensorflow as tf
 
-    from emotion_pipeline.configs import RECIPES, PipelineConfig
+    from emotion_pipeline.configs import PipelineConfig
     from emotion_pipeline.modules.model import build_model
     from emotion_pipeline.modules.training import make_optimizer
     from emotion_pipeline.modules.training_data import EpochBatches, Split
+    from emotion_pipeline.recipes import RECIPES
     from emotion_pipeline.settings import with_overrides
 
     tf.config.experimental.enable_op_determinism()

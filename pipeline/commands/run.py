@@ -18,8 +18,9 @@ from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
 from emotion_pipeline.components.write_file import write_whole
-from emotion_pipeline.configs import RECIPES, RUNNERS, PipelineConfig
+from emotion_pipeline.configs import RUNNERS, PipelineConfig
 from emotion_pipeline.process_time import process_start
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.root_lock import owned_root
 from emotion_pipeline.settings import with_overrides
 

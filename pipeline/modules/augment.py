@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 
 from emotion_pipeline.components.constants import IMAGE_SIZE_PX
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.normalize import equalize
+from emotion_pipeline.train_config import TrainConfig
 
 _ERASED_AREA = (0.02, 0.25)
 _ERASED_ASPECT = 2.0

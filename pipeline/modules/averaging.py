@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.model import set_dropout_rate
 from emotion_pipeline.modules.training_data import Split, network_input
+from emotion_pipeline.train_config import TrainConfig
 
 _SAMPLE_IMAGES = 2048
 _SAMPLE_BATCH = 256

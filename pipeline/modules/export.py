@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.networks import arrays_by_name
 from emotion_pipeline.modules.onnx_file import write_onnx
 from emotion_pipeline.modules.pushed_models import ASSETS_EXTRA_DIR, KIND_FILE, LABELS_FILE
 from emotion_pipeline.modules.signatures import ServedModel, save
+from emotion_pipeline.train_config import TrainConfig
 
 METRICS_FILE = "metrics.json"
 WARMUP_FILE = "tf_serving_warmup_requests"

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.teachers import soften
+from emotion_pipeline.train_config import TrainConfig
 
 
 class Distillation(tf.keras.losses.Loss):

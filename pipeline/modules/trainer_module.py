@@ -16,7 +16,6 @@ from emotion_pipeline.components.locks import alone_with
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.records.training_record import write_training
 from emotion_pipeline.components.scores import macro_f1
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.calibration import calibrate, hold_out
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.export import export
@@ -30,6 +29,7 @@ from emotion_pipeline.modules.training import train
 from emotion_pipeline.modules.training_data import Split, load_split, network_input
 from emotion_pipeline.modules.warm_start import start_from
 from emotion_pipeline.settings import with_overrides
+from emotion_pipeline.train_config import TrainConfig
 
 _BATCH = 256
 

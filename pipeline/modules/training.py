@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, format_secs, report
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
 from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
 from emotion_pipeline.modules.distribution import merge_statistics
@@ -15,6 +14,7 @@ from emotion_pipeline.modules.losses import accuracy, make_loss
 from emotion_pipeline.modules.model import set_dropout_rate
 from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_batches
+from emotion_pipeline.train_config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int):

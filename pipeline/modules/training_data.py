@@ -18,10 +18,10 @@ from emotion_pipeline.components.features import (
     VOTES_OTHER_KEY,
     transformed_key,
 )
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.augment import augment, mix
 from emotion_pipeline.modules.normalize import normalize
 from emotion_pipeline.modules.teachers import Teachers, soften
+from emotion_pipeline.train_config import TrainConfig
 
 _DECODE_BATCH = 512
 _MIX = 1  # Keeps the draws of the mixing apart from those of the augmentation.

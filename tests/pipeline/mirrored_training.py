@@ -14,12 +14,12 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 import tensorflow as tf
 
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules import training
 from emotion_pipeline.modules.distribution import choose_strategy
 from emotion_pipeline.modules.model import build_model
 from emotion_pipeline.modules.signatures import ServedModel, save
 from emotion_pipeline.modules.training_data import Split
+from emotion_pipeline.train_config import TrainConfig
 
 CONFIG = TrainConfig(
     epochs=3,

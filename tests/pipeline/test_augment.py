@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from emotion_pipeline.components.class_balancer.translate import translate
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.augment import _affine, augment, compressed, enlarged, mix
+from emotion_pipeline.train_config import TrainConfig
 
 _PIXELS = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
 _ALL = TrainConfig(

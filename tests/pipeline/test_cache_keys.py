@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from emotion_pipeline.components import fingerprint, imports, versions
-from emotion_pipeline.configs import PipelineConfig, TrainConfig
+from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.pipeline import create_pipeline
+from emotion_pipeline.train_config import TrainConfig
 
 # What TFX finds by a name in a property and not by an import of the executor's.
 USER_MODULES = {

@@ -11,12 +11,12 @@ import tensorflow as tf
 from emotion_pipeline.components import features
 from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.examples.example_proto import make_example
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules import calibration, trainer_module
 from emotion_pipeline.modules.calibration import HELD_OUT, calibrate, hold_out
 from emotion_pipeline.modules.checkpoints import TrainState
 from emotion_pipeline.modules.training_data import Split, load_split
 from emotion_pipeline.settings import to_dict
+from emotion_pipeline.train_config import TrainConfig
 from tests.components.pictures import encode, noise
 from tests.pipeline.test_training_data import TransformOutput
 

@@ -4,8 +4,10 @@ import pytest
 
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
-from emotion_pipeline.configs import RECIPES, PipelineConfig, TrainConfig
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
+from emotion_pipeline.train_config import TrainConfig
 
 
 def test_defaults_are_the_method_as_published():

@@ -6,9 +6,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from emotion_pipeline.components.calibration import tempered
 from emotion_pipeline.components.constants import LABELS
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules.signatures import ServedModel, save
 from emotion_pipeline.modules.trainer_module import predict
+from emotion_pipeline.train_config import TrainConfig
 from tests.components.example_artifacts import example
 from tests.components.pictures import encode, noise
 

@@ -12,7 +12,6 @@ import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.configs import TrainConfig
 from emotion_pipeline.modules import training
 from emotion_pipeline.modules.averaging import averaged_weights
 from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
@@ -25,6 +24,7 @@ from emotion_pipeline.modules.training_data import (
     class_weights,
     label_targets,
 )
+from emotion_pipeline.train_config import TrainConfig
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from emotion_pipeline.components.run_report.settings_view import changed_from_recipe
-from emotion_pipeline.configs import RECIPES, PipelineConfig
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import to_dict, with_overrides
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from emotion_pipeline.configs import RECIPES, PipelineConfig
-from emotion_pipeline.recipe import nearest_recipe
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.nearest_recipe import nearest_recipe
+from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import to_dict, with_overrides
 
 
