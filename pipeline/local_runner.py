@@ -26,7 +26,9 @@ from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
 from emotion_pipeline.engines.preflight import ready_engine
-from emotion_pipeline.outcome import Outcome, conclude
+from emotion_pipeline.outcome.conclude import Outcome, conclude
+from emotion_pipeline.outcome.report import leave_interrupted, new_run
+from emotion_pipeline.outcome.summary import RunSummary
 from emotion_pipeline.pipeline import (
     PIPELINE_NAME,
     PUSHED_MODEL,
@@ -36,9 +38,7 @@ from emotion_pipeline.pipeline import (
     create_pipeline,
 )
 from emotion_pipeline.pushes import forget_unserved
-from emotion_pipeline.report import leave_interrupted, new_run
 from emotion_pipeline.root_lock import owned_root
-from emotion_pipeline.summary import RunSummary
 from emotion_pipeline.validation.baseline import find_statistics
 from emotion_pipeline.validation.schemas import check_classes, load_schema
 

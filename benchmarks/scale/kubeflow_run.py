@@ -92,7 +92,7 @@ def run_compiled(args: argparse.Namespace) -> dict[str, Any]:
         for task in run.tasks.values():
             print(f"{task.name:20} {task.seconds:7.1f} s")
         print(f"{'all, in parallel':20} {time.monotonic() - start:7.1f} s")
-    from emotion_pipeline.evaluation_result import evaluation_metrics
+    from emotion_pipeline.outcome.evaluation_result import evaluation_metrics
 
     balanced = run.tasks["ClassBalancer"].outputs["balanced_examples"]["metadata"]
     blessing = run.tasks["Evaluator"].outputs["blessing"]["metadata"]

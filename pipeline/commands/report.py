@@ -17,7 +17,7 @@ from emotion_pipeline.components.run_report.record import (
     read_records,
     run_folder,
 )
-from emotion_pipeline.pdf import print_pdf
+from emotion_pipeline.outcome.pdf import print_pdf
 
 HELP = "Say how a run ended and where its page is; print the page."
 PDF_FILE = "report.pdf"
@@ -43,7 +43,7 @@ def execute(options: argparse.Namespace) -> int:
     root = options.root.resolve()
     if any(one.status == RUNNING for one in read_records(root)):
         with quiet(pathlib.Path(os.devnull), options.verbose):
-            from emotion_pipeline.report import list_interrupted
+            from emotion_pipeline.outcome.report import list_interrupted
 
             list_interrupted(root)
     record = find_run(root, options.run)

@@ -164,7 +164,7 @@ def _run(config: PipelineConfig, options: argparse.Namespace) -> int:
     log = pathlib.Path(config.root) / "logs" / "run.log"
     with going_on(), quiet(log, options.verbose) as terminal:
         from emotion_pipeline.local_runner import run
-        from emotion_pipeline.summary import format_summary
+        from emotion_pipeline.outcome.summary_text import format_summary
 
         # From when the user waits: half of a short run is imports.
         summary = run(config, process_start())

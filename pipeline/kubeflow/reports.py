@@ -37,10 +37,10 @@ from emotion_pipeline.components.run_report.record import (
 )
 from emotion_pipeline.components.sources.addresses import is_stored
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.outcome import Outcome, conclude
+from emotion_pipeline.outcome.conclude import Outcome, conclude
+from emotion_pipeline.outcome.report import begin_run, list_runs
+from emotion_pipeline.outcome.summary_text import format_summary
 from emotion_pipeline.pipeline import REPORT
-from emotion_pipeline.report import begin_run, list_runs
-from emotion_pipeline.summary import format_summary
 
 LOCK_FILE = ".lock"
 

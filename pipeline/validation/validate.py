@@ -38,10 +38,8 @@ from emotion_pipeline.components.run_report.page import write_report
 from emotion_pipeline.components.run_report.verdict import findings_note, sentence
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.local_runner import run_until
-from emotion_pipeline.outcome import Outcome
-from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
-from emotion_pipeline.summary import (
-    Status,
+from emotion_pipeline.outcome.conclude import Outcome
+from emotion_pipeline.outcome.data_artifacts import (
     data_artifacts,
     drift_of,
     findings_in_short,
@@ -49,6 +47,8 @@ from emotion_pipeline.summary import (
     manifest_of,
     votes_of,
 )
+from emotion_pipeline.outcome.summary import Status
+from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from emotion_pipeline.validation.baseline import find_statistics
 from emotion_pipeline.validation.lines import (
     drift_lines,

@@ -110,7 +110,7 @@ def test_a_run_that_stops_at_its_data_leaves_a_page(compiled, whole_run, stopped
 
 
 def test_a_step_that_fails_leaves_a_page_and_the_retry_another_end(compiled, whole_run, tmp_path):
-    from emotion_pipeline.report import begin_run
+    from emotion_pipeline.outcome.report import begin_run
     from tests.kubeflow.kfp_stand_in import Run
     from tests.kubeflow.pods import Forks
 

@@ -33,7 +33,7 @@ def test_what_came_before_the_call_counts():
 def test_a_run_has_one_start_and_one_duration(tmp_path, monkeypatch):
     from emotion_pipeline import local_runner, report
     from emotion_pipeline.components.run_report.run_content import facts_shown
-    from emotion_pipeline.outcome import Outcome
+    from emotion_pipeline.outcome.conclude import Outcome
 
     error = UserError("no pictures")
     monkeypatch.setattr(local_runner, "run_until", lambda *_, **__: Outcome([], 1.5, error))
@@ -57,7 +57,7 @@ def test_a_run_has_one_start_and_one_duration(tmp_path, monkeypatch):
 @pytest.mark.slow  # imports TFX
 def test_the_command_counts_from_the_start_of_its_process(tmp_path, monkeypatch):
     from emotion_pipeline import local_runner
-    from emotion_pipeline.summary import summarize
+    from emotion_pipeline.outcome.summary import summarize
 
     given = []
 

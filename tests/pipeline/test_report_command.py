@@ -15,7 +15,7 @@ from emotion_pipeline.components.run_report.record import (
     run_folder,
     write_record,
 )
-from emotion_pipeline.pdf import BROWSERS, find_browser, print_pdf
+from emotion_pipeline.outcome.pdf import BROWSERS, find_browser, print_pdf
 from emotion_pipeline.root_lock import LOCK_FILE
 from tests.components.run_report.test_record import ONE
 
@@ -87,7 +87,7 @@ def test_what_libraries_say_as_they_are_imported_stays_off_the_terminal(root, mo
     write_record(dataclasses.replace(ONE, number=3, status="running", outcome="under way"), root)
     # To where `quiet` looks for the terminal, which under pytest is not descriptor 2.
     monkeypatch.setattr(
-        "emotion_pipeline.report.list_interrupted",
+        "emotion_pipeline.outcome.report.list_interrupted",
         lambda _: os.write(sys.stderr.fileno(), b"cannot register cuFFT"),
     )
     capfd.readouterr()  # of the import that the line above makes

@@ -1,4 +1,4 @@
-"""The outcome of a run, as `summary.json` and as lines for the terminal."""
+"""The outcome of a run, as `summary.json` has it."""
 
 import dataclasses
 import enum
@@ -6,61 +6,35 @@ import json
 from typing import Any
 
 import numpy as np
-from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, to_dicts
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
-from emotion_pipeline.components.constants import EVAL_SPLIT
-from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.failures import describe_failure
-from emotion_pipeline.components.image_findings.findings import read_findings
-from emotion_pipeline.components.image_ingest.folder_agreement import folder_agreement
 from emotion_pipeline.components.image_ingest.manifest import (
-    Manifest,
     counts_by_split,
     notes_on,
     paths_by_reason,
-    read_manifest,
 )
-from emotion_pipeline.components.model_evaluator.comparison import Comparison
-from emotion_pipeline.components.model_evaluator.judgement import Judgement, describe
-from emotion_pipeline.components.progress import format_secs
-from emotion_pipeline.components.records.calibration_record import NOT_ASKED, Calibration
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
 from emotion_pipeline.components.run_report.intervals import bootstrap
-from emotion_pipeline.components.run_report.verdict import (
-    collapse,
-    describe_naive,
-    findings_note,
-    naive,
-    not_pushed,
-    pushed,
-)
+from emotion_pipeline.components.run_report.verdict import collapse, findings_note
 from emotion_pipeline.configs import PipelineConfig
-from emotion_pipeline.evaluation_result import evaluation_metrics
-from emotion_pipeline.validation.lines import (
-    drift_lines,
-    finding_lines,
-    image_lines,
-    pruned_lines,
-    votes_lines,
-    without_copies,
+from emotion_pipeline.outcome.data_artifacts import (
+    data_artifacts,
+    drift_of,
+    findings_in_short,
+    findings_of,
+    manifest_of,
+    votes_of,
 )
+from emotion_pipeline.outcome.evaluation_result import evaluation_metrics
+from emotion_pipeline.validation.lines import without_copies
 
-_DATA_OUTPUTS = {
-    "manifest": ("ImageAudit", "audited_manifest"),
-    "findings": ("ImageAudit", "findings"),
-    "statistics": ("StatisticsGen", "statistics"),
-    "drift": ("DriftValidator", "drift"),
-    "balanced_examples": ("ClassBalancer", "balanced_examples"),
-}
-"""What tells of the data: the component and the key of its output."""
-
-_IN_WORDS = ("prior_correction", "int8")
-_TRAINING_KEYS = ("epochs", "best_epoch", "resumed_at", "precision", "calibration", *_IN_WORDS)
+IN_WORDS = ("prior_correction", "int8")
+_TRAINING_KEYS = ("epochs", "best_epoch", "resumed_at", "precision", "calibration", *IN_WORDS)
 """What a summary has of a training's record; what was not asked for is not there."""
 
 
@@ -230,126 +204,3 @@ def summarize(
         error=describe_failure(error, config.root) if error is not None else None,
         notes=notes,
     )
-
-
-def data_artifacts(components: list[ComponentRun]) -> dict[str, mlmd.Artifact]:
-    """Returns what there is of `manifest`, `findings`, `statistics`, `drift`, `balanced_examples`.
-
-    The manifest is the audited one; ImageIngest's where the run did not get so far.
-    """
-    found = {key: output(components, *place) for key, place in _DATA_OUTPUTS.items()}
-    found["manifest"] = found["manifest"] or output(components, "ImageIngest", "manifest")
-    return {key: artifact for key, artifact in found.items() if artifact is not None}
-
-
-def manifest_of(artifacts: dict[str, mlmd.Artifact]) -> Manifest | None:
-    """Returns the manifest; None where there is none."""
-    return read_manifest(artifacts["manifest"].uri) if "manifest" in artifacts else None
-
-
-def votes_of(manifest: Manifest | None) -> dict[str, Any]:
-    """Returns what became of the file of votes, and what they say of the folders; empty without."""
-    if manifest is None or manifest.votes is None:
-        return {}
-    return {
-        **dataclasses.asdict(manifest.votes),
-        "folder_agreement": folder_agreement(manifest.table),
-    }
-
-
-def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
-    """Returns the findings as `findings.json` has them; empty where there are none."""
-    if "findings" not in artifacts:
-        return []
-    return [one.to_json() for one in read_findings(artifacts["findings"].uri)]
-
-
-def findings_in_short(findings: list[dict[str, Any]]) -> list[tuple[str, int, int, int]]:
-    """Returns of each finding the kind, and how many groups, files, and files dropped from train."""
-    return [(one["kind"], one["groups"], one["images"], one["dropped"]) for one in findings]
-
-
-def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
-    """Returns the comparisons as `drift.json` has them; empty where there are none."""
-    if "drift" not in artifacts:
-        return []
-    return [dataclasses.asdict(one) for one in read_drift(artifacts["drift"].uri)]
-
-
-def format_summary(summary: RunSummary) -> str:
-    """Returns the summary as lines for the terminal."""
-    lines = ["", *image_lines(summary.images), *pruned_lines(summary.pruned)]
-    lines += votes_lines(summary.votes)
-    lines += finding_lines(summary.findings, summary.images)
-    if any(measured["exceeded"] for one in summary.drift for measured in one["measurements"]):
-        lines += drift_lines(summary.drift)
-    per_label = summary.metrics.get("per_class", {})
-    if summary.class_counts:
-        lines += [
-            "",
-            "class       train  balanced" + ("  precision  recall     F1" * bool(per_label)),
-        ]
-        for label, counts in summary.class_counts.items():
-            line = f"{label:10} {counts['before']:6} {counts['after']:9}"
-            if label in per_label:
-                row = per_label[label]
-                line += f" {row['precision']:10.3f} {row['recall']:7.3f} {row['f1']:6.3f}"
-            lines.append(line)
-    if summary.metrics:
-        confusion = summary.metrics["confusion_matrix"]
-        lines += [
-            "",
-            f"{_split_in_words(summary)} accuracy {summary.metrics['accuracy']:.4f}, macro F1 "
-            f"{summary.metrics['macro_f1']:.4f}, loss {summary.metrics['loss']:.4f}; "
-            f"train accuracy {summary.metrics['train_accuracy']:.4f}",
-            *_calibration_lines(summary.training),
-            *(summary.training[key] for key in _IN_WORDS if key in summary.training),
-            *_votes_accuracy_lines(_split_in_words(summary), summary.metrics.get("votes", {})),
-            "to compare with: " + describe_naive(naive(confusion, list(per_label))),
-        ]
-        judgement = _judgement(summary)
-        if judgement.comparison is None:
-            lines.append(describe(judgement))
-    lines += summary.changes
-    lines += ["", format_outcome(summary), *summary.notes]
-    if summary.report_error:
-        lines.append(f"the report failed, which changes nothing else: {summary.report_error}")
-    lines.append(f"{format_secs(summary.seconds)} in all")
-    return "\n".join(lines)
-
-
-def _calibration_lines(training: dict[str, Any]) -> list[str]:
-    """Returns what is to be told of the temperature; nothing where none was asked for."""
-    calibration = Calibration(**training["calibration"])
-    return [] if calibration.note == NOT_ASKED else [calibration.describe()]
-
-
-def _votes_accuracy_lines(split: str, votes: dict[str, dict[str, Any]]) -> list[str]:
-    told = (("most", "against most votes"), ("agreed", "where at least six in ten agree"))
-    return [
-        f"{split} accuracy {words} {votes[figure]['accuracy']:.4f}, of {votes[figure]['images']}"
-        for figure, words in told
-        if figure in votes and votes[figure]["images"]
-    ]
-
-
-def _judgement(summary: RunSummary) -> Judgement:
-    content = dict(summary.judgement)
-    comparison = content.pop("comparison")
-    return Judgement(**content, comparison=Comparison(**comparison) if comparison else None)
-
-
-def _split_in_words(summary: RunSummary) -> str:
-    split = summary.metrics["split"]
-    return "validation" if split == EVAL_SPLIT else split
-
-
-def format_outcome(summary: RunSummary) -> str:
-    """Returns how the run ended, in words."""
-    if summary.status is Status.PUSHED:
-        return pushed(str(summary.pushed_version), summary.push_dir)
-    if summary.status is Status.NOT_BLESSED:
-        return not_pushed(summary.failed_checks)
-    if summary.status is Status.ANOMALIES:
-        return f"stopped at anomalies in the data\n{summary.error}"
-    return f"failed: {summary.error}"

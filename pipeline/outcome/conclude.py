@@ -8,9 +8,9 @@ from emotion_pipeline.components.run_report.content import ChangesContent
 from emotion_pipeline.components.run_report.history import describe_changes
 from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.outcome.report import changes_of, leave_report
+from emotion_pipeline.outcome.summary import RunSummary, summarize
 from emotion_pipeline.pipeline import REPORT
-from emotion_pipeline.report import changes_of, leave_report
-from emotion_pipeline.summary import RunSummary, summarize
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,9 +65,11 @@ from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.secrets import shown
 from emotion_pipeline.nearest_recipe import nearest_recipe
+from emotion_pipeline.outcome.data_artifacts import data_artifacts, manifest_of
+from emotion_pipeline.outcome.summary import RunSummary
+from emotion_pipeline.outcome.summary_text import format_outcome
 from emotion_pipeline.root_lock import LOCK_FILE
 from emotion_pipeline.settings import to_dict
-from emotion_pipeline.summary import RunSummary, data_artifacts, format_outcome, manifest_of
 
 _LOG = "logs/run.log"
 
