@@ -18,13 +18,20 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def first_few(names: Iterable[str], most: int = 5) -> str:
+def first_few(names: Iterable[str], most: int = 5, noun: str = "") -> str:
     """Returns the first names, and how many more there are.
 
+    Args:
+      names: All of them.
+      most: How many are named.
+      noun: For one of them, where the number of the others is told with it.
+
     Example:
-      >>> first_few(["a", "b"]), first_few("abcdefg")
-      ('a, b', 'a, b, c, d, e and 2 more')
+      >>> first_few(["a", "b"]), first_few("abcdefg"), first_few("abc", 2, "file")
+      ('a, b', 'a, b, c, d, e and 2 more', 'a, b and 1 more file')
     """
     all_names = list(names)
-    more = len(all_names) - most
-    return ", ".join(all_names[:most]) + (f" and {more:,} more" if more > 0 else "")
+    shown, more = ", ".join(all_names[:most]), len(all_names) - most
+    if more <= 0:
+        return shown
+    return f"{shown} and " + (counted(more, f"more {noun}") if noun else f"{more:,} more")

@@ -259,9 +259,7 @@ def describe(anomaly: Anomaly) -> str:
         f"{anomaly.long_description}"
     ]
     if anomaly.files:
-        named = ", ".join(anomaly.files[:MAX_FILES_NAMED])
-        more = len(anomaly.files) - MAX_FILES_NAMED
-        lines.append(f"  in {named}" + (f" and {more} more files" if more > 0 else ""))
+        lines.append(f"  in {first_few(anomaly.files, MAX_FILES_NAMED, 'file')}")
     lines.append(f"  what to do: {anomaly.remedy}")
     return "\n".join(lines)
 

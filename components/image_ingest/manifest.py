@@ -17,6 +17,7 @@ from emotion_pipeline.components.constants import (
     SPLITS,
     TEST_SPLIT,
 )
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 MANIFEST_FILE = "manifest.parquet"
@@ -146,12 +147,9 @@ def describe_other_sizes(table: pd.DataFrame) -> str:
     if others.empty:
         return ""
     sizes = (others["width"].astype(str) + "x" + others["height"].astype(str)).value_counts()
-    shown = ", ".join(sizes.index[:_MAX_SIZES])
-    more = len(sizes) - _MAX_SIZES
     return (
         f"{len(others)} of {len(kept)} pictures are not {IMAGE_SIZE_PX}x{IMAGE_SIZE_PX} pixels "
-        f"({shown}{f' and {more} more sizes' if more > 0 else ''}); they are resized as the served "
-        "model resizes"
+        f"({first_few(sizes.index, _MAX_SIZES, 'size')}); they are resized as the served model resizes"
     )
 
 

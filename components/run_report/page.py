@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from emotion_pipeline.components.counted import first_few
+from emotion_pipeline.components.counted import counted, first_few
 from emotion_pipeline.components.progress import format_secs
 from emotion_pipeline.components.run_report import uses
 from emotion_pipeline.components.run_report.changes_view import make_changes_view
@@ -206,7 +206,7 @@ def _environment(autoescape: bool = True) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=_number, short=_short, percent=_percent, duration=format_secs, breakable=breakable,
+        number=_number, counted=counted, short=_short, percent=_percent, duration=format_secs, breakable=breakable,
         quoted=urllib.parse.quote,
         value=shown, few=first_few,
     )  # fmt: skip
