@@ -31,8 +31,9 @@ def test_what_came_before_the_call_counts():
 
 @pytest.mark.slow  # imports TFX
 def test_a_run_has_one_start_and_one_duration(tmp_path, monkeypatch):
-    from emotion_pipeline import local_runner, report
+    from emotion_pipeline import local_runner
     from emotion_pipeline.components.run_report.run_content import facts_shown
+    from emotion_pipeline.outcome import report
     from emotion_pipeline.outcome.conclude import Outcome
 
     error = UserError("no pictures")
