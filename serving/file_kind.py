@@ -15,10 +15,14 @@ PICTURE_SUFFIXES = frozenset(
     | {".tif", ".tiff", ".webp"}
 )
 FILM_SUFFIXES = frozenset(
-    {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4"}
+    {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+    | {".mjpeg", ".mjpg"}
 )
 """What a file is taken for where its content does not tell: it is damaged, say, and is named so."""
+
+_JPEG_FILM_SUFFIXES = frozenset({".mjpeg", ".mjpg"})
+"""Films that are one JPEG after another: their content alone does not tell them from a picture."""
 
 _HEAD_BYTES = 512
 _FILM_BEGINNINGS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
@@ -48,11 +52,13 @@ def kind_of_file(path: pathlib.Path) -> FileKind:
             head = file.read(_HEAD_BYTES)
     except OSError:
         head = b""  # whoever reads it says why it can't be read
-    if picture_format(head):
-        return FileKind.PICTURE
+    suffix = path.suffix.lower()
+    picture = picture_format(head)
+    if picture:
+        is_film = picture == "JPEG" and suffix in _JPEG_FILM_SUFFIXES
+        return FileKind.FILM if is_film else FileKind.PICTURE
     if _begins_film(head):
         return FileKind.FILM
-    suffix = path.suffix.lower()
     if suffix in PICTURE_SUFFIXES:
         return FileKind.PICTURE
     return FileKind.FILM if suffix in FILM_SUFFIXES else FileKind.OTHER

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import heapq
 import pathlib
 import re
 import struct
@@ -32,6 +34,15 @@ _LENGTH_IS_STATED = frozenset(
     {"avi", "asf", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "rtsp"}
 )
 """Containers, and servers, that state how long they are; of the others libav estimates it from their bit rate."""
+
+_TIMES_OF_DECODING = frozenset({"avi", "mxf"})
+"""Containers of which libav may take the order of decoding for that of showing: the times are right but permuted."""
+
+_AVI_UNFINISHED = 1 << 30
+"""What an AVI whose recording broke off, or that went into a pipe, has for a number of frames."""
+
+_MOST_REORDERED = 16
+"""Frames that H.264 and HEVC may hold back."""
 
 _SLACK, _SLACK_SECS = 0.02, 0.5
 """A film that ends within this of the stated length, in parts or seconds of it, is whole."""
@@ -66,6 +77,8 @@ class FilmReader:
             self._undecoded = 0
             self.seconds_read = 0.0
             self._frames = self._decode()
+            if self._container.format.name in _TIMES_OF_DECODING:
+                self._frames = _in_order(self._frames)
             self._first = next(self._frames, None)
             if self._first is None:
                 why = "; ".join(["no frame in it can be read", *self.damage])
@@ -141,7 +154,7 @@ class FilmReader:
         """Goes on after what cannot be read or decoded, and counts it."""
         import av
 
-        end = pictures_end = 0.0
+        end = pictures_end = coded = shown = 0.0
         # A transport stream that lost a part of a frame says so, and its decoder may not. It says the same
         # of one of the last two before another recording that was joined on, where the time goes back.
         suspects, last = (False, False), 0
@@ -162,29 +175,46 @@ class FilmReader:
                 self._undecoded += 1
                 continue
             pictures_end = max(pictures_end, self._end_of(packet))
+            if not packet.is_discard:  # cut away by an edit list
+                coded = max(coded, self._time_of(packet) or 0.0)
             for frame in frames:
                 assert isinstance(frame, av.VideoFrame)
                 self._undecoded += frame.is_corrupt
+                time = self._time_of(frame)
+                shown = max(shown, coded if time is None else time)
                 yield frame
         self._undecoded += sum(suspects)
-        self._tell_damage(max(end, pictures_end), pictures_end)
-
-    def _end_of(self, packet: av.Packet[Any]) -> float:
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is None or not packet.time_base:
-            return 0.0
-        return float((stamp + (packet.duration or 0)) * packet.time_base) - self._clock.start
-
-    def _tell_damage(self, end: float, pictures_end: float) -> None:
         if self._undecoded:
             self.damage.append(f"{self._undecoded} of its frames can't be decoded whole")
+        # A decoder may pass over what it can't decode without a word.
+        if shown < coded - max(_SLACK_SECS, _SLACK * coded):
+            self.damage.append(f"nothing after {shown:.1f} of {coded:.1f} s can be decoded")
+        else:
+            self._tell_end(max(end, pictures_end), pictures_end)
+
+    def _time_of(self, coded: av.Packet[Any] | av.VideoFrame) -> float | None:
+        stamp = coded.dts if coded.pts is None else coded.pts
+        if stamp is None or not coded.time_base:
+            return None
+        return float(stamp * coded.time_base) - self._clock.start
+
+    def _end_of(self, packet: av.Packet[Any]) -> float:
+        time = self._time_of(packet)
+        return 0.0 if time is None else time + float((packet.duration or 0) * packet.time_base)
+
+    def _tell_end(self, end: float, pictures_end: float) -> None:
         if self._container.format.name not in _LENGTH_IS_STATED:
             return
+        # Some that write Matroska state the time at which it ends, which is later where it does not begin at 0.
+        from_zero = self._container.format.name == "matroska,webm"
+        uncounted = max(0.0, self._clock.start) if from_zero else 0.0
+        # libav takes an AVI's length from what there is of it, and counts empty pieces of its sound.
+        whole = 0 if self._container.format.name == "avi" else self._container.duration or 0
         for what, length, stated in (
-            ("it ends", end, (self._container.duration or 0) / 1e6),
+            ("it ends", end, whole / 1e6),
             ("its pictures end", pictures_end, self._stated_end()),
         ):
-            if length < stated - max(_SLACK_SECS, _SLACK * stated):
+            if length + uncounted < stated - max(_SLACK_SECS, _SLACK * stated):
                 self.damage.append(
                     f"{what} after {length:.1f} of the {stated:.1f} s that it states"
                 )
@@ -194,8 +224,8 @@ class FilmReader:
         """When the pictures end, in seconds, by the container; 0 where it does not say."""
         stream = self._stream
         if self._container.format.name == "avi":
-            # libav takes the length of one that is cut off from what there is of it.
-            return float(stream.frames * (stream.time_base or 0))
+            is_stated = stream.frames < _AVI_UNFINISHED
+            return float(stream.frames * (stream.time_base or 0)) if is_stated else 0.0
         if stream.duration and stream.time_base:
             end = (stream.start_time or 0) + stream.duration
             return float(end * stream.time_base) - self._clock.start
@@ -216,15 +246,50 @@ class FilmReader:
         self._height = max(1, round(frame.height / min(aspect, 1.0)))
         if self._width * self._height > MAX_PIXELS:
             raise self._too_large(self._width, self._height)
+        self._aspect = aspect
         self._turn = turn_of(frame)
         across = self._turn.transposed
         self.width = self._height if across else self._width
         self.height = self._width if across else self._height
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
-        # All frames take the first one's shape, as the copy has one shape for all.
-        pixels = frame.to_ndarray(format="rgb24", width=self._width, height=self._height)
+        # All frames are as large as the first one, as the copy has one size for all; those of another shape have
+        # black beside them.
+        shape = frame.width * self._aspect, frame.height
+        factor = min(self._width / shape[0], self._height / shape[1])
+        width, height = (max(1, round(side * factor)) for side in shape)
+        pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
+        if (width, height) != (self._width, self._height):
+            above, left = (self._height - height) // 2, (self._width - width) // 2
+            whole = np.zeros((self._height, self._width, 3), np.uint8)
+            whole[above : above + height, left : left + width] = pixels
+            pixels = whole
         return turned(pixels, self._turn)
+
+
+def _in_order(
+    frames: Generator[av.VideoFrame, None, None],
+) -> Generator[av.VideoFrame, None, None]:
+    """Gives the frames in their order, and their time stamps in that of time."""
+    waiting: collections.deque[av.VideoFrame] = collections.deque()
+    stamps: list[int] = []
+    try:
+        for frame in frames:
+            waiting.append(frame)
+            if frame.pts is not None:
+                heapq.heappush(stamps, frame.pts)
+            if len(waiting) > _MOST_REORDERED:
+                yield _stamped(waiting.popleft(), stamps)
+        while waiting:
+            yield _stamped(waiting.popleft(), stamps)
+    finally:
+        frames.close()
+
+
+def _stamped(frame: av.VideoFrame, stamps: list[int]) -> av.VideoFrame:
+    if frame.pts is not None:
+        frame.pts = heapq.heappop(stamps)
+    return frame
 
 
 def turn_of(frame: av.VideoFrame) -> Turn:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 _MAX_STEP_BACK_SECS = 0.25
 """A shorter step back is a time stamp that shakes; a longer one is where recordings were joined."""
 
+_LEAST_STEP_SECS = 1 / 45_000
+"""Two ticks of the clock that a copy is written by: frames that are closer would have the same time."""
+
 _MAX_GAP_SECS = 3600.0
 """A longer gap is a broken time stamp: it would be hours of silence."""
 
@@ -20,7 +23,8 @@ _PAST_END_SECS = 10.0
 class FilmClock:
     """Seconds since a film's beginning; pictures and sound share it, and so are in step.
 
-    A stream whose time stamps jump (recordings that were joined, damage) goes on from where it was.
+    A stream whose time stamps jump (recordings that were joined, damage) goes on from where it was. Where only
+    one of them was wrong, as a decoder gives them out of order after damage, the ones after it count as before.
 
     Attributes:
       start: The container's own time, in seconds, of the beginning.
@@ -32,6 +36,7 @@ class FilmClock:
         self._limit = duration + _PAST_END_SECS if duration > 0 else float("inf")
         self._last: dict[int, float] = {}
         self._shift: dict[int, float] = {}
+        self._shift_before: dict[int, float] = {}
 
     def seconds(self, stream: int, stamp: float | None, step: float) -> float:
         """The time of a stream's next frame.
@@ -49,11 +54,21 @@ class FilmClock:
         shift = self._shift.get(stream, 0.0)
         seconds = expected if stamp is None else stamp - self.start + shift
         gap = seconds - expected
+        before = self._shift_before.get(stream, shift)
+        on_old_line = seconds - shift + before
+        if (
+            gap > _MAX_STEP_BACK_SECS
+            and on_old_line >= (last or 0.0) - _MAX_STEP_BACK_SECS
+            and abs(on_old_line - expected) < gap
+        ):
+            self._shift[stream], shift = before, before
+            seconds = on_old_line
+            gap = seconds - expected
         past_end = seconds - shift > self._limit and gap > _PAST_END_SECS
         if past_end or gap > _MAX_GAP_SECS or seconds < (last or 0.0) - _MAX_STEP_BACK_SECS:
-            self._shift[stream] = shift - gap
+            self._shift_before[stream], self._shift[stream] = shift, shift - gap
             seconds = expected
-        if last is not None and seconds <= last:
+        if last is not None and seconds < last + _LEAST_STEP_SECS:
             seconds = last + step / 100  # time stamps that shake: the order of decoding is right
         self._last[stream] = max(seconds, 0.0)
         return self._last[stream]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_faces.annotate.film_stream import FilmStream
 from emotion_faces.errors import UserError
 from emotion_faces.names import printable
+from emotion_faces.picture_bytes import READ_FORMATS
 from emotion_faces.regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _BUFFER_BYTES = 1 << 18
 _TRANSPORT_STREAM = "mpegts"
 _TS_SUFFIXES = frozenset({".ts", ".mts", ".m2ts"})
+_PICTURE_FORMATS, _PICTURE_SUFFIX = frozenset({"ico", "image2"}), "_pipe"
+"""libav's names for pictures of one file, such as `ppm_pipe`."""
+
 _MAX_FAILURES = 100
 """Failed reads one after the other, without a packet between, after which the rest is lost."""
 
@@ -70,9 +74,20 @@ def open_film(
             if file_format:
                 damage.append("its beginning can't be read")
             with container:
+                _check_no_picture(container, name)
                 yield container
             return
     raise UserError(f"{name} is not a film that can be read, or it is damaged")
+
+
+def _check_no_picture(container: av.container.InputContainer, name: str) -> None:
+    """Refuses what libav takes for a film of one frame, and has the wrong name and a plot for."""
+    kind = container.format.name
+    if kind in _PICTURE_FORMATS or kind.endswith(_PICTURE_SUFFIX):
+        codec = next((s.codec_context.name for s in container.streams if s.codec_context), "")
+        kind = codec or kind.removesuffix(_PICTURE_SUFFIX)
+        known = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
+        raise UserError(f"{name} is a picture ({kind}) that can't be read: save it as {known}")
 
 
 def read_packets(
@@ -103,6 +118,8 @@ def read_packets(
             return
         except (av.error.ExitError, av.error.TimeoutError):
             raise stalled from None
+        except IndexError:
+            return  # PyAV, at the end of a film to which tracks were added on the way: it knows the first ones alone
         except av.FFmpegError as error:
             failures += 1
             if not damage:

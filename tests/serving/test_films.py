@@ -328,3 +328,128 @@ def test_a_film_is_refused_before_frames_that_are_too_large(tmp_path, monkeypatc
     monkeypatch.setattr(reader, "MAX_PIXELS", 1000)
     with pytest.raises(UserError, match="64 x 48 pixels: too large"):
         FilmReader(film)
+
+
+@pytest.mark.parametrize("name", ["film.avi", "film.mxf"])
+def test_frames_out_of_the_order_of_decoding_have_their_times(tmp_path, name):
+    film = tmp_path / name
+    levels = np.linspace(30, 220, 50).astype(int)
+    films.write_film(
+        film, shades(levels, 64), 25
+    )  # with B-frames, whose times libav does not know here
+    summary, marked = annotate(film, tmp_path / "out")
+    assert summary.failures == []
+    images, times = films.frames_of(marked)
+    np.testing.assert_allclose([image.mean() for image in images], levels, atol=6)
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=0.001)
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [1.44, 1.48, 0.24, 1.56, 0.32, 1.6, 1.64, 1.68],
+        [3.12, 3.16, 1.92, 1.96, 3.24, 3.28, 3.32],
+    ],
+)
+def test_a_few_frames_out_of_order_move_none_of_those_after_them(stamps):
+    class Container:
+        start_time = 0
+        duration = 4_000_000
+
+    clock = FilmClock(Container())
+    found = [clock.seconds(0, stamp, 0.04) for stamp in stamps]
+    # Closer ones would have the same time in the copy, which refuses that.
+    assert min(later - earlier for earlier, later in itertools.pairwise(found)) > 1 / 90_000
+    assert found[-1] == pytest.approx(stamps[-1], abs=0.001)
+
+
+def test_a_track_that_is_added_on_the_way_ends_nothing(tmp_path):
+    film = tmp_path / "film.flv"
+    films.write_film(film, shades([90] * 200), 10)
+    sound = b"\x2e" + bytes(100)  # MP3, after a header that tells of pictures alone
+    tag = b"\x08" + len(sound).to_bytes(3, "big") + (20_000).to_bytes(3, "big") + bytes(4) + sound
+    film.write_bytes(film.read_bytes() + tag + len(tag).to_bytes(4, "big"))
+    with av.open(str(film)) as container:
+        assert len(container.streams) == 1
+        with pytest.raises(IndexError):
+            list(container.demux())
+    summary, marked = annotate(film, tmp_path / "out")
+    assert (summary.failures, summary.frames) == ([], 200)
+    assert len(films.frames_of(marked)[0]) == 200
+
+
+def test_a_film_that_begins_late_is_whole(tmp_path):
+    film = tmp_path / "cut.mkv"
+    films.write_film(film, shades([90] * 20), 10, times=[5 + index / 10 for index in range(20)])
+    summary, marked = annotate(film, tmp_path / "out")
+    assert summary.failures == []
+    assert films.frames_of(marked)[1][-1] == pytest.approx(1.9, abs=0.01)
+
+
+def test_an_avi_whose_recording_broke_off_states_no_length(tmp_path):
+    film = tmp_path / "camera.avi"
+    films.write_film(film, shades([90] * 20), 10, codec="mpeg4")
+    data = bytearray(film.read_bytes())
+    header = data.index(b"strh") + 8
+    data[header + 32 : header + 36] = (1 << 30).to_bytes(4, "little")
+    film.write_bytes(data)
+    assert annotate(film, tmp_path / "out")[0].failures == []
+
+
+def test_frames_that_a_decoder_passes_over_in_silence_are_told(tmp_path, monkeypatch):
+    film = tmp_path / "film.mkv"
+    films.write_film(film, shades([90] * 50), 25, keyframe_every=50)
+
+    class Deaf:
+        """A packet of which nothing comes after the first second."""
+
+        def __init__(self, packet):
+            self._packet = packet
+
+        def __getattr__(self, name):
+            return getattr(self._packet, name)
+
+        def decode(self):
+            frames = self._packet.decode()
+            return [frame for frame in frames if frame.time < 1]
+
+    from emotion_faces.annotate import film as reader
+
+    read = reader.read_packets
+    monkeypatch.setattr(reader, "read_packets", lambda *args: map(Deaf, read(*args)))
+    summary, _ = annotate(film, tmp_path / "out")
+    assert summary.frames == 25
+    assert "nothing after 1.0 of 2.0 s can be decoded" in summary.failures[0][1]
+
+
+def test_frames_of_another_shape_are_not_squeezed(tmp_path):
+    parts = []
+    for name, shape in (("a.ts", (48, 64)), ("b.ts", (64, 48))):
+        films.write_film(tmp_path / name, scenes(10, *shape), 25)
+        parts.append((tmp_path / name).read_bytes())
+    (tmp_path / "film.ts").write_bytes(b"".join(parts))
+    summary, marked = annotate(tmp_path / "film.ts", tmp_path / "out")
+    assert summary.failures == []
+    images, _ = films.frames_of(marked)
+    assert len(images) == 20
+    assert corners(images[0]) == ["dark", "red", "green", "white"]
+    last = images[-1]
+    assert last.shape == (48, 64, 3)
+    assert (last[:, :10].max(), last[:, -10:].max()) < (60, 60)  # 36 of 64 columns hold it
+    assert corners(last[:, 14:50]) == ["dark", "red", "green", "white"]
+
+
+def test_a_picture_of_another_kind_is_no_film_of_one_frame(tmp_path):
+    picture = tmp_path / "photo.ppm"
+    picture.write_bytes(b"P6\n64 48\n255\n" + bytes(64 * 48 * 3))
+    summary, marked = annotate(picture, tmp_path / "out")
+    assert "photo.ppm is a picture (ppm) that can't be read: save it as" in summary.failures[0][1]
+    assert not marked.exists()
+
+
+def test_a_film_of_jpegs_is_no_picture(tmp_path):
+    film = tmp_path / "camera.mjpeg"
+    films.write_film(film, shades([60, 90, 120] * 5), 25, codec="mjpeg")
+    summary, marked = annotate(film, tmp_path / "out")
+    assert (summary.failures, summary.frames) == ([], 15)
+    assert len(films.frames_of(marked)[0]) == 15
