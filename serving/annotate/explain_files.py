@@ -74,7 +74,7 @@ def explain_files(
             )
             continue
         try:
-            image = read_picture(file.path)
+            image = read_picture(file.path, _tell)
         except UserError as error:
             _fail(done, str(error))
             continue
@@ -131,4 +131,8 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
 
 def _fail(done: Explained, reason: str) -> None:
     done.failed = True
-    print(reason, file=sys.stderr)
+    _tell(reason)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

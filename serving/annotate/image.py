@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -62,8 +63,8 @@ def _read(image: bytes | str | os.PathLike[str]) -> np.ndarray:
     return read_picture(pathlib.Path(image))
 
 
-def read_picture(path: pathlib.Path) -> np.ndarray:
-    """Reads a picture file as uint8 RGB [height, width, 3], upright.
+def read_picture(path: pathlib.Path, tell: Callable[[str], object] | None = None) -> np.ndarray:
+    """Reads a picture file as uint8 RGB [height, width, 3], upright; `tell` is as `decode_picture` has it.
 
     Raises:
       UserError: There is no such file, or it is no picture that can be read.
@@ -72,4 +73,4 @@ def read_picture(path: pathlib.Path) -> np.ndarray:
         data = read_picture_file(path)
     except OSError as error:
         raise UserError(f"{printable(path)} can't be read: {error.strerror}") from None
-    return decode_picture(data, printable(path))
+    return decode_picture(data, printable(path), tell)

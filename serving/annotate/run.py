@@ -296,7 +296,7 @@ class Run:
             if self._stopped.is_set():
                 return
             try:
-                image = read_picture(file.path)
+                image = read_picture(file.path, _tell)
                 if self._settings.region:
                     self._settings.region.check(image.shape[1], image.shape[0], file.name)
                 read.append(file)
@@ -322,6 +322,10 @@ class Run:
         name = printable(path)
         self.summary.failures.append((name, reason))
         print(reason if name in reason else f"{name}: {reason}", file=sys.stderr)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def write_picture(path: pathlib.Path, shot: Shot) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_faces.errors import UserError
-from emotion_faces.picture_bytes import READ_FORMATS, picture_format, too_many_scans, without_texts
+from emotion_faces.picture_bytes import (
+    READ_FORMATS,
+    jpeg_header,
+    picture_format,
+    too_many_scans,
+    without_texts,
+)
 from emotion_faces.upright import TURN_OF_ORIENTATION, orientation_of, turned
 
 if TYPE_CHECKING:
@@ -24,12 +30,15 @@ _PILLOW_NAMES = {"HEIC": "HEIF", "WebP": "WEBP", "JPEG": "JPEG"}
 _BAND_ROWS = 256  # converted at a time, so that there are never two whole copies of other kinds
 
 
-def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
+def decode_picture(
+    data: bytes, name: str = "the picture", tell: Callable[[str], object] | None = None
+) -> np.ndarray:
     """Decodes a picture of one of READ_FORMATS (an animation's first frame), upright as EXIF tells.
 
     Args:
       data: The file's bytes; they tell the format, not the name.
       name: What error messages call it.
+      tell: Is told in words where the file holds several pictures, of which the first is read.
 
     Returns:
       uint8 RGB [height, width, 3]; transparent parts are white.
@@ -38,7 +47,16 @@ def decode_picture(data: bytes, name: str = "the picture") -> np.ndarray:
       UserError: The bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
     with open_picture(data, name) as image:
+        if tell and _holds_several(image):
+            tell(f"{name} holds several pictures: the first alone is read")
         return upright_rgb(image, name)
+
+
+def _holds_several(image: Image.Image) -> bool:
+    """Whether a file is an animation or has pages; what cameras put beside a JPEG's picture is no other one."""
+    with contextlib.suppress(Exception):  # what is wrong with the second is none of the first one's
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    return False
 
 
 def upright_rgb(image: Image.Image, name: str = "the picture") -> np.ndarray:
@@ -70,6 +88,10 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
         raise UserError(f"{name} is not a picture that can be read ({known})")
     if kind not in READ_FORMATS:
         raise UserError(f"{name} is a {kind} picture, which can't be read: save it as {known}")
+    if kind == "JPEG" and jpeg_header(data) is None:
+        raise UserError(
+            f"{name} is damaged or cut off: it is a JPEG in which no picture begins, or of thousands of segments"
+        )
     scans = too_many_scans(data, MAX_PIXELS)
     if scans:
         raise UserError(f"{name} {scans}, which would take too long: save it anew")
@@ -104,7 +126,9 @@ def told(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise UserError(f"{name} has too many pixels: scale it down first") from None
     except UnidentifiedImageError:  # its own words name an object in memory
-        raise UserError(f"{name} is damaged or cut off: its header makes no sense") from None
+        raise UserError(
+            f"{name} is damaged or cut off, or of a rare kind that can't be read: its header makes no sense"
+        ) from None
     # Hostile files make Pillow's decoders raise almost anything.
     except Exception as error:
         raise UserError(f"{name} is damaged or cut off: {error}") from None

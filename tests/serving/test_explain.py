@@ -162,7 +162,7 @@ def test_what_cannot_be_explained_is_told_and_the_rest_is_done(photograph, tmp_p
     for words in (
         "blank.png: no face is found in it; if it is one cropped face, say --whole",
         "crop.png: no face is found in it, so the whole is taken as one",
-        "broken.jpg is a JPEG without a picture",
+        "broken.jpg is damaged or cut off: it is a JPEG in which no picture begins",
         "film.mp4 is no picture",
     ):
         assert words in told

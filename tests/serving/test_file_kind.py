@@ -37,6 +37,8 @@ def test_the_content_tells_a_picture_whatever_its_name(tmp_path, kind):
         (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00avifmiaf", "AVIF"),
         (b"\x00\x00\x00\x1cftypisom\x00\x00\x02\x00isomiso2", ""),
         (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"\xff\xd8\xff\xf7\x00\x0b", "JPEG-LS"),
+        (b"MM\x00+\x00\x08", "TIFF"),
         (b"words", ""),
         (b"", ""),
     ],
