@@ -47,7 +47,7 @@ for made in "$light" "$tree"/dist/emotion_faces-*.tar.gz; do
     XDG_CACHE_HOME=$empty/cache PATH=/nowhere "$empty/light/bin/emotion" web --static "$empty/page"
     if ls "$empty"/cache/*/onnxruntime-web-* >/dev/null 2>&1; then exit 1; fi
     echo "dist: $(basename "$made"): $(($(date +%s) - began)) s from nothing to the first answer, \
-$(du -sm "$empty/light" | cut -f 1) MB"
+$(du -sm "$empty/light" | cut -f 1) MiB"
 done
 if "$empty/light/bin/emotion" run --data sample 2>told; then exit 1; fi
 grep -q "is in the distribution emotion-pipeline" told

@@ -323,6 +323,18 @@ class EmotionClient:
                     "exported"
                 )
             outputs[name] = tensors.to_array(response.outputs[name])
+        rows = outputs["probabilities"]
+        shapes = {name: list(array.shape) for name, array in outputs.items()}
+        wanted = [len(batch), *rows.shape[1:2]]
+        if (
+            shapes != {"probabilities": wanted, "label": wanted[:1], "classes": wanted}
+            or not np.issubdtype(rows.dtype, np.floating)
+            or not np.isfinite(rows).all()
+        ):
+            raise UserError(
+                f"model {self._model_name!r} at {self._server} answers no probabilities for {len(batch)} "
+                f"pictures (found shapes {shapes}, {rows.dtype}); serve a model that this project exported"
+            )
         version = response.model_spec.version.value
         return [
             Prediction(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import numbers
 import os
 import pathlib
 import types
@@ -26,7 +28,7 @@ from emotion_faces.annotate.film import FilmReader
 from emotion_faces.annotate.table import column_names, face_rows
 from emotion_faces.annotate.track import Tracker
 from emotion_faces.errors import UserError
-from emotion_faces.explain import Explanation, explain_picture
+from emotion_faces.explain import Explanation, check_emotion, explain_picture
 from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace
 from emotion_faces.faces.pictures import decode_picture, upright_rgb
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
     Picture = np.ndarray | bytes | str | os.PathLike[str] | Image.Image
     """uint8 RGB [height, width, 3] or gray [height, width]; an encoded picture's bytes; a path; Pillow's image."""
+
+_MOST_CHANNELS = 4
+"""An array's last side, up to which it is one picture's channels and not the width of gray ones."""
 
 
 class Emotions:
@@ -54,8 +59,8 @@ class Emotions:
     []
 
     Args:
-      model: A model that comes along by its name, or the path of a folder with one; None for the best that
-        comes along.
+      model: A model that comes along by its name, or the path of a folder with one or of an ONNX file; None for
+        the best that comes along.
       server: HOST:PORT of a model server, in place of a model.
       tls_ca: PEM certificates that a server with TLS is known by.
       min_face_px: Smaller faces are left out.
@@ -144,6 +149,8 @@ class Emotions:
         Raises:
           UserError: The picture can't be read, there is no such class, or the server does not answer.
         """
+        if emotion is not None:
+            check_emotion(emotion, self.labels)
         pixels = _pixels(picture)
         return list(explain_picture(pixels, self._any_turn, self._model, emotion, whole))
 
@@ -162,7 +169,7 @@ class Emotions:
         """
         if every < 1:
             raise UserError(f"every is {every}; it must be 1 or more")
-        with FilmReader(pathlib.Path(path)) as film:
+        with FilmReader(_path(path)) as film:
             yield from self.frames((one for one in film.frames(every) if one.analysed), smooth)
 
     def frames(self, shots: Iterable[Shot], smooth: bool = True) -> Iterator[Shot]:
@@ -175,6 +182,7 @@ class Emotions:
         Raises:
           UserError: The server does not answer.
           TypeError: A frame has no time: it is an array, say.
+          ValueError: Its pixels are not uint8 RGB or gray, or its time is no number.
         """
         tracker = Tracker(smooth)
         for shot in shots:
@@ -183,6 +191,13 @@ class Emotions:
                     f"a frame must be a Shot, found {type(shot).__name__}; its time is wanted too: "
                     "emotion_faces.Shot(pixels, seconds=2.5)"
                 )
+            if not (isinstance(shot.seconds, numbers.Real) and math.isfinite(shot.seconds)):
+                raise ValueError(f"a frame's time must be in seconds, found {shot.seconds!r}")
+            if not isinstance(shot.image, np.ndarray):
+                raise TypeError(
+                    f"a frame's pixels must be an array, found {type(shot.image).__name__}"
+                )
+            shot.image = _rgb(shot.image)
             [shot] = find_emotions([shot], self._detector, self._model)
             shot.faces = mark_unsure(tracker.update(shot.faces, shot.seconds), self._unsure_below)
             yield shot
@@ -261,15 +276,16 @@ class Emotions:
 
 
 def _find_folder(model: str | os.PathLike[str] | None) -> pathlib.Path:
-    if model is not None and (os.path.isdir(model) or not isinstance(model, str)):
+    if model is not None and (os.path.exists(model) or not isinstance(model, str)):
         return pathlib.Path(model)
     return shipped.find_model(model).folder
 
 
 def _several(pictures: Iterable[Picture]) -> Iterable[Picture]:
     one = isinstance(pictures, str | bytes | bytearray | memoryview | os.PathLike)
-    # An array of one picture would be gone through row by row.
-    if one or (isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] == 3):
+    if isinstance(pictures, np.ndarray):  # one would be gone through row by row
+        one = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] <= _MOST_CHANNELS)
+    if one:
         raise TypeError(
             f"several pictures are wanted, found one {type(pictures).__name__}: give a list of them, or ask "
             "faces() about one"
@@ -283,25 +299,38 @@ def _pixels(picture: Picture) -> np.ndarray:
     if isinstance(picture, str | os.PathLike):
         from emotion_faces.annotate.image import read_picture
 
-        return read_picture(pathlib.Path(picture))
+        return read_picture(_path(picture))
     if isinstance(picture, np.ndarray):
-        found = f"{picture.dtype} {list(picture.shape)}"
-        if picture.dtype == np.uint8 and picture.ndim == 2 and picture.size:
-            return np.repeat(picture[:, :, np.newaxis], 3, axis=2)
-        if (
-            picture.dtype == np.uint8
-            and picture.ndim == 3
-            and picture.shape[2] == 3
-            and picture.size
-        ):
-            return picture
-    else:
-        from PIL import Image
+        return _rgb(picture)
+    from PIL import Image
 
-        if isinstance(picture, Image.Image):
-            return upright_rgb(picture)
-        found = type(picture).__name__
-    raise ValueError(
+    if isinstance(picture, Image.Image):
+        return upright_rgb(picture)
+    raise _no_picture(type(picture).__name__)
+
+
+def _path(name: str | os.PathLike[str]) -> pathlib.Path:
+    if isinstance(name, str) and "://" in name:
+        from emotion_faces.urls import is_url, shown
+
+        if is_url(name):
+            raise UserError(
+                f"{shown(name)} is a URL, and none is opened here: fetch it, and give its bytes or a file"
+            )
+    return pathlib.Path(name)
+
+
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    if picture.dtype == np.uint8 and picture.size:
+        if picture.ndim == 2:
+            return np.repeat(picture[:, :, np.newaxis], 3, axis=2)
+        if picture.ndim == 3 and picture.shape[2] == 3:
+            return picture
+    raise _no_picture(f"{picture.dtype} {list(picture.shape)}")
+
+
+def _no_picture(found: str) -> ValueError:
+    return ValueError(
         "a picture must be uint8 RGB of shape [height, width, 3] or gray of shape [height, width], an "
         f"encoded picture's bytes, a path or an image of Pillow's; found {found}"
     )

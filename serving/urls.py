@@ -35,6 +35,9 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443, "rtsp": 554}
 _PIECE_BYTES = 64 * 1024
+_UNICAST = ipaddress.ip_network("2000::/3")
+_EXAMPLES = ipaddress.ip_network("3fff::/20")
+"""Of IPv6, what is given out for the public internet (RFC 4291, 2.4), and what of it is for documents (RFC 9637)."""
 _URL = re.compile(r"(https?|rtsp)://", re.IGNORECASE)
 
 
@@ -69,9 +72,16 @@ class Response:
       length: Its stated length in bytes; None where it has no end, or does not say.
     """
 
-    def __init__(self, connection: http.client.HTTPConnection, name: str, policy: UrlPolicy):
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        sockets: list[socket.socket],
+        name: str,
+        policy: UrlPolicy,
+    ):
         self.name = name
         self._connection = connection
+        self._sockets = sockets
         self._response = connection.getresponse()
         self._policy = policy
         stated = self._response.getheader("Content-Length")
@@ -105,7 +115,11 @@ class Response:
           UserError: Nothing came for too long, or the connection broke.
         """
         try:
-            return self._response.read1(size)
+            if not self._response.chunked:
+                return self._response.read1(size)
+            # What stands between chunks can drip for ever, and each byte of it alone would be in time.
+            with _deadline(self._policy.stall_secs, self._sockets):
+                return self._response.read1(size)
         except TimeoutError:
             raise UserError(
                 f"{self.name} stalled: nothing came for {self._policy.stall_secs:g} s"
@@ -176,6 +190,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        # `is_global` says so of site-local ones and of networks' own translations of IPv4, 64:ff9b:1:: say.
+        if ip not in _UNICAST or ip in _EXAMPLES:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -244,7 +261,8 @@ def _asked(url: str, policy: UrlPolicy) -> Iterator[Response]:
     port = parts.port or PORTS[parts.scheme.lower()]
     response = None
     try:
-        with _deadline() as watched:
+        watched: list[socket.socket] = []
+        with _deadline(_HEAD_SECS, watched):
             plain = _connect(addresses, port, policy)
             watched.append(plain)
             connection.sock = plain
@@ -258,7 +276,7 @@ def _asked(url: str, policy: UrlPolicy) -> Iterator[Response]:
             # Packed bodies would have to be unpacked by somebody, and a few bytes can unpack to any number.
             headers = {"Accept-Encoding": "identity", "User-Agent": "emotion-faces"}
             connection.request("GET", f"{path}?{query}" if query else path, headers=headers)
-            response = Response(connection, shown(url), policy)
+            response = Response(connection, watched, shown(url), policy)
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         late = isinstance(error, TimeoutError)
@@ -280,9 +298,8 @@ def _connect(addresses: list[str], port: int, policy: UrlPolicy) -> socket.socke
 
 
 @contextlib.contextmanager
-def _deadline() -> Iterator[list[socket.socket]]:
-    """Cuts the sockets that are put into the list off in the end: each byte alone would be in time."""
-    watched: list[socket.socket] = []
+def _deadline(secs: float, watched: list[socket.socket]) -> Iterator[None]:
+    """Cuts the sockets that are in the list by then off after so long."""
     over = threading.Event()
 
     def cut() -> None:
@@ -291,11 +308,11 @@ def _deadline() -> Iterator[list[socket.socket]]:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(one, socket.SHUT_RDWR)  # TLS's own would wait to say goodbye
 
-    timer = threading.Timer(_HEAD_SECS, cut)
+    timer = threading.Timer(secs, cut)
     timer.daemon = True
     timer.start()
     try:
-        yield watched
+        yield
     except (OSError, http.client.HTTPException):
         if over.is_set():
             raise TimeoutError from None

@@ -46,7 +46,7 @@ def annotate_image(
       ValueError: The array has another dtype or shape.
     """
     pixels = image if isinstance(image, np.ndarray) else _read(image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ValueError(
             "image must be uint8 RGB of shape [height, width, 3]; "
             f"found {pixels.dtype} {list(pixels.shape)}"

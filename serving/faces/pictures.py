@@ -63,8 +63,10 @@ def upright_rgb(image: Image.Image, name: str = "the picture") -> np.ndarray:
     """Returns the pixels of an image of Pillow's, as `decode_picture` does those of its file.
 
     Raises:
-      UserError: It cannot be decoded.
+      UserError: It cannot be decoded, or has no pixels.
     """
+    if not image.width * image.height:
+        raise UserError(f"{name} has no pixels: it is {image.width} x {image.height}")
     with told(name):
         image.load()
         return turned(_to_rgb(image), TURN_OF_ORIENTATION[orientation_of(image)])

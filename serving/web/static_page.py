@@ -171,7 +171,7 @@ def _own_files(folder: pathlib.Path) -> set[str]:
         raise UserError(f"{folder} is a file: name a folder for the page")
     try:
         known = json.loads((folder / LIST_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     known = known if isinstance(known, dict) else {}
     names = set(os.listdir(folder))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from emotion_faces import client, tensors
+from emotion_faces.errors import UserError
 from emotion_faces.protos import (
     get_model_status_pb2,
     model_service_pb2_grpc,
@@ -29,6 +30,8 @@ class FakeServer(
         self.unavailable = 0
         self.refusal = (grpc.StatusCode.UNAVAILABLE, "not now")
         self.code = None
+        self.row = np.array([0.75, 0.25], np.float32)
+        self.lost_rows = 0
 
     def Predict(self, request, context):  # noqa: N802
         images = list(request.inputs["image_bytes"].string_val)
@@ -40,12 +43,12 @@ class FakeServer(
             context.abort(self.code, "no")
         if b"bad" in images:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad image")
-        rows = len(images)
+        rows = len(images) - self.lost_rows
         response = predict_pb2.PredictResponse()
         response.model_spec.version.value = 7
         labels = np.array([b"happy"] * rows, object)
         classes = np.array([[b"happy", b"sad"]] * rows, object)
-        probabilities = np.tile(np.array([0.75, 0.25], np.float32), (rows, 1))
+        probabilities = np.tile(self.row, (rows, 1))
         response.outputs["label"].CopyFrom(tensors.to_proto(labels))
         response.outputs["classes"].CopyFrom(tensors.to_proto(classes))
         response.outputs["probabilities"].CopyFrom(tensors.to_proto(probabilities))
@@ -150,6 +153,27 @@ def test_a_bad_image_is_told_apart(fake):
         answers = emotion.predict([b"a", b"b", b"bad", b"c"])
     bad = client.ImageError("INVALID_ARGUMENT", "bad image")
     assert answers == [HAPPY, HAPPY, bad, HAPPY]
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1], [0.5, 0.3, 0.2], [1, 0]])
+def test_numbers_that_are_no_probabilities_are_no_answer(fake, row):
+    fake.row = np.array(row)
+    with (
+        client.EmotionClient(fake.address) as emotion,
+        pytest.raises(UserError, match=r"answers no probabilities for 2 pictures"),
+    ):
+        emotion.predict([b"a", b"b"])
+
+
+def test_fewer_answers_than_pictures_are_none(fake):
+    fake.lost_rows = 1
+    with (
+        client.EmotionClient(fake.address) as emotion,
+        pytest.raises(
+            UserError, match=r"for 2 pictures \(found shapes \{'probabilities': \[1, 2\]"
+        ),
+    ):
+        emotion.predict([b"a", b"b"])
 
 
 def test_retries_unavailable(fake):

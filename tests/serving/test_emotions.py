@@ -10,6 +10,7 @@ import emotion_faces
 from emotion_faces import Emotions
 from emotion_faces.annotate.faces import Shot
 from emotion_faces.errors import UserError
+from emotion_faces.shipped import find_model
 from tests.serving.films import write_film
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -181,3 +182,55 @@ def test_a_model_is_named_or_is_a_folder(tmp_path):
 def test_bytes_that_are_no_picture_are_refused(emotions):
     with pytest.raises(UserError, match="is not a picture"):
         emotions.faces(io.BytesIO(b"text").getvalue())
+
+
+def test_a_file_is_named_as_text_as_well():
+    (path,) = find_model("deep").folder.glob("*/assets.extra/model.int8.onnx")
+    assert Emotions(str(path)).labels == Emotions("deep").labels
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8)],
+)
+def test_a_frame_is_held_to_what_a_picture_is(emotions, wrong):
+    with pytest.raises(ValueError, match="a picture must be uint8 RGB"):
+        next(emotions.frames([Shot(wrong)]))
+    with pytest.raises(TypeError, match="a frame's pixels must be an array, found str"):
+        next(emotions.frames([Shot("frame.png")]))
+
+
+def test_a_gray_frame_is_read_as_a_gray_picture_is(emotions, astronaut):
+    gray = astronaut[:, :, 1]
+    (shot,) = emotions.frames([Shot(gray)])
+    assert [face.box for face in shot.faces] == [face.box for face in emotions.faces(gray)]
+    assert len(shot.faces) == 1
+
+
+@pytest.mark.parametrize("seconds", [None, "1", float("nan"), float("inf")])
+def test_a_frames_time_is_a_number(emotions, astronaut, seconds):
+    with pytest.raises(ValueError, match="a frame's time must be in seconds"):
+        next(emotions.frames([Shot(astronaut, seconds=seconds)]))
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 4), (48, 48, 1), (48, 48)])
+def test_an_array_of_one_picture_is_not_several_whatever_its_channels(emotions, shape):
+    with pytest.raises(TypeError, match="found one ndarray"):
+        emotions.batch(np.zeros(shape, np.uint8))
+
+
+def test_an_image_without_pixels_is_refused(emotions):
+    with pytest.raises(UserError, match="has no pixels: it is 0 x 9"):
+        emotions.faces(Image.new("RGB", (0, 9)))
+
+
+def test_urls_are_no_paths(emotions):
+    with pytest.raises(UserError, match=r"https://example\.org/a\.jpg is a URL"):
+        emotions.faces("https://example.org/a.jpg")
+    with pytest.raises(UserError, match=r"rtsp://192\.0\.2\.1/live is a URL"):
+        next(emotions.film("rtsp://user:secret@192.0.2.1/live"))
+
+
+def test_an_emotion_that_is_none_is_told_where_no_face_is(emotions):
+    with pytest.raises(UserError, match="the model has no class 'glad'"):
+        emotions.explain(np.zeros((48, 48, 3), np.uint8), "glad")

@@ -15,6 +15,7 @@ from emotion_faces import local_server, model_folder, predict, shipped
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
 from emotion_faces.local_model import LocalModel
+from emotion_faces.onnx_session import open_session
 from emotion_faces.shipped import ShippedModel, find_model, shipped_models
 from emotion_faces.web.about import read_about
 from emotion_pipeline.shipped.models import find_shipped
@@ -224,3 +225,133 @@ def test_neither_tensorflow_nor_grpc_is_imported(models, tmp_path):
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert pathlib.Path(tmp_path, "marked", "face.png").is_file()
+
+
+def linear_model(bias=(0.0, 0.0, 0.0), labels='["a", "b", "c"]', last="Softmax", **other):
+    """A model of three classes that answers by its bias alone; `other`: `n`, `kind`, `weights`, `extra`."""
+    onnx_type = other.get("kind", onnx.TensorProto.FLOAT)
+    describe = onnx.helper.make_tensor_value_info
+    weights = onnx.numpy_helper.from_array(np.zeros((48 * 48, 3), np.float32), "w")
+    nodes = [
+        onnx.helper.make_node("Flatten", ["pixels"], ["flat"]),
+        onnx.helper.make_node("MatMul", ["flat", "w"], ["product"]),
+        onnx.helper.make_node("Add", ["product", "bias"], ["sum"]),
+        *other.get("extra", ()),
+        onnx.helper.make_node(last, [other.get("end", "sum")], ["answer"]),
+        onnx.helper.make_node("Cast", ["answer"], ["probabilities"], to=onnx_type),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "linear",
+        [describe("pixels", onnx.TensorProto.FLOAT, [other.get("n", "N"), 48, 48, 1])],
+        [describe("probabilities", onnx_type, [other.get("n", "N"), 3])],
+        [
+            other.get("weights", weights),
+            onnx.numpy_helper.from_array(np.array(bias, np.float32), "bias"),
+            *other.get("constants", ()),
+        ],
+    )
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8
+    )
+    onnx.helper.set_model_props(model, {"labels": labels})
+    return model.SerializeToString()
+
+
+FACES = np.zeros((33, 48, 48, 1), np.float32)
+
+
+def test_a_model_of_other_classes_answers(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(np.log([0.5, 0.3, 0.2])))
+    answers = LocalModel(path, 1).predict_pixels(FACES)
+    assert len(answers) == 33
+    assert answers[32].label == "a"
+    assert answers[32].probabilities == pytest.approx({"a": 0.5, "b": 0.3, "c": 0.2})
+
+
+@pytest.mark.parametrize(
+    "labels",
+    ['["a", "a", "b"]', '["", "b", "c"]', '["a\\nb", "b", "c"]', '["\\ud800", "b", "c"]', "[" * 9**5],
+)  # fmt: skip
+def test_classes_that_cannot_be_told_apart_or_printed_are_refused(tmp_path, labels):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(labels=labels))
+    with pytest.raises(UserError, match="is not a model of this project"):
+        LocalModel(path, 1)
+
+
+@pytest.mark.parametrize("other", [{"n": 1}, {"kind": onnx.TensorProto.DOUBLE}])
+def test_another_number_or_type_is_refused(tmp_path, other):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(**other))
+    with pytest.raises(UserError, match=r"must take 'pixels' float32 \[N, 48, 48, 1\]"):
+        LocalModel(path, 1)
+
+
+@pytest.mark.parametrize("bias", [(np.nan, 0, 0), (np.inf, 0, 0), (1.2, -0.2, 0), (0.5, 0.3, 0)])
+def test_numbers_that_are_no_probabilities_are_no_answer(tmp_path, bias):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(bias, last="Identity"))
+    model = LocalModel(path, 1)
+    with pytest.raises(UserError, match=r"answers no probabilities of 3 classes.*\[32, 3\]"):
+        model.predict_pixels(FACES)
+
+
+def test_what_fails_or_answers_fewer_faces_is_no_answer(tmp_path):
+    path = tmp_path / "model.onnx"
+    axis = onnx.numpy_helper.from_array(np.array([0]), "axis")
+    mean = onnx.helper.make_node("ReduceMean", ["sum", "axis"], ["mean"])
+    path.write_bytes(linear_model(extra=[mean], end="mean", constants=[axis]))
+    with pytest.raises(UserError, match=r"for 32 faces numbers of shape \[1, 3\]"):
+        LocalModel(path, 1).predict_pixels(FACES)
+    two = onnx.numpy_helper.from_array(np.array([2, 3]), "two")
+    reshape = onnx.helper.make_node("Reshape", ["sum", "two"], ["first"])
+    path.write_bytes(linear_model(extra=[reshape], end="first", constants=[two]))
+    with pytest.raises(UserError, match=r"model\.onnx does not answer: .*Reshape"):
+        LocalModel(path, 1).predict_pixels(FACES)
+
+
+def test_a_model_that_never_ends_is_given_up(tmp_path):
+    describe = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Identity", ["go"], ["goes"]),
+            onnx.helper.make_node("Identity", ["value"], ["result"]),
+        ],
+        "body",
+        [
+            describe("i", onnx.TensorProto.INT64, []),
+            describe("go", onnx.TensorProto.BOOL, []),
+            describe("value", onnx.TensorProto.FLOAT, ["N", 3]),
+        ],
+        [
+            describe("goes", onnx.TensorProto.BOOL, []),
+            describe("result", onnx.TensorProto.FLOAT, ["N", 3]),
+        ],
+    )
+    times = onnx.numpy_helper.from_array(np.array(2**62), "times")
+    on = onnx.numpy_helper.from_array(np.array(True), "on")
+    loop = onnx.helper.make_node("Loop", ["times", "on", "sum"], ["last"], body=body)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(extra=[loop], end="last", constants=[times, on]))
+    model = LocalModel(path, 1, timeout_secs=0.2)
+    with pytest.raises(UserError, match=r"does not answer: nothing came for 0\.2 s"):
+        model.predict_pixels(FACES)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_weights_in_other_files_are_not_read(tmp_path, padded):
+    """Such a file may be any that the user can read, and the model's answers would tell what is in it."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(np.zeros((48 * 48, 3), np.float32).tobytes())
+    weights = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[48 * 48, 3])
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    # A length may be written with a byte more than it need be.
+    weights.external_data.add(key="+location" if padded else "location", value=str(outside))
+    content = linear_model(weights=weights)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content.replace(b"\x0a\x09+location", b"\x0a\x88\x00location"))
+    open_session(str(path))  # ONNX Runtime reads it
+    with pytest.raises(UserError, match="has weights in other files, which are not read"):
+        LocalModel(path, 1)

@@ -91,9 +91,10 @@ def test_a_file_in_the_folders_place_and_others_files_are_refused(tmp_path, mode
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
         static_page.write_static_page(tmp_path / "file", model_dir)
-    (tmp_path / static_page.LIST_FILE).write_text('["file"]')
-    with pytest.raises(UserError, match=r"has \w+(\.json)?, which is not as an earlier page left"):
-        static_page.write_static_page(tmp_path, model_dir)
+    for content in ('["file"]', "[" * 9**5):
+        (tmp_path / static_page.LIST_FILE).write_text(content)
+        with pytest.raises(UserError, match=r"has \w+(\.json)?, which is not as an earlier page"):
+            static_page.write_static_page(tmp_path, model_dir)
     assert (tmp_path / "file").read_text() == "mine"
 
 

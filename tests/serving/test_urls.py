@@ -118,6 +118,8 @@ def test_urls_are_off_unless_they_are_let_in(site, tmp_path, capsys):
         ),
         *((one, False) for one in ("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1")),
         *((one, False) for one in ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")),
+        *((one, False) for one in ("::127.0.0.1", "::ffff:0:7f00:1", "64:ff9b:1::7f00:1")),
+        *((one, False) for one in ("fec0::1", "3fff::1", "5f00::1", "100::1", "2001:db8::1")),
     ],
 )
 def test_only_addresses_of_the_internet_are_public(address, public):
@@ -215,7 +217,16 @@ def test_what_drips_or_stalls_is_given_up(site, tmp_path, monkeypatch):
         request.answer(b"begun", Content_Length=10**6)
         site.over.wait()
 
+    def drip_size_of_a_chunk(request):
+        request.answer(Content_Length=None, Transfer_Encoding="chunked")
+        request.wfile.write(b"5\r\nbegun\r\n5;")
+        while not site.over.wait(0.05):
+            request.wfile.write(b"x")
+
     site.pages |= {"/head": drip_head, "/body": drip_body, "/stall": stall}
+    site.pages["/chunk"] = drip_size_of_a_chunk
+    short = dataclasses.replace(HERE, stall_secs=1)
+    refused(f"{site.url}/chunk", tmp_path, "stalled: nothing came for 1 s", short)
     refused(f"{site.url}/stall", tmp_path, "stalled: nothing came for 5 s")
     hasty = dataclasses.replace(HERE, fetch_secs=1)
     refused(f"{site.url}/body", tmp_path, "takes longer than 1 s", hasty)

@@ -507,3 +507,6 @@ def test_a_model_says_of_itself_what_its_folder_states(tmp_path):
     (version_dir / "assets.extra" / "metrics.json").write_text("[]")
     with pytest.raises(UserError, match=r"metrics\.json holds list"):
         about.read_about(tmp_path)
+    (version_dir / "assets.extra" / "metrics.json").write_text("[" * 9**5)
+    with pytest.raises(UserError, match=r"metrics\.json can't be read: maximum recursion"):
+        about.read_about(tmp_path)
