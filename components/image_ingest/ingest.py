@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
 from emotion_pipeline.components.image_ingest import measure
@@ -27,7 +28,8 @@ from emotion_pipeline.components.image_ingest.manifest import (
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.image_ingest.workers import map_in_order
 from emotion_pipeline.components.progress import report
-from emotion_pipeline.components.sources.layout import EXPECTED, Layout, find_layout
+from emotion_pipeline.components.sources.layout import EXPECTED, NO_LISTS, Layout, find_layout
+from emotion_pipeline.components.sources.listing import is_label_list
 from emotion_pipeline.components.sources.redundant import RemovedFile
 
 Progress = Callable[[int, int], None]
@@ -196,14 +198,16 @@ def _removed_row(layout: Layout, gone: RemovedFile) -> dict:
 def _check_classes(source: str, table: pd.DataFrame) -> None:
     kept = kept_rows(table)
     labels = sorted(kept["label"].unique())
+    lists = [path for path in table["path"] if is_label_list(path)]
+    hint = f"Found {first_few(lists, 2)}. {NO_LISTS} {EXPECTED}" if lists else EXPECTED
     if not len(kept):
-        raise UserError(f"{source}: {len(table)} files, no usable picture of a class. {EXPECTED}")
+        raise UserError(f"{source}: {len(table)} files, no usable picture of a class. {hint}")
     train_labels = sorted(kept_rows(table, TRAIN_SPLIT)["label"].unique())
     if len(train_labels) < 2:
         found = ", ".join(train_labels) or "none"
         raise UserError(
             f"{source}: {len(train_labels)} class(es) with usable pictures in train "
-            f"({found}; in all splits: {', '.join(labels)}); two or more are needed. {EXPECTED}"
+            f"({found}; in all splits: {', '.join(labels)}); two or more are needed. {hint}"
         )
 
 

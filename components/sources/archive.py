@@ -27,7 +27,8 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _SMALL_BYTES = 64 * 2**20
 """An archive that inflates to less than this may do so by any ratio."""
 
-_MAX_NAME_BYTES = 255  # of Linux's file systems, and of most others
+MAX_NAME_BYTES = 255  # of Linux's file systems, and of most others
+_MAX_PATH_BYTES = 4095  # of a whole path, on Linux
 _ENCRYPTED = 0x1
 _TAR_READ_BYTES = 2**20
 _DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
@@ -63,7 +64,7 @@ def is_archive(path: pathlib.Path) -> bool:
     if zipfile.is_zipfile(path):
         return True
     try:
-        with _open_tar(path) as opened:
+        with _open_tar(path) as (opened, _):
             return opened.next() is not None
     except (UserError, OSError, *_DAMAGED):
         return False
@@ -100,7 +101,7 @@ def unpack(archive: pathlib.Path, folder: pathlib.Path, progress: Progress | Non
         ) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise UserError(
-            f"{archive}: a member is both a file and a folder ({error}). Make it again."
+            f"{archive}: a member is both a file and a folder: {target}. Make it again."
         ) from error
 
 
@@ -126,14 +127,21 @@ def _zip_member(info: zipfile.ZipInfo) -> _Member:
 
 @contextlib.contextmanager
 def _opened_tar(archive: pathlib.Path) -> Iterator[_Opened]:
-    with _open_tar(archive) as opened:
+    with _open_tar(archive) as (opened, bounded):
 
         def read(member: _Member) -> IO[bytes]:
             content = opened.extractfile(member.handle)
             assert content is not None
             return content
 
-        yield map(_tar_member, opened), read
+        yield _tar_members(opened, bounded), read
+
+
+def _tar_members(opened: tarfile.TarFile, bounded: "_Bounded") -> Iterator[_Member]:
+    yield from map(_tar_member, opened)
+    # tarfile takes a damaged header for the end; all after it would be missing without a word.
+    if bounded.last.strip(b"\0"):
+        raise tarfile.ReadError(f"damaged after {len(opened.getmembers())} members")
 
 
 def _tar_member(info: tarfile.TarInfo) -> _Member:
@@ -143,7 +151,7 @@ def _tar_member(info: tarfile.TarInfo) -> _Member:
 
 
 @contextlib.contextmanager
-def _open_tar(archive: pathlib.Path) -> Iterator[tarfile.TarFile]:
+def _open_tar(archive: pathlib.Path) -> Iterator[tuple[tarfile.TarFile, "_Bounded"]]:
     with archive.open("rb") as packed:
         magic = packed.read(6)
         packed.seek(0)
@@ -151,12 +159,13 @@ def _open_tar(archive: pathlib.Path) -> Iterator[tarfile.TarFile]:
             (way for start, way in _DECOMPRESSORS.items() if magic.startswith(start)), None
         )
         inflated: IO[bytes] = packed if decompress is None else decompress(packed)
-        with inflated, tarfile.open(fileobj=_Bounded(archive, inflated), mode="r:") as opened:
-            yield opened
+        bounded = _Bounded(archive, inflated)
+        with inflated, tarfile.open(fileobj=bounded, mode="r:") as opened:
+            yield opened, bounded
 
 
 class _Bounded(io.RawIOBase):
-    """A file of which no more is read at once than a tar of pictures needs.
+    """A file of which no more is read at once than a tar of pictures needs; `last` is what was read last.
 
     tarfile reads a header that is as long as the archive says into memory whole.
     """
@@ -164,6 +173,7 @@ class _Bounded(io.RawIOBase):
     def __init__(self, archive: pathlib.Path, inner: IO[bytes]):
         self._archive = archive
         self._inner = inner
+        self.last = b""
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _TAR_READ_BYTES:
@@ -171,7 +181,8 @@ class _Bounded(io.RawIOBase):
                 f"{self._archive}: a header of {size} bytes, which no tar of pictures has. Unpack "
                 "it yourself if you trust it."
             )
-        return self._inner.read(size)
+        self.last = self._inner.read(size)
+        return self.last
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._inner.seek(offset, whence)
@@ -199,7 +210,7 @@ def _check(
     for count, member in enumerate(members, start=1):
         if count > MAX_MEMBERS:
             break
-        target = _safe_path(archive, member)
+        target = _safe_path(archive, member, folder)
         if member.kind == "folder":
             continue
         if target in targets:
@@ -231,7 +242,9 @@ def _check_size(archive: pathlib.Path, packed: int, inflated: int) -> None:
         )
 
 
-def _safe_path(archive: pathlib.Path, member: _Member) -> pathlib.PurePosixPath:
+def _safe_path(
+    archive: pathlib.Path, member: _Member, folder: pathlib.Path
+) -> pathlib.PurePosixPath:
     # Some programs for Windows write backslashes.
     path = pathlib.PurePosixPath(member.name.replace("\\", "/"))
     drive = pathlib.PureWindowsPath(member.name).drive
@@ -241,10 +254,16 @@ def _safe_path(archive: pathlib.Path, member: _Member) -> pathlib.PurePosixPath:
             "unpacked; do not trust it."
         )
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-    if longest > _MAX_NAME_BYTES:
+    whole = len(os.fsencode(folder / path))
+    if longest > MAX_NAME_BYTES or whole > _MAX_PATH_BYTES:
+        found = (
+            f"a name of {longest} bytes, and a file system takes {MAX_NAME_BYTES}"
+            if longest > MAX_NAME_BYTES
+            else f"a path of {whole} bytes where it goes, and the system takes {_MAX_PATH_BYTES}"
+        )
         raise UserError(
-            f"{archive}: member {member.name[:60]!r}... has a name of {longest} bytes, and a file system "
-            f"takes {_MAX_NAME_BYTES}. Nothing was unpacked; make it again with shorter names."
+            f"{archive}: member {member.name[:60]!r}... has {found}. Nothing was unpacked; make it again "
+            "with shorter names."
         )
     if member.kind not in ("file", "folder"):
         raise UserError(

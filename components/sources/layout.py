@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from emotion_pipeline.components.constants import EVAL_SPLIT, LABELS, TEST_SPLIT, TRAIN_SPLIT
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.sources import archive
 from emotion_pipeline.components.sources.listing import (
@@ -23,12 +24,12 @@ from emotion_pipeline.components.sources.listing import (
 
 TRAIN_FOLDERS: tuple[str, ...] = ("train", "training")
 EVAL_FOLDERS: tuple[str, ...] = (
-    *("validation", "valid", "eval", "val", "evaluation", "dev"),
-    *("test", "testing"),
+    *("validation", "valid", "eval", "val", "evaluation", "dev", "publictest"),
+    *("test", "testing", "privatetest"),
 )
 """Names of the second split's folder; the first that is there is used."""
 
-TEST_FOLDERS: tuple[str, ...] = ("test", "testing")
+TEST_FOLDERS: tuple[str, ...] = ("test", "testing", "privatetest")
 """Beside one of the others it is the third split, which judges the model and chooses nothing."""
 
 _SPLIT_SUFFIX = re.compile(r"[-_. ]?(set|data|images|split)$")
@@ -191,11 +192,11 @@ def _find(root: pathlib.Path, source: str) -> Layout:
             if len(found) == 1 == fewest and lists:
                 raise UserError(
                     f"{source}: all pictures are in one folder, {join(base, found[0])}/, with "
-                    f"{', '.join(lists)} beside it. {_NO_LISTS}"
+                    f"{', '.join(lists)} beside it. {NO_LISTS}"
                 )
             if len(found) >= fewest:
                 return Layout(base=base, splits={})
-    hint = f"{_NO_LISTS} " if label_lists(root, "") else ""
+    hint = f"{NO_LISTS} " if label_lists(root, "") else ""
     archives = [
         name for name in names_in(root, files=True) if name.lower().endswith(archive.SUFFIXES)
     ]
@@ -206,7 +207,7 @@ def _find(root: pathlib.Path, source: str) -> Layout:
     )
 
 
-_NO_LISTS = (
+NO_LISTS = (
     "A list that says which picture is of which class is not read: put each picture into a folder "
     "that has the name of its class."
 )
@@ -236,7 +237,7 @@ def _deeper_splits(root: pathlib.Path, candidates: list[str]) -> list[Layout]:
     found = []
     while queue:
         base, depth = queue.popleft()
-        kinds = _split_folders(names_in(root, base))
+        kinds = _split_folders(root, base)
         if base not in candidates and kinds[TRAIN_SPLIT] and kinds[EVAL_SPLIT]:
             found.append(_layout_of(root, base, kinds))
         elif depth < MAX_DEPTH - 1:
@@ -244,33 +245,46 @@ def _deeper_splits(root: pathlib.Path, candidates: list[str]) -> list[Layout]:
     return found
 
 
-def _split_folders(names: list[str]) -> dict[str, list[str]]:
-    """Returns the folders of train and of the second split, the one to be used first."""
+def _split_folders(root: pathlib.Path, base: str) -> dict[str, list[str]]:
+    """Returns the folders of train and of the second split in `base`, the one to be used first.
+
+    One without class folders comes after those that have some.
+    """
+    names = names_in(root, base)
     found = {}
     for split, kinds in ((TRAIN_SPLIT, TRAIN_FOLDERS), (EVAL_SPLIT, EVAL_FOLDERS)):
         known = [(kind, name) for name in names if (kind := split_kind(name, kinds)) is not None]
-        # `train` before `train_set`: the shortest spelling of the first kind.
-        known.sort(key=lambda one: (kinds.index(one[0]), len(one[1]), one[1]))
-        found[split] = [name for _, name in known]
+
+        def order(one: tuple[str, str], kinds=kinds) -> tuple[bool, int, int, str]:
+            kind, name = one
+            # `train` before `train_set`: the shortest spelling of the first kind.
+            return not names_in(root, join(base, name)), kinds.index(kind), len(name), name
+
+        found[split] = [name for _, name in sorted(known, key=order)]
     return found
 
 
 def _layout_of(root: pathlib.Path, base: str, kinds: dict[str, list[str]]) -> Layout:
     train, second = kinds[TRAIN_SPLIT], kinds[EVAL_SPLIT]
     splits = {train[0]: TRAIN_SPLIT, second[0]: EVAL_SPLIT}
-    # An empty folder is no split.
     tests = [
         name
         for name in second[1:]
         if split_kind(name, TEST_FOLDERS) and names_in(root, join(base, name))
     ]
     splits |= dict.fromkeys(tests[:1], TEST_SPLIT)
-    unused = tuple(name for name in (*train, *second) if name not in splits)
+    # An empty folder is no split.
+    unused = tuple(
+        name
+        for name in (*train, *second)
+        if name not in splits
+        and (names_in(root, join(base, name)) or has_files(root, join(base, name)))
+    )
     return Layout(base=base, splits=splits, unused=unused)
 
 
 def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
-    kinds = _split_folders(names_in(root, base))
+    kinds = _split_folders(root, base)
     trains, seconds = kinds[TRAIN_SPLIT], kinds[EVAL_SPLIT]
     if not trains and not seconds:
         return None
@@ -282,7 +296,7 @@ def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
         lists = label_lists(root, base) + label_lists(root, join(base, train))
         raise UserError(
             f"{where}/{train}: no class folders in it. "
-            + (f"Found {', '.join(lists[:3])}. {_NO_LISTS} " if lists else "")
+            + (f"Found {', '.join(lists[:3])}. {NO_LISTS} " if lists else "")
             + EXPECTED
         )
     if not seconds:
@@ -292,8 +306,10 @@ def _split_layout(root: pathlib.Path, base: str, source: str) -> Layout | None:
                 f"{where}: {linked[0]} is a link {links_not_followed(root, base)[linked[0]]}, so there "
                 f"is no second split beside {train}/. Make it a folder of other pictures."
             )
+        others = [f"{name}/" for name in names_in(root, base) if name not in trains]
+        beside = f"; {first_few(others)} beside it is not known as one" if others else ""
         raise UserError(
-            f"{where}: found {train}/, but no second split beside it. Add validation/, or give "
+            f"{where}: found {train}/, but no second split beside it{beside}. Add validation/, or give "
             f"{where}/{train} itself as the source and it is split by a hash of the content."
         )
     return _layout_of(root, base, kinds)
@@ -306,7 +322,7 @@ def _check_classes(root: pathlib.Path, parent: str, source: str) -> None:
     if {"images", "labels"} <= {name.lower() for name in names} <= _DETECTION_FOLDERS:
         raise UserError(
             f"{where}: holds {' and '.join(f'{name}/' for name in names)}, as data sets for finding "
-            f"objects do, and no class folders. {_NO_LISTS}"
+            f"objects do, and no class folders. {NO_LISTS}"
         )
     if {name.lower() for name in names} & set(LABELS):
         return

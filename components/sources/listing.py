@@ -72,12 +72,14 @@ def has_files_below(root: pathlib.Path, base: str, depth: int = MAX_DEPTH) -> bo
 def label_lists(root: pathlib.Path, base: str) -> list[str]:
     """Returns the names of files in `base` that may say which picture is of which class."""
     names = names_in(root, base, files=True)
-    return [
-        name
-        for name in names
-        if pathlib.PurePath(name).suffix.lower() in _LABEL_LIST_SUFFIXES
-        and not name.lower().startswith(("readme", "license"))
-    ]
+    return [name for name in names if is_label_list(name)]
+
+
+def is_label_list(path: str) -> bool:
+    """Returns whether a file, by its name, may say which picture is of which class."""
+    file = pathlib.PurePosixPath(path)
+    named = not file.name.lower().startswith(("readme", "license"))
+    return named and file.suffix.lower() in _LABEL_LIST_SUFFIXES
 
 
 def is_hidden(name: str) -> bool:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.sources.archive import MAX_NAME_BYTES
 from emotion_pipeline.components.sources.layout import EVAL_FOLDERS, TRAIN_FOLDERS, split_kind
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -66,10 +67,15 @@ def unpack_table(
         is no row.
     """
     columns = _checked_columns(path)
-    splits = set()
+    splits: set[str] = set()
     if columns.usage >= 0:
         for line, row in _rows(path):
             splits.add(_split(path, line, _field(path, line, row, columns.usage)))
+    if len(splits) > 1 and not splits & set(TRAIN_FOLDERS):
+        raise UserError(
+            f"{path}: its Usage names {' and '.join(sorted(splits))}, and no row is of Training. Add such "
+            "rows, or leave the column out and the rows are split by a hash of their pixels."
+        )
     done = 0
     for done, (line, row) in enumerate(_rows(path), start=1):
         label = _label(path, line, _field(path, line, row, columns.label))
@@ -103,8 +109,10 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
 def _header(path: pathlib.Path) -> list[str]:
     csv.field_size_limit(_MAX_FIELD_CHARS)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader(iter([file.readline(4096)])), [])]
+        # As bytes: a text file is decoded further than its first line.
+        with path.open("rb") as file:
+            line = file.readline(4096).split(b"\r")[0].decode("utf-8-sig")
+        return [name.strip() for name in next(csv.reader(iter([line])), [])]
     except (UnicodeDecodeError, csv.Error):
         return []
 
@@ -127,7 +135,7 @@ def _checked_columns(path: pathlib.Path) -> _Columns:
         start = file.read(4096)
     if not start.strip():
         raise UserError(f"{path}: is empty; expected {_EXPECTED_COLUMNS}")
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:4]:
         raise UserError(f"{path}: is not text in UTF-8, but looks like UTF-16. Save it as UTF-8.")
     names = _header(path)
     columns = _columns(path)
@@ -150,7 +158,8 @@ def _checked_columns(path: pathlib.Path) -> _Columns:
 
 
 _EXPECTED_COLUMNS = (
-    "emotion and pixels, and perhaps Usage, named in its first line, as fer2013.csv has them."
+    "emotion and pixels, and perhaps Usage, named in its first line with commas between, as "
+    "fer2013.csv has them."
 )
 
 
@@ -163,12 +172,22 @@ def _field(path: pathlib.Path, line: int, row: list[str], place: int) -> str:
 def _label(path: pathlib.Path, line: int, text: str) -> str:
     if text.isdecimal() and int(text) < len(CLASS_NAMES):
         return CLASS_NAMES[int(text)]
-    if not text or text.isdecimal() or "/" in text or text.startswith(".") or "\0" in text:
+    is_folder_name = text.isprintable() and len(text.encode()) <= MAX_NAME_BYTES and "/" not in text
+    if not text or text.startswith(".") or _is_number(text) or not is_folder_name:
+        shown = f"{text[:_MAX_NAME_CHARS]!r}{'...' if len(text) > _MAX_NAME_CHARS else ''}"
         raise UserError(
-            f"{path}, line {line}: emotion {text!r}; expected a class's name, or 0 to "
+            f"{path}, line {line}: emotion {shown}; expected a class's name, or 0 to "
             f"{len(CLASS_NAMES) - 1} for {', '.join(CLASS_NAMES)}."
         )
     return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.isdigit()
+    return True
 
 
 def _split(path: pathlib.Path, line: int, text: str) -> str:

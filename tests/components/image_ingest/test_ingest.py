@@ -317,3 +317,13 @@ def test_stops_above_the_stated_share_of_unusable_pictures(faces):
         "images/train/happy/empty.jpg), more than the limit of 24%. Mend or remove them, or raise "
         "max_pruned_fraction."
     )
+
+
+def test_a_list_of_labels_beside_the_pictures_is_named_where_classes_lack(tmp_path):
+    write_picture(tmp_path / "cohn-kanade-images/S005/001/1.png", 1)
+    (tmp_path / "Emotion/S005").mkdir(parents=True)
+    (tmp_path / "Emotion/S005/S005_001_emotion.txt").write_text("3.0\n")
+    with pytest.raises(
+        UserError, match=r"1 class.*Found Emotion/S005/S005_001_emotion\.txt\. A list"
+    ):
+        ingest(tmp_path)

@@ -74,6 +74,11 @@ def test_refuses_a_name_that_no_file_system_takes(tmp_path, folder):
     assert_refused(zip_file, folder, "has a name of 256 bytes, and a file system takes 255")
 
 
+def test_refuses_a_path_that_the_system_does_not_take(tmp_path, folder):
+    zip_file = make_zip(tmp_path / "a.zip", {f"train/{'d/' * 2100}1.jpg": b"one"})
+    assert_refused(zip_file, folder, "bytes where it goes, and the system takes 4095")
+
+
 def test_refuses_links(tmp_path, folder):
     link = zipfile.ZipInfo("train/happy/link.jpg")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -95,7 +100,9 @@ def test_refuses_a_name_that_comes_twice(tmp_path, folder):
 
 def test_refuses_a_file_that_is_also_a_folder(tmp_path, folder):
     zip_file = make_zip(tmp_path / "a.zip", {"train": b"one", "train/1.jpg": b"two"})
-    with pytest.raises(UserError, match="both a file and a folder"):
+    with pytest.raises(
+        UserError, match=r"a member is both a file and a folder: train/1\.jpg\. Make"
+    ):
         archive.unpack(zip_file, folder)
 
 
@@ -225,6 +232,21 @@ def test_reads_no_header_of_a_tar_that_is_as_large_as_it_says(tmp_path, folder):
     tar = tmp_path / "a.tar.gz"
     tar.write_bytes(gzip.compress(header.tobuf() + bytes(8 * 2**20)))
     assert_refused(tar, folder, "a header of 8388608 bytes")
+
+
+def test_refuses_a_tar_with_a_damaged_header_in_its_middle(tmp_path, folder):
+    tar = make_tar(tmp_path / "a.tar", [(f"a/{n}", b"1") for n in range(4)], "w")
+    data = bytearray(tar.read_bytes())
+    data[2 * 1024 + 124 : 2 * 1024 + 135] = b"77777777777"  # the third one's size
+    tar.write_bytes(data)
+    assert_refused(tar, folder, r"cannot be unpacked \(damaged after 2 members\)")
+
+
+def test_takes_a_tar_without_the_blocks_that_mark_its_end(tmp_path, folder):
+    tar = make_tar(tmp_path / "a.tar", [(f"a/{n}", b"1") for n in range(4)], "w")
+    tar.write_bytes(tar.read_bytes()[: 4 * 1024])
+    archive.unpack(tar, folder)
+    assert len(list((folder / "a").iterdir())) == 4
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

@@ -34,6 +34,18 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
         ),
         (["Training/a/1.jpg", "Test/a/2.jpg"], Layout("", {"Training": "train", "Test": "eval"})),
         (
+            ["Training/a/1.jpg", "PublicTest/a/2.jpg", "PrivateTest/a/3.jpg"],
+            Layout("", {"Training": "train", "PublicTest": "eval", "PrivateTest": "test"}),
+        ),
+        (
+            ["train/a/1.jpg", "PrivateTest/a/3.jpg"],
+            Layout("", {"train": "train", "PrivateTest": "eval"}),
+        ),
+        (
+            ["train/a/1.jpg", "val/1.jpg", "test/a/3.jpg"],
+            Layout("", {"train": "train", "test": "eval"}, unused=("val",)),
+        ),
+        (
             ["Train_Set/a/1.jpg", "val-images/a/2.jpg"],
             Layout("", {"Train_Set": "train", "val-images": "eval"}),
         ),
@@ -55,6 +67,21 @@ TWO_SPLITS = {"train": "train", "validation": "eval"}
 def test_finds_the_splits(tmp_path, paths, expected):
     write_tree(tmp_path, *paths)
     assert find_layout(tmp_path) == expected
+
+
+def test_an_empty_folder_is_no_split(tmp_path):
+    write_tree(tmp_path, "Training/a/1.jpg", "test/a/2.jpg")
+    for name in ("train", "val", "dev"):
+        (tmp_path / name).mkdir()
+    assert find_layout(tmp_path) == Layout("", {"Training": "train", "test": "eval"})
+
+
+def test_says_what_lies_beside_train_where_no_second_split_is_known(tmp_path):
+    write_tree(tmp_path, "train/a/1.jpg", "holdout/a/2.jpg")
+    with pytest.raises(
+        UserError, match="no second split beside it; holdout/ beside it is not known"
+    ):
+        find_layout(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,20 @@ def test_a_large_picture_is_a_long_field(tmp_path):
         ("emotion,pixels\n0,5\n7,5\n", "line 3: emotion '7'"),
         ("emotion,pixels\n../../x,5\n", "line 2: emotion '../../x'"),
         ("emotion,pixels\n..,5\n", "line 2: emotion '..'"),
+        ("emotion,pixels\n-1,5\n", "line 2: emotion '-1'; expected a class's name, or 0 to 6"),
+        ("emotion,pixels\n3.0,5\n", "line 2: emotion '3.0'; expected"),
+        ("emotion,pixels\nnan,5\n", "line 2: emotion 'nan'; expected"),
+        ("emotion,pixels\n\u00b2,5\n", "line 2: emotion '\u00b2'; expected"),
+        ('emotion,pixels\n"sad\n",5\n"a\nb",5\n', r"line 5: emotion 'a\\nb'; expected"),
+        (f"emotion,pixels\n{'x' * 256},5\n", r"line 2: emotion 'x{20}'\.\.\.; expected"),
+        (
+            "emotion;pixels\n1;5\n",
+            "has the columns emotion;pixels; expected .* with commas between",
+        ),
+        (
+            "emotion,pixels,Usage\n1,5,PublicTest\n1,5,PrivateTest\n",
+            "names test and validation, and no",
+        ),
         ("pixels,emotion\n5\n", "line 2: 1 columns, fewer than the header names"),
         ("emotion,pixels,Usage\n1,5,Later\n", "line 2: Usage 'Later'; expected Training"),
     ],
@@ -90,6 +104,20 @@ def test_a_table_in_utf_16_is_named_as_that(tmp_path, encoding):
     path = tmp_path / "fer2013.csv"
     path.write_text("emotion,pixels\n1,5\n", encoding=encoding)
     with pytest.raises(UserError, match=r"looks like UTF-16\. Save it as UTF-8"):
+        unpack_table(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"caf\xe9,5", "cannot be read as CSV .*codec can't decode"),
+        (b"sad,5 \x00", "cannot be read as CSV|line 2: pixels"),
+    ],
+)
+def test_a_row_of_other_bytes_is_not_blamed_on_the_header(tmp_path, row, message):
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(b"emotion,pixels\n" + row + b"\n")
+    with pytest.raises(UserError, match=message):
         unpack_table(path, tmp_path)
 
 
