@@ -19,6 +19,7 @@ from emotion_pipeline.commands.terminal import (
     FAILED_STATUS,
     USAGE_STATUS,
     add_verbose,
+    calm_warnings,
     spell_otherwise,
 )
 from emotion_pipeline.components.errors import UsageError, UserError
@@ -52,6 +53,7 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
+    calm_warnings()
     options = parse_command(make_parser(), arguments, describe_failure)
     if not options.verbose:
         # Google's client says by it that it will not know this Python for ever.

@@ -18,6 +18,7 @@ from emotion_faces.commands.terminal import (
     INTERRUPTED_STATUS,
     USAGE_STATUS,
     add_verbose,
+    calm_warnings,
     spell_otherwise,
 )
 from emotion_faces.errors import UsageError, UserError
@@ -40,6 +41,7 @@ _ELSEWHERE = ("run", "validate", "schema", "sample-data", "cluster", "kubeflow")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
     spell_otherwise()
+    calm_warnings()
     options = parse_command(make_parser(), arguments, _describe)
     return run_command(options, _STATUSES, _describe)
 

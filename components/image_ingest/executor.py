@@ -19,7 +19,6 @@ from emotion_pipeline.components.image_ingest.manifest import (
 )
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.components.image_ingest.votes import join_votes, read_votes, votes_lines
-from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources.layout import Layout, find_layout
 from emotion_pipeline.components.sources.resolve import resolve_source
 
@@ -78,5 +77,6 @@ def _join_votes(
     labels = columns.pop("labels")
     votes = read_votes(exec_properties["votes"], labels, VoteColumns(**columns))
     table, record = join_votes(table, votes, root.resolve(), layout)
-    report("\n".join(votes_lines(record)))
+    # The terminal is told it from the manifest, as the notes are.
+    logging.info("ImageIngest: %s", "\n".join(votes_lines(record)))
     return table, record

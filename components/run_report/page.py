@@ -156,7 +156,11 @@ def write_card(content: ReportContent, path: str | os.PathLike) -> None:
 
 
 def write_runs(
-    records: Sequence[RunRecord], title: str, served: int | None, path: str | os.PathLike
+    records: Sequence[RunRecord],
+    title: str,
+    served: int | None,
+    path: str | os.PathLike,
+    damaged: Sequence[int] = (),
 ) -> None:
     """Writes the page over the runs of a root.
 
@@ -165,9 +169,11 @@ def write_runs(
       title: Of the page.
       served: The version that is served; None where nothing is.
       path: The HTML file, in the folder that holds the folders of the runs.
+      damaged: The numbers of the runs whose record cannot be read.
     """
     view = make_runs_view(records, served)
-    write_whole(path, _environment().get_template(_RUNS).render(title=title, runs=view))
+    page = _environment().get_template(_RUNS).render(title=title, runs=view, damaged=damaged)
+    write_whole(path, page)
 
 
 def _number(value: float | None) -> str:

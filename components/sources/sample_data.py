@@ -31,6 +31,7 @@ _CLASS_SHARES = {
 
 _CANVAS_PX = 4 * IMAGE_SIZE_PX
 _JPEG_QUALITY = 92
+_PART = ".images.part"
 _MIN_PER_CLASS = 1
 
 
@@ -68,8 +69,9 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
     """Writes the data set into `folder` as the Kaggle archive is laid out.
 
     images/train/<class>/, images/validation/<class>/, and both a second time under images/images/;
-    48 x 48 gray JPEG. The same number and seed give the same bytes; no two pictures are alike. Where it is not
-    finished, what was begun is removed, since a part of it would pass for a data set.
+    48 x 48 gray JPEG. The same number and seed give the same bytes; no two pictures are alike. It is drawn aside
+    and renamed, since a part of it would pass for a data set; what was begun is removed, at the latest by the next
+    call.
 
     Args:
       folder: Made if need be; must be empty.
@@ -81,7 +83,9 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
       UsageError: `seed` is out of its range, or `images` is too small for every class in both splits.
       OSError: A picture cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (
+        not folder.is_dir() or {one.name for one in folder.iterdir()} - {_PART}
+    ):
         raise UserError(f"{folder}: not an empty folder. Give the name of a new one.")
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed={seed}: must be from 0 to {2**32 - 1}.")
@@ -93,20 +97,23 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
     evaluation = max(round(images * _EVAL_SHARE), _MIN_PER_CLASS * len(LABELS))
     splits = {"train": images - evaluation, "validation": evaluation}
     is_new = not folder.exists()
+    part = folder / _PART
+    shutil.rmtree(part, ignore_errors=True)
     try:
-        _draw(folder, splits, seed)
+        _draw(part, splits, seed)
+        part.rename(folder / "images")
     except BaseException:
-        shutil.rmtree(folder / "images", ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
 
 
-def _draw(folder: pathlib.Path, splits: Mapping[str, int], seed: int) -> None:
+def _draw(images: pathlib.Path, splits: Mapping[str, int], seed: int) -> None:
     for split_index, (split, total) in enumerate(splits.items()):
         for label_index, (label, count) in enumerate(class_counts(total).items()):
-            folders = [folder / "images" / split / label, folder / "images/images" / split / label]
+            folders = [images / split / label, images / "images" / split / label]
             for target in folders:
                 target.mkdir(parents=True)
             for index in range(count):

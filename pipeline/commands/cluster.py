@@ -4,7 +4,7 @@ import argparse
 import pathlib
 
 from emotion_pipeline.commands.terminal import FAILED_STATUS
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError
 
 HELP = "Start, look at or end a Flink or Spark on this machine, with all that Beam needs."
 
@@ -36,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.action == "up":
         for key in ("workers", "slots"):
             if getattr(options, key) < 1:
-                raise UserError(f"--{key} {getattr(options, key)}: must be at least 1")
+                raise UsageError(f"--{key} {getattr(options, key)}: must be at least 1")
         started = cluster.up(
             options.dir, workers=options.workers, slots=options.slots, engine=options.engine
         )

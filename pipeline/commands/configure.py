@@ -34,11 +34,24 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="repeat finished components")
 
 
+def filled(text: str) -> str:
+    """Returns the value of a flag that is given.
+
+    Raises:
+      ArgumentTypeError: It is empty, as a shell's variable that is not set makes it: what was meant would be
+        left out without a word.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a value, or leave it out")
+    return text
+
+
 def add_votes_argument(parser: argparse.ArgumentParser) -> None:
     """Declares `--votes`."""
     parser.add_argument(
         "--votes",
         metavar="FILE.csv",
+        type=filled,
         help="several people's votes on the pictures; the settings votes_columns say which column is "
         "which class",
     )

@@ -11,6 +11,7 @@ from emotion_pipeline.commands.configure import (
     add_settings_arguments,
     add_votes_argument,
     configure,
+    filled,
     local_file,
 )
 from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
@@ -54,13 +55,13 @@ def add_run_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-shift-px", type=int, help="largest shift of a translated copy")
     parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
-    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
+    parser.add_argument("--group-by", metavar="REGEX", type=filled, help=GROUP_BY_HELP)
     parser.add_argument(
         "--keep-leaks",
         action="store_true",
         help="train on the pictures that are also in eval too, as the published method does",
     )
-    parser.add_argument("--push-dir", metavar="DIR", help="folder of version folders")
+    parser.add_argument("--push-dir", metavar="DIR", type=filled, help="folder of version folders")
     _add_beam_arguments(parser)
     add_settings_arguments(parser)
 

@@ -8,10 +8,17 @@ from emotion_pipeline.commands.configure import (
     EVAL_FRACTION_HELP,
     add_settings_arguments,
     configure,
+    filled,
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, going_on, quiet
+from emotion_pipeline.commands.terminal import (
+    USAGE_STATUS,
+    add_verbose,
+    going_on,
+    path_argument,
+    quiet,
+)
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.write_file import write_whole
@@ -38,13 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to write it; the terminal if not given",
     )
     infer.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
-    infer.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
+    infer.add_argument("--group-by", metavar="REGEX", type=filled, help=GROUP_BY_HELP)
     add_settings_arguments(infer)
     infer.set_defaults(act=_infer)
     text = "Tell how two schemas differ: status 0 where they do not, 4 where they do."
     diff = actions.add_parser("diff", help=text, description=text)
-    diff.add_argument("one", metavar="A", type=pathlib.Path, help="a schema file")
-    diff.add_argument("other", metavar="B", type=pathlib.Path, help="another")
+    diff.add_argument("one", metavar="A", type=path_argument, help="a schema file")
+    diff.add_argument("other", metavar="B", type=path_argument, help="another")
     diff.set_defaults(act=_diff)
     for action in (infer, diff):
         add_verbose(action, default=argparse.SUPPRESS)

@@ -13,8 +13,10 @@ from emotion_faces.commands.terminal import FAILED_STATUS as FAILED_STATUS
 from emotion_faces.commands.terminal import INTERRUPTED_STATUS as INTERRUPTED_STATUS
 from emotion_faces.commands.terminal import USAGE_STATUS as USAGE_STATUS
 from emotion_faces.commands.terminal import add_verbose as add_verbose
+from emotion_faces.commands.terminal import calm_warnings as calm_warnings
 from emotion_faces.commands.terminal import path_argument as path_argument
 from emotion_faces.commands.terminal import spell_otherwise as spell_otherwise
+from emotion_pipeline.components.errors import UsageError
 from emotion_pipeline.lazy_packages import defer_init, make_lazy
 
 
@@ -29,6 +31,10 @@ def quiet(log: pathlib.Path, verbose: bool, progress_to: TextIO | None = None) -
       verbose: Whether nothing is redirected.
       progress_to: `sys.stderr` for progress reports there; None for the standard output.
     """
+    if sys.flags.optimize > 1:
+        raise UsageError(
+            "PYTHONOPTIMIZE=2, or python -OO, takes away docstrings that Apache Beam works with; unset it"
+        )
     # Whatever the user's shell says: the layers, and TensorFlow Transform, are Keras 2.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     make_lazy("tfx.components")

@@ -10,6 +10,7 @@ from emotion_pipeline.commands.configure import (
     add_settings_arguments,
     add_votes_argument,
     configure,
+    filled,
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
@@ -33,10 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", metavar="DIR", help=f"everything written goes here ({DEFAULT_ROOT})"
     )
     add_votes_argument(parser)
-    parser.add_argument("--schema", metavar="FILE", help="another schema than the curated one")
+    parser.add_argument(
+        "--schema", metavar="FILE", type=filled, help="another schema than the curated one"
+    )
     parser.add_argument(
         "--against",
         metavar="RUN_OR_STATS",
+        type=filled,
         help="compare with an earlier run: its root, or its statistics",
     )
     parser.add_argument(
@@ -45,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SOURCE holds pictures without labels that a server was sent; needs --against",
     )
     parser.add_argument("--eval-fraction", type=float, help=EVAL_FRACTION_HELP)
-    parser.add_argument("--group-by", metavar="REGEX", help=GROUP_BY_HELP)
+    parser.add_argument("--group-by", metavar="REGEX", type=filled, help=GROUP_BY_HELP)
     parser.add_argument("--json", metavar="FILE.json", type=local_file, help="the outcome")
     parser.add_argument(
         "--report", metavar="FILE.html", type=local_file, help="the outcome as a page to look at"

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.secrets import check_may_be_written
@@ -71,12 +71,13 @@ def write_package(documents: list[dict[str, Any]], path: pathlib.Path) -> None:
     """Writes the documents as YAML, a PipelineJob as JSON.
 
     Raises:
-      UserError: The file cannot be written, or its name does not end as the clients want it.
+      UsageError: Its name does not end as the clients want it.
+      UserError: The file cannot be written.
     """
     is_job = "pipelineSpec" in documents[0]
     suffixes = (".json",) if is_job else (".yaml", ".yml")
     if path.suffix not in suffixes:
-        raise UserError(f"--out {path}: must end in {suffixes[0]}, since clients go by the name")
+        raise UsageError(f"--out {path}: must end in {suffixes[0]}, since clients go by the name")
     if is_job:
         text = json.dumps(documents[0], indent=1, sort_keys=True)
     else:

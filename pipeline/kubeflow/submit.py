@@ -92,7 +92,8 @@ def read_package(package: pathlib.Path) -> dict[str, Any]:
         with open(package, encoding="utf-8") as file:
             spec = next(iter(yaml.safe_load_all(file)), None)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{package}: cannot be read: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{package}: cannot be read: {told}") from error
     if not isinstance(spec, dict) or "pipelineInfo" not in spec or "root" not in spec:
         raise UsageError(
             f"{package}: holds no pipeline; make it with `emotion kubeflow compile --out {package}`"

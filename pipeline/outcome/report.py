@@ -47,6 +47,7 @@ from emotion_pipeline.components.run_report.record import (
     begin_record,
     claim_number,
     close_interrupted,
+    damaged_records,
     digest_named_files,
     read_records,
     run_folder,
@@ -304,6 +305,7 @@ def list_runs(root: str | os.PathLike, push_dir: str) -> None:
         f"Runs of {root_name(str(root))}",
         _served(push_dir),
         pathlib.Path(root) / REPORTS_DIR / INDEX_FILE,
+        damaged_records(root),
     )
 
 

@@ -58,7 +58,7 @@ from emotion_pipeline.validation.lines import (
     votes_lines,
 )
 from emotion_pipeline.validation.schema_proposal import format_proposal, propose_schema
-from emotion_pipeline.validation.schemas import load_schema
+from emotion_pipeline.validation.schemas import check_classes, load_schema
 from emotion_pipeline.validation.served_requests import (
     compare_requests,
     measure_requests,
@@ -117,7 +117,19 @@ def validate(config: PipelineConfig) -> Validation:
       config: The settings; `root` is an absolute path.
     """
     strict = dataclasses.replace(config, findings=dataclasses.replace(config.findings, drift=FAIL))
-    return _gather(run_until(strict, VALIDATION_END), config.root)
+    found = _gather(run_until(strict, VALIDATION_END), config.root)
+    if found.status is Status.FAILED:
+        return found
+    return dataclasses.replace(found, notes=[*found.notes, *_note_on_classes(config)])
+
+
+def _note_on_classes(config: PipelineConfig) -> list[str]:
+    """Returns what keeps a run with these settings from starting, though the data are as the schema says."""
+    try:
+        check_classes(load_schema(config.schema_path), config.labels, config.schema_path)
+    except UserError as error:
+        return [f"`emotion run` with these settings would stop. {error}"]
+    return []
 
 
 def validate_requests(config: PipelineConfig) -> Validation:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import pathlib
 
 from emotion_faces.commands.model_choice import add_shipped_argument
+from emotion_faces.commands.terminal import path_argument
 from emotion_faces.errors import UsageError, UserError
 from emotion_faces.model_server import flags
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-dir",
         metavar="DIR",
-        type=pathlib.Path,
+        type=path_argument,
         help="folder that `emotion run` pushed to; without it the model that comes with the project",
     )
     add_shipped_argument(parser)

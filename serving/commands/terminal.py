@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import pathlib
 import re
 import sys
+import warnings
 
 from emotion_faces.addresses import DEFAULT_SERVER
 
@@ -34,6 +36,13 @@ def spell_otherwise() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def calm_warnings() -> None:
+    """Lets no warning of a library end the command, nor those that it starts, as PYTHONWARNINGS=error would."""
+    if "error" in os.environ.get("PYTHONWARNINGS", ""):
+        del os.environ["PYTHONWARNINGS"]
+        warnings.simplefilter("ignore")
 
 
 def path_argument(text: str) -> pathlib.Path:

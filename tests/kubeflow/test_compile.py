@@ -8,7 +8,7 @@ import yaml
 from google.protobuf import json_format
 
 from emotion_pipeline.cli import main
-from emotion_pipeline.components.errors import UserError
+from emotion_pipeline.components.errors import UsageError, UserError
 from emotion_pipeline.kubeflow.config import (
     KubeflowConfig,
     Resources,
@@ -359,7 +359,7 @@ def test_resources_of_an_unknown_step():
 def test_the_file_must_be_named_as_kfp_wants_it(tmp_path):
     from emotion_pipeline.kubeflow.compile import write_package
 
-    with pytest.raises(UserError, match=r"must end in \.yaml"):
+    with pytest.raises(UsageError, match=r"must end in \.yaml"):
         write_package([{}], tmp_path / "pipeline.json")
-    with pytest.raises(UserError, match=r"must end in \.json"):
+    with pytest.raises(UsageError, match=r"must end in \.json"):
         write_package([{"pipelineSpec": {}}], tmp_path / "pipeline.yaml")

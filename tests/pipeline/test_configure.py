@@ -111,3 +111,26 @@ def test_a_file_that_cannot_be_made_is_refused_before_the_work(
     assert message in capsys.readouterr().err
     parser.parse_args([*given, flag, str(tmp_path / "new" / "deep" / "x.json")])
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (run, ["--votes", ""]),
+        (run, ["--push-dir", ""]),
+        (run, ["--group-by", " "]),
+        (validate, ["faces", "--schema", ""]),
+        (validate, ["faces", "--against", ""]),
+        (validate, ["faces", "--votes", ""]),
+    ],
+)
+def test_a_flag_with_nothing_in_it_is_refused_and_not_left_out(command, arguments, capsys):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(arguments)
+    assert ended.value.code == 2
+    assert (
+        f"argument {arguments[-2]}: is empty; give a value, or leave it out"
+        in capsys.readouterr().err
+    )

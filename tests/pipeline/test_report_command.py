@@ -16,6 +16,7 @@ from emotion_pipeline.components.run_report.record import (
     write_record,
 )
 from emotion_pipeline.outcome.pdf import BROWSERS, find_browser, print_pdf
+from emotion_pipeline.outcome.report import list_runs
 from emotion_pipeline.root_lock import LOCK_FILE
 from tests.components.run_report.test_record import ONE
 
@@ -145,6 +146,8 @@ def test_a_record_that_cannot_be_read_is_named_and_keeps_its_number(text, root, 
         assert told.err.rstrip().endswith("--run takes 1, 2")
     assert main(["report", str(root), "--run", "1"]) == 0
     assert claim_number(root) == 5
+    list_runs(root, "")
+    assert "cannot be read: run 4." in (root / "reports/index.html").read_text()
 
 
 def test_a_run_that_left_no_record_is_no_damaged_one(root, capsys):

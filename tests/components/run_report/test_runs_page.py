@@ -39,6 +39,13 @@ def test_settings_that_are_not_the_recipes_are_told_by_their_number(tmp_path):
     assert "fast, 2 settings of its own" in rows(tmp_path, [own])[1]
 
 
+def test_a_run_whose_record_cannot_be_read_is_named(tmp_path):
+    write_runs([ONE], "Runs of fer", None, tmp_path / "index.html", damaged=[3, 4])
+    text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
+    assert "Not in the table, for their records (run.json) cannot be read: run 3, run 4." in text
+    assert "cannot be read" not in rows(tmp_path, [ONE])[1]
+
+
 def test_the_run_whose_model_is_served_is_marked(tmp_path):
     _, text, _ = rows(tmp_path, [FIRST, ONE, AGAIN], served=7)
     # Run 3 took the model of run 1 over.

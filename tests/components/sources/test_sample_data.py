@@ -72,6 +72,31 @@ def test_nothing_stays_of_a_data_set_that_is_not_finished(is_new, tmp_path, monk
     assert list(tmp_path.rglob("*")) == ([] if is_new else [folder])
 
 
+def test_what_a_killed_call_left_is_no_data_set_and_is_drawn_anew(tmp_path, monkeypatch):
+    folder = tmp_path / "faces"
+    with monkeypatch.context() as patch:
+        # A killed process removes nothing.
+        patch.setattr(sample_data.shutil, "rmtree", lambda path, **_: None)
+        patch.setattr(sample_data, "draw_face", raise_killed)
+        with pytest.raises(KeyboardInterrupt):
+            sample_data.draw_sample(folder, images=20)
+    assert [one for one in folder.rglob("*") if one.is_dir()]
+    with pytest.raises(UserError, match="empty, no folder"):
+        ingest(folder)
+    sample_data.draw_sample(folder, images=20)
+    sample_data.draw_sample(tmp_path / "other", images=20)
+    one, other = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*.jpg")}
+        for top in (folder, tmp_path / "other")
+    )
+    assert one == other
+    assert {path.name for path in folder.iterdir()} == {"images"}
+
+
+def raise_killed(*_):
+    raise KeyboardInterrupt
+
+
 def test_holds_no_picture_twice(table):
     kept = kept_rows(table)
     assert kept["pixel_hash"].nunique() == len(kept)

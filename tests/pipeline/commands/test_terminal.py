@@ -150,6 +150,45 @@ def test_a_wrong_argument_ends_with_the_status_of_one(arguments, tmp_path, monke
         assert emotion_faces.cli.main(words) == 2
 
 
+def test_warnings_as_errors_end_no_command(monkeypatch, capfd):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SystemExit):
+            main(["--version"])
+        main(["report", "nowhere"])
+        warnings.warn("a library's own", DeprecationWarning, stacklevel=1)
+    assert "PYTHONWARNINGS" not in os.environ  # processes that it starts would raise it too
+    assert "a library's own" not in capfd.readouterr().err
+
+
+def test_a_python_without_docstrings_is_refused_by_name(tmp_path):
+    done = emotion("validate", tmp_path, "--root", tmp_path.parent / "r", PYTHONOPTIMIZE="2")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        b"emotion: PYTHONOPTIMIZE=2, or python -OO, takes away docstrings"
+    )
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cluster", "up", "--workers", "0"], "--workers 0: must be at least 1"),
+        (
+            ["kubeflow", "submit", "no.yaml", "--host", "http://h"],
+            "no.yaml: cannot be read: No such",
+        ),
+    ],
+)
+def test_what_cannot_be_an_argument_ends_with_status_2(
+    arguments, message, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert f"emotion: {message}" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -157,6 +196,8 @@ def test_a_wrong_argument_ends_with_the_status_of_one(arguments, tmp_path, monke
         ["predict", ""],
         ["run", "--summary", ""],
         ["validate", "x", "--json", ""],
+        ["serve", "--model-dir", ""],
+        ["schema", "diff", "", "b"],
     ],
 )
 def test_an_empty_path_is_not_the_current_folder(arguments, tmp_path, monkeypatch, capfd):

@@ -13,6 +13,9 @@ from emotion_pipeline.cli import main
 from emotion_pipeline.components.constants import LABELS
 from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.sources.sample_data import draw_sample
+from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.outcome.conclude import Outcome
+from emotion_pipeline.validation import validate as validation
 from tests.components.image_findings.planted import plant
 from tests.components.pictures import encode, snapshot, write_picture
 
@@ -267,3 +270,16 @@ def test_a_schema_that_was_edited_is_read_again(clean):
         assert cached["ImageIngest"]
         assert cached["ImageExampleGen"]
     assert found == [(0, set()), (4, {"width"}), (0, set())]
+
+
+def test_a_validation_says_that_a_run_would_refuse_its_schemas_classes(tmp_path, monkeypatch):
+    text = pathlib.Path(PipelineConfig().schema_path).read_text(encoding="utf-8")
+    (tmp_path / "schema.pbtxt").write_text(text.replace('"surprise"', '"contempt"'))
+    monkeypatch.setattr(validation, "run_until", lambda *_: Outcome([], 0.0, None))
+    config = PipelineConfig(root=str(tmp_path), schema=str(tmp_path / "schema.pbtxt"))
+    found = validation.validate(config)
+    [note] = found.notes
+    assert note.startswith("`emotion run` with these settings would stop. labels: angry, ")
+    assert "schema.pbtxt has contempt too" in note
+    assert note in validation.format_validation(found).splitlines()
+    assert validation.validate(PipelineConfig(root=str(tmp_path))).notes == []
