@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 from emotion_faces.links import is_file
+from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources.archive import SUFFIXES, is_archive, unpack
@@ -97,6 +98,12 @@ def open_inner(data: pathlib.Path, source: str) -> None:
         inner = table or (archives[0] if archives else None)
         if inner is None:
             return
+        beside = [str(path.relative_to(data)) for path in _files(data, _MAX_DEPTH) if path != inner]
+        if beside:
+            report(
+                f"{source}: {inner.relative_to(data)} in it is read alone, and not what lies beside: "
+                f"{first_few(beside, noun='file')}"
+            )
         aside = data.with_name(f"{data.name}.inner")
         aside.mkdir()
         try:

@@ -170,6 +170,17 @@ def test_opens_an_archive_in_an_archive(tmp_path):
         resolve.resolve_source(str(broken), tmp_path / "cache")
 
 
+def test_what_lies_beside_an_inner_archive_is_told(tmp_path, caplog):
+    write_data_set(tmp_path / "faces")
+    shutil.make_archive(str(tmp_path / "in/inner"), "zip", tmp_path / "faces")
+    (tmp_path / "in/extra.jpg").write_bytes(b"loose")
+    outer = shutil.make_archive(str(tmp_path / "outer"), "zip", tmp_path / "in")
+    with caplog.at_level("INFO", "emotion"):
+        resolve.resolve_source(outer, tmp_path / "cache")
+    told = "outer.zip: inner.zip in it is read alone, and not what lies beside: extra.jpg"
+    assert told in caplog.text
+
+
 def test_names_several_archives_in_one(tmp_path):
     write_data_set(tmp_path / "faces")
     for name in ("one", "two"):
