@@ -103,8 +103,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._answering.add(call)
         call.add_done_callback(self._answering.discard)
         try:
-            # A caller that goes does not end it: its run holds the version.
             return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            # The caller is gone: the call leaves the queue, or goes on while it holds a version.
+            call.cancel()
+            raise
         except status.StatusError as error:
             await context.abort(error.code, truncated(error.message))
         except Exception as error:  # nothing may reach the caller as a bare UNKNOWN

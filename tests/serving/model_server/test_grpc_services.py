@@ -17,7 +17,7 @@ class Calls:
     def __init__(self):
         self.go = asyncio.Event()
         self.asked = []
-        self.ended = 0
+        self.cancelled = self.ended = 0
         self.error = None
 
     @contextlib.contextmanager
@@ -26,7 +26,11 @@ class Calls:
 
     async def predict_in_loop(self, request, deadline):
         self.asked.append("loop")
-        await self.go.wait()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            await self.go.wait()  # a run under way can't be interrupted
         self.ended += 1
         if self.error is not None:
             raise self.error
@@ -60,7 +64,7 @@ def serve(test):
     asyncio.run(run())
 
 
-def test_a_call_whose_caller_is_gone_goes_on_and_is_waited_for():
+def test_a_call_whose_caller_is_gone_is_told_so_and_is_waited_for():
     async def test(service, answering):
         call = asyncio.ensure_future(service.Predict(predict_pb2.PredictRequest(), Context()))
         await asyncio.sleep(0.01)
@@ -72,7 +76,7 @@ def test_a_call_whose_caller_is_gone_goes_on_and_is_waited_for():
         assert not ended.done(), "the version would be unloaded in the middle of its run"
         answering.go.set()
         await ended
-        assert answering.ended == 1
+        assert (answering.cancelled, answering.ended) == (1, 1)
         await service.ended()
 
     serve(test)
