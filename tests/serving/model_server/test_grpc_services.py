@@ -7,7 +7,15 @@ import contextlib
 import grpc
 import pytest
 
-from emotion_faces.model_server import calls, grpc_services, status
+from emotion_faces.model_server import (
+    calls,
+    core,
+    grpc_services,
+    image_guard,
+    metrics,
+    status,
+    versions,
+)
 from emotion_faces.protos import predict_pb2
 
 
@@ -110,3 +118,51 @@ def test_what_fails_is_told(error, code, message):
         assert aborted.value.args == (code, message)
 
     serve(test)
+
+
+_UNREADABLE = (grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("PredictionService/Predict", "Missing ModelSpec"),
+        ("PredictionService/Classify", "Missing ModelSpec"),
+        ("PredictionService/Regress", "Missing ModelSpec"),
+        ("PredictionService/MultiInference", "ModelSpec has no name specified."),
+        ("PredictionService/GetModelMetadata", "Missing ModelSpec"),
+        ("ModelService/GetModelStatus", "Missing ModelSpec"),
+        ("ModelService/HandleReloadConfigRequest", "ServerModelConfig type not supported"),
+    ],
+)
+def test_what_a_caller_does_wrong_is_told_to_the_caller_alone(method, told, caplog):
+    """In the log it would be a traceback for each."""
+    server_core = core.ServerCore(lambda *_: None, versions.RetryPolicy(0, 0))
+    limits = image_guard.ImageLimits()
+    answering = calls.Calls(server_core, metrics.Metrics(), limits)
+
+    async def ask(channel, message):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await channel.unary_unary(f"/tensorflow.serving.{method}")(message, timeout=60)
+        return failed.value.code(), failed.value.details()
+
+    async def test():
+        server = grpc.aio.server()
+        grpc_services.add_services(
+            server,
+            grpc_services.PredictionService(answering, executor),
+            grpc_services.ModelService(server_core, answering, True, executor),
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            answers = [await ask(channel, message) for message in (b"", b"\xff\xff")]
+        await server.stop(None)
+        return answers
+
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        (code, details), unreadable = asyncio.run(test())
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details.startswith(told)
+    assert unreadable == _UNREADABLE
+    assert caplog.records == []
