@@ -355,6 +355,7 @@ _NO_GRPC = "what listens there does not speak gRPC; is it the REST port?"
 _REASONS = {
     "Connection refused": "the connection was refused",
     "DNS resolution failed": "there is no host of that name",
+    "Domain name not found": "there is no host of that name",
     "http1.x": _NO_GRPC,
     "Failed parsing HTTP/2": _NO_GRPC,
     "No route to host": "there is no route to it",

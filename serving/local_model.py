@@ -20,7 +20,7 @@ from emotion_faces.onnx_session import import_runtime, open_session
 
 _INPUT, _OUTPUT = "pixels", "probabilities"
 _BATCH = 32
-_NOT_WHOLE = ("INVALID_PROTOBUF", "ModelProto does not have a graph")
+_NOT_WHOLE = ("INVALID_PROTOBUF", "ModelProto does not have a graph", "No graph was found in")
 _PLACE = re.compile(r"/\S+\.(?:cc|h):\d+ (?:[^()]*\([^()]*\) )?")
 """The line and the function of ONNX Runtime's source that its messages begin with."""
 

@@ -17,9 +17,9 @@ set -euo pipefail
 project=$(cd "$(dirname "$0")/../.." && pwd)
 dir=${SECOND_STACK_DIR:-/var/tmp/emotion-debian13}
 release=${DEBIAN_RELEASE:-trixie}
-# The last line is for tests that are skipped without them: a browser and curl.
+# The last line is for tests that fail or are skipped without them: a browser, curl and npm.
 packages="ca-certificates git make g++ python3-dev python3-venv"
-test_packages="chromium curl"
+test_packages="chromium curl npm"
 clone=/root/emotion/project
 
 fail() {

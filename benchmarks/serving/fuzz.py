@@ -391,7 +391,15 @@ class Outcome:
 
     def broken(self) -> dict:
         """Returns outcomes that no request may have, with the first request that had each."""
-        bad = ("UNHANDLED", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "no answer", "500")
+        bad = (
+            "UNHANDLED",
+            "UNKNOWN",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DEADLINE_EXCEEDED",
+            "no answer",
+            "500",
+        )
         return {key: self.first[key] for key in self.codes if key[1].startswith(bad)}
 
 

@@ -149,7 +149,7 @@ class Batcher:
     async def run_in_loop(
         self, key: Hashable, run: RunFn, inputs: Arrays, deadline: float | None = None
     ) -> list[np.ndarray]:
-        """Does what `run` does for a caller in an event loop."""
+        """Does what `run` does for a caller in an event loop; one that is cancelled leaves the queue."""
         parts = self._parts(inputs)
         if parts is None:
             return await self.run_alone_in_loop(run, inputs, deadline)
@@ -211,19 +211,25 @@ class Batcher:
         self._enqueue(key, run, task)
         if task.lead:
             self._threads.submit(self._lead, key, task)
-        if deadline is None:
-            await future
-            return task.result()
 
         def give_up() -> None:
             if not future.done() and not self._lead_after_all(key, task):
                 future.set_exception(self._timed_out())
 
-        timer = loop.call_later(max(0.0, deadline - time.monotonic()), give_up)
+        timer = None
+        if deadline is not None:
+            timer = loop.call_later(max(0.0, deadline - time.monotonic()), give_up)
         try:
-            await future
+            await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The caller is gone, and leaves the queue; one that leads a run holds its version.
+            while self._lead_after_all(key, task) and not future.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(future)
+            raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         return task.result()
 
     def _enqueue(self, key: Hashable, run: RunFn, task: _Task) -> None:

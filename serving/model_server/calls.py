@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import grpc
 import numpy as np
 
 from emotion_faces.model_server import (
@@ -72,6 +74,9 @@ class Calls:
             code = "OK"
         except status.StatusError as error:
             code = error.code.name
+            raise
+        except asyncio.CancelledError:  # the caller is gone
+            code = grpc.StatusCode.CANCELLED.name
             raise
         finally:
             self._metrics.count_request(model_name, code)

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from emotion_faces.model_server import memory, model_config, servable, source, status, versions
+from emotion_faces.model_server import model_config, servable, source, status, versions
 from emotion_faces.protos import model_pb2, model_server_config_pb2
 
 _LONGEST_LOAD_SECS = 24 * 3600.0
@@ -232,7 +232,6 @@ class ServerCore:
 
     def _poll(self) -> None:
         while not self._stopping.wait(self._poll_secs):
-            memory.IDLE.release()
             try:
                 with self._looking:
                     self._look_at_folders()

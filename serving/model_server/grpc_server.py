@@ -61,7 +61,9 @@ class GrpcServer:
         self._listening = listening
         self._executor = concurrent.futures.ThreadPoolExecutor(listening.num_threads, "grpc")
         self._prediction = grpc_services.PredictionService(server_calls, self._executor)
-        self._model = grpc_services.ModelService(server_core, server_calls, may_reload)
+        self._model = grpc_services.ModelService(
+            server_core, server_calls, may_reload, self._executor
+        )
         self._with_health = health
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Future[float] = self._loop.create_future()

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import grpc
@@ -27,22 +27,30 @@ from emotion_faces.protos import (
 
 _LONGEST_MESSAGE = 1024
 _TRUNCATED = "...TRUNCATED"
+_UNREADABLE = "Exception deserializing request!"
 _LONGEST_DEADLINE_SECS = 10 * 365 * 24 * 3600.0
 
 _log = logging.getLogger(__name__)
 _Response = TypeVar("_Response")
 
 
-def answer(context: grpc.ServicerContext, call: Callable[[], _Response]) -> _Response:
-    """Runs a call and turns its StatusError into gRPC's status; anything else is INTERNAL."""
+async def answer(context: grpc.aio.ServicerContext, call: Awaitable[_Response]) -> _Response:
+    """Awaits a call and turns its StatusError into gRPC's status; anything else is INTERNAL."""
     try:
-        return call()
+        return await call
     except status.StatusError as error:
-        context.abort(error.code, truncated(error.message))
+        await context.abort(error.code, truncated(error.message))
     except Exception as error:  # nothing may reach the caller as a bare UNKNOWN
         _log.exception("a call failed")
-        context.abort(grpc.StatusCode.INTERNAL, truncated(f"{type(error).__name__}: {error}"))
+        message = truncated(f"{type(error).__name__}: {error}")
+        await context.abort(grpc.StatusCode.INTERNAL, message)
     raise AssertionError("abort() raises")
+
+
+async def _run(
+    executor: concurrent.futures.Executor, call: Callable[..., _Response], *arguments: Any
+) -> _Response:
+    return await asyncio.get_running_loop().run_in_executor(executor, call, *arguments)
 
 
 def truncated(message: str) -> str:
@@ -52,7 +60,7 @@ def truncated(message: str) -> str:
     return message[:_LONGEST_MESSAGE] + _TRUNCATED
 
 
-def deadline_of(context: grpc.ServicerContext | grpc.aio.ServicerContext) -> float | None:
+def deadline_of(context: grpc.aio.ServicerContext) -> float | None:
     """The call's deadline in the clock of time.monotonic(); None where it has none."""
     remaining = context.time_remaining()
     # Without a deadline gRPC answers None, or the time until the end of its own clock.
@@ -64,11 +72,12 @@ def deadline_of(context: grpc.ServicerContext | grpc.aio.ServicerContext) -> flo
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Answers Predict, Classify, Regress, MultiInference and GetModelMetadata.
 
-    For a server of grpc.aio, which has its threads answer what is no coroutine.
+    Every method is a coroutine: grpc.aio would have a thread answer any other, where abort() does not
+    raise.
 
     Args:
       server_calls: Answers the calls.
-      executor: Its threads answer Predict calls that are large.
+      executor: Its threads answer what is no small Predict call.
     """
 
     def __init__(self, server_calls: calls.Calls, executor: concurrent.futures.Executor):
@@ -81,37 +90,38 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         if self._answering:
             await asyncio.wait(self._answering)
 
-    def _answer(
+    async def _in_thread(
         self,
-        context: grpc.ServicerContext,
+        context: grpc.aio.ServicerContext,
         name: str,
         api: str,
-        call: Callable[..., Any],
+        call: Callable[..., _Response],
         request: Any,
-    ) -> Any:
-        def recorded() -> Any:
-            with self._calls.recorded(name, api, "GRPC"):
-                return call(request, deadline_of(context))
+    ) -> _Response:
+        deadline = deadline_of(context)
 
-        return answer(context, recorded)
+        def recorded() -> _Response:
+            with self._calls.recorded(name, api, "GRPC"):
+                return call(request, deadline)
+
+        return await answer(context, _run(self._executor, recorded))
 
     async def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """One Predict call."""
-        call = asyncio.ensure_future(self._predict(request, deadline_of(context)))
+        return await answer(context, self._held(self._predict(request, deadline_of(context))))
+
+    async def _held(self, work: Coroutine[Any, Any, _Response]) -> _Response:
+        call = asyncio.ensure_future(work)
         self._answering.add(call)
         call.add_done_callback(self._answering.discard)
         try:
-            # A caller that goes does not end it: its run holds the version.
             return await asyncio.shield(call)
-        except status.StatusError as error:
-            await context.abort(error.code, truncated(error.message))
-        except Exception as error:  # nothing may reach the caller as a bare UNKNOWN
-            _log.exception("a call failed")
-            message = truncated(f"{type(error).__name__}: {error}")
-            await context.abort(grpc.StatusCode.INTERNAL, message)
-        raise AssertionError("abort() raises")
+        except asyncio.CancelledError:
+            # The caller is gone: the call leaves the queue, or goes on while it holds a version.
+            call.cancel()
+            raise
 
     async def _predict(
         self, request: predict_pb2.PredictRequest, deadline: float | None
@@ -119,57 +129,72 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         with self._calls.recorded(request.model_spec.name, "Predict", "GRPC"):
             if request.ByteSize() <= calls.MAX_IN_LOOP_BYTES:
                 return await self._calls.predict_in_loop(request, deadline)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._executor, self._calls.predict, request, deadline
-            )
+            return await _run(self._executor, self._calls.predict, request, deadline)
 
-    def Classify(  # noqa: N802
-        self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+    async def Classify(  # noqa: N802
+        self, request: classification_pb2.ClassificationRequest, context: grpc.aio.ServicerContext
     ) -> classification_pb2.ClassificationResponse:
         """One Classify call."""
         name = request.model_spec.name
-        return self._answer(context, name, "Classify", self._calls.classify, request)
+        return await self._in_thread(context, name, "Classify", self._calls.classify, request)
 
-    def Regress(  # noqa: N802
-        self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext
+    async def Regress(  # noqa: N802
+        self, request: regression_pb2.RegressionRequest, context: grpc.aio.ServicerContext
     ) -> regression_pb2.RegressionResponse:
         """One Regress call."""
         name = request.model_spec.name
-        return self._answer(context, name, "Regress", self._calls.regress, request)
+        return await self._in_thread(context, name, "Regress", self._calls.regress, request)
 
-    def MultiInference(  # noqa: N802
-        self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext
+    async def MultiInference(  # noqa: N802
+        self, request: inference_pb2.MultiInferenceRequest, context: grpc.aio.ServicerContext
     ) -> inference_pb2.MultiInferenceResponse:
         """One MultiInference call."""
         name = request.tasks[0].model_spec.name if request.tasks else ""
-        return self._answer(context, name, "MultiInference", self._calls.multi_inference, request)
+        return await self._in_thread(
+            context, name, "MultiInference", self._calls.multi_inference, request
+        )
 
-    def GetModelMetadata(  # noqa: N802
+    async def GetModelMetadata(  # noqa: N802
         self,
         request: get_model_metadata_pb2.GetModelMetadataRequest,
-        context: grpc.ServicerContext,
+        context: grpc.aio.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version."""
-        return answer(context, lambda: self._calls.model_metadata(request))
+        return await answer(context, _run(self._executor, self._calls.model_metadata, request))
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Answers GetModelStatus and, where it is allowed, HandleReloadConfigRequest."""
+    """Answers GetModelStatus and, where it is allowed, HandleReloadConfigRequest.
 
-    def __init__(self, server_core: core.ServerCore, server_calls: calls.Calls, may_reload: bool):
+    Every method is a coroutine, as those of PredictionService.
+
+    Args:
+      server_core: Takes the configurations.
+      server_calls: Answers what is asked of the models.
+      may_reload: Whether a call may change the configuration.
+      executor: Its threads answer.
+    """
+
+    def __init__(
+        self,
+        server_core: core.ServerCore,
+        server_calls: calls.Calls,
+        may_reload: bool,
+        executor: concurrent.futures.Executor,
+    ):
+        self._executor = executor
         self._core = server_core
         self._calls = server_calls
         self._may_reload = may_reload
 
-    def GetModelStatus(  # noqa: N802
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    async def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions."""
-        return answer(context, lambda: self._calls.model_status(request))
+        return await answer(context, _run(self._executor, self._calls.model_status, request))
 
-    def HandleReloadConfigRequest(  # noqa: N802
-        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    async def HandleReloadConfigRequest(  # noqa: N802
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
         """Takes a new configuration; returns once its new models are available."""
 
@@ -187,13 +212,75 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
             response.status.error_code = 0
             return response
 
-        return answer(context, call)
+        return await answer(context, _run(self._executor, call))
+
+
+class _Unreadable:
+    """In place of a request whose bytes do not parse."""
+
+
+class _Readable(grpc.GenericRpcHandler):
+    """A service's handler whose calls are INTERNAL where their bytes do not parse.
+
+    That is what gRPC itself answers in C++ and in Python's threads; grpc.aio answers UNKNOWN with the
+    name of a class of Python, and logs a traceback for each.
+    """
+
+    def __init__(self, service: grpc.GenericRpcHandler):
+        self._service = service
+        self._handlers: dict[str, Any] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a method; None for one that there is not."""
+        method = handler_call_details.method
+        if method not in self._handlers:
+            handler = self._service.service(handler_call_details)
+            if handler is None:
+                return None
+            self._handlers[method] = _readable(handler)
+        return self._handlers[method]
+
+
+def _readable(handler: Any) -> Any:
+    parse, call = handler.request_deserializer, handler.unary_unary
+
+    def parsed(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except Exception:  # DecodeError's class differs between protobuf's implementations
+            return _Unreadable()
+
+    async def answered(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        if isinstance(request, _Unreadable):
+            await context.abort(grpc.StatusCode.INTERNAL, _UNREADABLE)
+        return await call(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        answered,
+        request_deserializer=parsed,
+        response_serializer=handler.response_serializer,
+    )
+
+
+class _Registry:
+    """In place of a server, for the functions that register services with one."""
+
+    def __init__(self, server: Any):
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Registers services."""
+        self._server.add_generic_rpc_handlers(tuple(_Readable(handler) for handler in handlers))
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Does nothing, as in grpc.aio: the generic handlers are all."""
 
 
 def add_services(server: Any, prediction: PredictionService, model: ModelService) -> None:
     """Registers both services with a gRPC server."""
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
+    registry = _Registry(server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, registry)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, registry)
 
 
 async def add_health_service(server: grpc.aio.Server) -> Any:

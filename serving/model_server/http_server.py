@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import errno
 import http
 import logging
+import os
+import re
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
+import tornado.http1connection
 import tornado.httpserver
 import tornado.httputil
 import tornado.ioloop
@@ -26,6 +32,11 @@ HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 HandleInLoopFn = Callable[[str, str, Mapping[str, str], bytes], Awaitable[rest.Response] | None]
 
 _MAX_BODY_BYTES = 2**31 - 1  # as the gRPC port
+_BODY_SECS = 600.0
+"""What a body may take to arrive: a caller that is gone without a word would be waited for."""
+
+_LOG_EVERY_SECS = 10.0
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _CLIENT_CLOSED_REQUEST = 499
 
 _log = logging.getLogger(__name__)
@@ -34,7 +45,7 @@ _log = logging.getLogger(__name__)
 class _Request(tornado.httputil.HTTPMessageDelegate):
     """One request: collected, answered by the loop or by a thread, written back."""
 
-    def __init__(self, connection: tornado.httputil.HTTPConnection, requests: _Requests):
+    def __init__(self, connection: tornado.http1connection.HTTP1Connection, requests: _Requests):
         self._connection = connection
         self._requests = requests
         self._method = self._path = ""
@@ -48,14 +59,24 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
     ) -> None:
         assert isinstance(start_line, tornado.httputil.RequestStartLine)
         self._method = start_line.method
-        self._path = start_line.path.partition("?")[0]
+        target = start_line.path.encode("latin-1").decode(errors="replace")
+        if absolute := _ABSOLUTE.fullmatch(
+            target
+        ):  # as proxies ask; its host goes before the header
+            headers["Host"], target = absolute.groups()
+        self._path = target.partition("?")[0]
         self._headers = headers
 
     def data_received(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
 
     def finish(self) -> None:
-        self._requests.start(self._answer())
+        answering = self._requests.start(self._answer())
+
+        def hung_up() -> None:
+            answering.cancel()  # nothing is computed for a caller that is gone
+
+        self._connection.set_close_callback(hung_up)
 
     def on_connection_close(self) -> None:
         self._chunks.clear()
@@ -100,12 +121,14 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
     def start_request(
         self, server_conn: object, request_conn: tornado.httputil.HTTPConnection
     ) -> tornado.httputil.HTTPMessageDelegate:
+        assert isinstance(request_conn, tornado.http1connection.HTTP1Connection)
         return _Request(request_conn, self)
 
-    def start(self, answer: Coroutine[Any, Any, None]) -> None:
+    def start(self, answer: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(answer)
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+        return task
 
     async def respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -122,6 +145,57 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
         if self._answering:
             await asyncio.wait(self._answering)
         self._executor.shutdown(wait=False)
+
+
+class _Listener(socket.socket):
+    """A listening socket that stays in order where the process has no descriptor left.
+
+    Tornado would be woken for the same connection again and again, and log each time. One descriptor
+    is kept to spare: with it such a connection is taken, and closed at once.
+
+    Args:
+      bound: The socket; it is detached.
+    """
+
+    def __init__(self, bound: socket.socket):
+        super().__init__(bound.family, bound.type, bound.proto, bound.detach())
+        self.setblocking(False)
+        self._spare = [os.open(os.devnull, os.O_RDONLY)]
+        self._logged_at = -_LOG_EVERY_SECS
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Takes a connection.
+
+        Raises:
+          ConnectionAbortedError: It had to be closed; the next may be taken.
+          BlockingIOError: There is none, or no descriptor for it.
+        """
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            reason = error.strerror
+        if time.monotonic() - self._logged_at >= _LOG_EVERY_SECS:
+            self._logged_at = time.monotonic()
+            _log.error("connections are refused: %s; raise the limit (ulimit -n)", reason)
+        try:
+            while self._spare:
+                os.close(self._spare.pop())
+            super().accept()[0].close()
+            self._spare.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:  # another thread took it
+            with contextlib.suppress(OSError):
+                self._spare.append(os.open(os.devnull, os.O_RDONLY))
+            time.sleep(0.01)
+            raise BlockingIOError from None
+        raise ConnectionAbortedError
+
+    def close(self) -> None:
+        """Closes it, and what is spare."""
+        while self._spare:
+            os.close(self._spare.pop())
+        super().close()
 
 
 class HttpServer:
@@ -150,7 +224,9 @@ class HttpServer:
     ):
         family = socket.AF_UNSPEC if ":" in host else socket.AF_INET
         try:
-            self._sockets = tornado.netutil.bind_sockets(port, host, family)
+            self._sockets = [
+                _Listener(bound) for bound in tornado.netutil.bind_sockets(port, host, family)
+            ]
         except OSError as error:
             raise ports.cannot_open(flag, host, port, error) from error
         self.port: int = self._sockets[0].getsockname()[1]
@@ -159,12 +235,12 @@ class HttpServer:
         self._loop: tornado.ioloop.IOLoop | None = None
         self._server: tornado.httpserver.HTTPServer | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
-        self._started = threading.Event()
+        self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
 
     def start(self) -> None:
         """Takes requests from now on."""
         self._thread.start()
-        self._started.wait()
+        self._started.result()
 
     def stop(self, timeout_secs: float) -> bool:
         """Takes no more requests, answers those under way, and ends; False where not in time."""
@@ -183,14 +259,19 @@ class HttpServer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        self._loop = tornado.ioloop.IOLoop.current()
-        self._server = tornado.httpserver.HTTPServer(
-            self._requests,
-            max_body_size=_MAX_BODY_BYTES,
-            max_buffer_size=_MAX_BODY_BYTES,
-        )
-        self._server.add_sockets(self._sockets)
-        self._loop.add_callback(self._started.set)
+        try:
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            self._loop = tornado.ioloop.IOLoop.current()
+            self._server = tornado.httpserver.HTTPServer(
+                self._requests,
+                max_body_size=_MAX_BODY_BYTES,
+                max_buffer_size=_MAX_BODY_BYTES,
+                body_timeout=_BODY_SECS,
+            )
+            self._server.add_sockets(self._sockets)
+        except Exception as error:  # else the start would wait for good
+            self._started.set_exception(error)
+            return
+        self._loop.add_callback(self._started.set_result, None)
         self._loop.start()
         self._loop.close(all_fds=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 
 from emotion_faces.errors import UsageError, UserError
@@ -18,6 +19,13 @@ def check(flag: str, port: int) -> None:
     """
     if not 0 <= port <= LARGEST:
         raise UsageError(f"{flag} takes a port from 0 to {LARGEST}; found {port}")
+
+
+def allow_connections() -> None:
+    """Lets this process have as many connections as the system's hard limit on descriptors allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def hold(flag: str, host: str, port: int) -> contextlib.AbstractContextManager[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -107,7 +107,18 @@ async def run_in_loop(
         return await model.run_in_loop(signature, arrays, deadline)
     except status.StatusError as error:
         # It runs parts of the arrays again, and each of these runs would block the loop.
-        raise await asyncio.to_thread(_named, error, model, signature, arrays, deadline) from None
+        naming = asyncio.to_thread(_named, error, model, signature, arrays, deadline)
+        raise await _to_its_end(naming) from None
+
+
+async def _to_its_end(work: Coroutine[Any, Any, status.StatusError]) -> status.StatusError:
+    """Awaits what runs the model in a thread: a caller that goes lets its version go no sooner."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _named(

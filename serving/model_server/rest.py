@@ -35,8 +35,9 @@ from emotion_faces.protos import (
 MAX_INFLATED_BYTES = 100 * 1024 * 1024
 """Largest body after gzip, as in TensorFlow Serving."""
 
+_MOST_DIGITS = len(str(2**63))
 _API_PATH = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
-_MODEL = r"([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+_MODEL = r"([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _CALL_PATH = re.compile(rf"/v1/models/{_MODEL}:(classify|regress|predict)", re.IGNORECASE)
 _STATUS_PATH = re.compile(rf"/v1/models(?:/{_MODEL})?(?:/(metadata))?", re.IGNORECASE)
 _HTTP_CODES = {
@@ -113,10 +114,10 @@ class RestApi:
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Answers one request; never raises."""
-        refused = self._without_model(method, path, headers)
-        if refused is not None:
-            return refused
         try:
+            refused = self._without_model(method, path, headers)
+            if refused is not None:
+                return refused
             return self._response(200, self._answer(method, path, _inflated(headers, body)))
         except Exception as error:
             return self._failure(method, path, error)
@@ -141,10 +142,10 @@ class RestApi:
     async def _predict_in_loop(
         self, path: str, headers: Mapping[str, str], body: bytes, match: re.Match[str]
     ) -> Response:
-        refused = self._without_model("POST", path, headers)
-        if refused is not None:
-            return refused
         try:
+            refused = self._without_model("POST", path, headers)
+            if refused is not None:
+                return refused
             spec = _spec(*match.groups()[:3])
             deadline = time.monotonic() + self._timeout_secs
             with self._calls.recorded(spec.name, "predict", "REST"):
@@ -203,7 +204,7 @@ class RestApi:
         origin = headers.get("Origin")
         if origin is None or self._cors or method == "OPTIONS":
             return
-        if urllib.parse.urlsplit(origin).netloc.lower() != host.lower():
+        if origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
             raise status.StatusError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"pages of {origin} may not call this server; --rest_api_enable_cors_support lets "
@@ -291,9 +292,10 @@ def _inflated(headers: Mapping[str, str], body: bytes) -> bytes:
 def _spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelSpec:
     spec = model_pb2.ModelSpec(name=urllib.parse.unquote(name))
     if version:
-        if int(version) >= 2**63:
+        number = version.lstrip("0")  # Python reads no number of more than 4,300 digits
+        if len(number) > _MOST_DIGITS or int(number or 0) >= 2**63:
             raise status.invalid_argument(f"Failed to convert version: {version} to numeric.")
-        spec.version.value = int(version)
+        spec.version.value = int(number or 0)
     if label:
         spec.version_label = urllib.parse.unquote(label)
     return spec

@@ -35,6 +35,7 @@ SWITCH_INTERVAL_SECS = 0.001
 _LONGEST_END_SECS = 2.0
 """What the end itself may take after the drain: closing ports, freeing models."""
 
+_IDLE_LOOK_SECS = 1.0
 REST_FLAG = "--rest_api_port"
 
 _log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class ModelServer:
             ports.hold("--port", options.host, max(0, options.port)),
             ports.hold(self._rest_flag, options.host, options.rest_api_port),
         ):
+            threading.Thread(target=self._release_when_idle, name="idle", daemon=True).start()
             self.core.start(self._config)
             if options.model_config_file and options.model_config_file_poll_wait_seconds > 0:
                 self._config_poller = threading.Thread(
@@ -157,6 +159,10 @@ class ModelServer:
                 self.core.reload(config_files.read_model_config(options.model_config_file))
             except (UserError, status.StatusError) as error:
                 _log.error("the model configuration stays as it was: %s", error)
+
+    def _release_when_idle(self) -> None:
+        while not self._stopping.wait(_IDLE_LOOK_SECS):
+            memory.IDLE.release()
 
     def _start_grpc(self) -> None:
         options = self._options
@@ -232,6 +238,7 @@ def run(
     # Requests that end together wake together; the default of 5 ms lets each wait for the others.
     sys.setswitchinterval(SWITCH_INTERVAL_SECS)
     memory.keep_between_runs()
+    ports.allow_connections()
     # The imports leave some 100,000 objects that live as long as the process: a full collection
     # would stop every call meanwhile, and the interpreter's end took seconds. What models bring
     # comes later and is collected as ever.
@@ -267,7 +274,9 @@ def run(
 
 def _end() -> None:
     """Ends the process, whatever runs in it."""
-    _log.warning("the drain's time is over: what still runs is cut off")
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)
+    try:
+        _log.warning("the drain's time is over: what still runs is cut off")
+        logging.shutdown()
+        sys.stdout.flush()
+    finally:  # a pipe that nobody reads, a full disk
+        os._exit(0)

@@ -19,15 +19,15 @@ def list_versions(base_path: str) -> dict[int, str]:
       StatusError: NOT_FOUND: there is no such folder.
     """
     try:
-        children = sorted(pathlib.Path(base_path).iterdir())
-    except OSError as error:
+        folders = [child for child in sorted(pathlib.Path(base_path).iterdir()) if child.is_dir()]
+    except (OSError, ValueError) as error:  # ValueError: what is no path at all
         raise status.not_found(
-            f"Could not find base path {base_path}: {error.strerror or error}"
+            f"Could not find base path {base_path}: {getattr(error, 'strerror', None) or error}"
         ) from error
     versions: dict[int, str] = {}
-    for child in children:
+    for child in folders:
         version = version_number(child.name)
-        if version is not None and child.is_dir():
+        if version is not None:
             if version in versions:
                 _log.warning("%s and %s are both version %d", versions[version], child, version)
             else:

@@ -434,7 +434,10 @@ def test_deviation_sigterm_ends_an_idle_server_at_once(can_start, tmp_path, fixt
             _, status, usage = os.wait4(server.process.pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         assert usage.ru_utime + usage.ru_stime - used < 0.5
-        assert re.findall(r"^.* [WE] .*|^\D.*", server.output(), re.MULTILINE) == []
+        # TensorFlow 2.21 calls it an error that a machine has no GPU, or no AVX-512 for float16.
+        of_the_machine = r"^.*(?:failed call to cuInit|oneDNN supports DT_HALF only).*\n"
+        printed = re.sub(of_the_machine, "", server.output(), flags=re.MULTILINE)
+        assert re.findall(r"^.* [WE] .*|^\D.*", printed, re.MULTILINE) == []
     finally:
         server.process.poll()
         server.stop()

@@ -512,3 +512,42 @@ def test_a_caller_that_is_gone_or_whose_loop_is_closed_harms_nobody(loop):
         thread.join(10)
     assert [result[0].tolist() for result in results + more] == [[1.0], [2.0]]
     assert is_idle(batcher)
+
+
+def test_a_caller_that_is_gone_leaves_the_queue(loop):
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    model.go.clear()
+    first, _ = in_threads([lambda: batcher.run("k", model, rows(0))])
+    assert model.started.wait(10)
+    for deadline in (None, time.monotonic() + 60):
+        gone = asyncio.run_coroutine_threadsafe(
+            batcher.run_in_loop("k", model, rows(5), deadline), loop
+        )
+        until(lambda: queued(batcher) == 1)
+        gone.cancel()
+        until(lambda: queued(batcher) == 0)
+    model.go.set()
+    first[0].join(10)
+    assert is_idle(batcher)
+    assert model.sizes == [1]
+
+
+def test_a_caller_that_is_gone_waits_for_the_run_that_it_leads(loop):
+    batcher, model = batching.Batcher(batching.BatchingOptions(num_batch_threads=1)), Model()
+    model.go.clear()
+    ended = threading.Event()
+
+    async def call():
+        try:
+            await batcher.run_in_loop("k", model, rows(1))
+        finally:
+            ended.set()
+
+    gone = asyncio.run_coroutine_threadsafe(call(), loop)
+    assert model.started.wait(10)
+    gone.cancel()
+    assert not ended.wait(0.2), "its version could be unloaded in the middle of the run"
+    model.go.set()
+    assert ended.wait(10)
+    assert gone.cancelled()
+    assert is_idle(batcher)

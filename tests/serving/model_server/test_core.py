@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 from google.protobuf import text_format
 
@@ -151,6 +153,20 @@ def test_stop_closes_what_serves_after_its_calls(make_core, base_path):
     assert model.closed
     with pytest.raises(status.StatusError, match=r"Latest\(m\)"):
         version_of(server_core)
+
+
+@pytest.mark.parametrize("nowhere", ["/there/is/none", r"/a\000b", "/" + "x" * 5000])
+def test_a_folder_that_can_not_be_read_ends_no_other_look(make_core, base_path, nowhere):
+    server_core = make_core(poll_secs=0.05)
+    config = one_model(nowhere, name="a")
+    config.MergeFrom(one_model(base_path))
+    server_core.start(one_model(base_path))
+    reload = threading.Thread(target=server_core.reload, args=(config,), daemon=True)
+    reload.start()  # waits for a version of the other
+    (base_path / "4").mkdir()
+    assert server_core._models["m"].wait(
+        lambda entries: (entries[0].version, entries[0].state) == (4, versions.State.AVAILABLE), 10
+    )
 
 
 def test_versions_in_a_folder(tmp_path):

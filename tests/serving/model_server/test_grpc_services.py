@@ -7,7 +7,15 @@ import contextlib
 import grpc
 import pytest
 
-from emotion_faces.model_server import calls, grpc_services, status
+from emotion_faces.model_server import (
+    calls,
+    core,
+    grpc_services,
+    image_guard,
+    metrics,
+    status,
+    versions,
+)
 from emotion_faces.protos import predict_pb2
 
 
@@ -17,7 +25,7 @@ class Calls:
     def __init__(self):
         self.go = asyncio.Event()
         self.asked = []
-        self.ended = 0
+        self.cancelled = self.ended = 0
         self.error = None
 
     @contextlib.contextmanager
@@ -26,7 +34,11 @@ class Calls:
 
     async def predict_in_loop(self, request, deadline):
         self.asked.append("loop")
-        await self.go.wait()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            await self.go.wait()  # a run under way can't be interrupted
         self.ended += 1
         if self.error is not None:
             raise self.error
@@ -60,7 +72,7 @@ def serve(test):
     asyncio.run(run())
 
 
-def test_a_call_whose_caller_is_gone_goes_on_and_is_waited_for():
+def test_a_call_whose_caller_is_gone_is_told_so_and_is_waited_for():
     async def test(service, answering):
         call = asyncio.ensure_future(service.Predict(predict_pb2.PredictRequest(), Context()))
         await asyncio.sleep(0.01)
@@ -72,7 +84,7 @@ def test_a_call_whose_caller_is_gone_goes_on_and_is_waited_for():
         assert not ended.done(), "the version would be unloaded in the middle of its run"
         answering.go.set()
         await ended
-        assert answering.ended == 1
+        assert (answering.cancelled, answering.ended) == (1, 1)
         await service.ended()
 
     serve(test)
@@ -106,3 +118,51 @@ def test_what_fails_is_told(error, code, message):
         assert aborted.value.args == (code, message)
 
     serve(test)
+
+
+_UNREADABLE = (grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("PredictionService/Predict", "Missing ModelSpec"),
+        ("PredictionService/Classify", "Missing ModelSpec"),
+        ("PredictionService/Regress", "Missing ModelSpec"),
+        ("PredictionService/MultiInference", "ModelSpec has no name specified."),
+        ("PredictionService/GetModelMetadata", "Missing ModelSpec"),
+        ("ModelService/GetModelStatus", "Missing ModelSpec"),
+        ("ModelService/HandleReloadConfigRequest", "ServerModelConfig type not supported"),
+    ],
+)
+def test_what_a_caller_does_wrong_is_told_to_the_caller_alone(method, told, caplog):
+    """In the log it would be a traceback for each."""
+    server_core = core.ServerCore(lambda *_: None, versions.RetryPolicy(0, 0))
+    limits = image_guard.ImageLimits()
+    answering = calls.Calls(server_core, metrics.Metrics(), limits)
+
+    async def ask(channel, message):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await channel.unary_unary(f"/tensorflow.serving.{method}")(message, timeout=60)
+        return failed.value.code(), failed.value.details()
+
+    async def test():
+        server = grpc.aio.server()
+        grpc_services.add_services(
+            server,
+            grpc_services.PredictionService(answering, executor),
+            grpc_services.ModelService(server_core, answering, True, executor),
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            answers = [await ask(channel, message) for message in (b"", b"\xff\xff")]
+        await server.stop(None)
+        return answers
+
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        (code, details), unreadable = asyncio.run(test())
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details.startswith(told)
+    assert unreadable == _UNREADABLE
+    assert caplog.records == []

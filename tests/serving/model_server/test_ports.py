@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -75,3 +77,20 @@ def test_allow_reload_config_takes_three_words():
         UserError, match="--allow_reload_config takes auto, true, false; found 'no'"
     ):
         flags.parse(["--allow_reload_config=no"])
+
+
+_LIMIT = """
+import resource
+from emotion_faces.model_server import ports
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+ports.allow_connections()
+print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))
+"""
+
+
+def test_as_many_connections_are_allowed_as_the_system_lets():
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMIT], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "True\n", done.stderr
