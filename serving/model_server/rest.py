@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 import re
+import threading
 import time
 import urllib.parse
 import zlib
@@ -34,6 +35,9 @@ from emotion_faces.protos import (
 
 MAX_INFLATED_BYTES = 100 * 1024 * 1024
 """Largest body after gzip, as in TensorFlow Serving."""
+LARGE_BYTES = 16 * 1024 * 1024
+"""A body above it, inflated, is answered beside few others: parsed it takes several times as much."""
+_LARGE_AT_ONCE = 2
 
 _MOST_DIGITS = len(str(2**63))
 _API_PATH = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -106,6 +110,7 @@ class RestApi:
         self._cors = cors
         self._metrics_path = metrics_path
         self._hosts = hosts
+        self._large = threading.Semaphore(_LARGE_AT_ONCE)
         self._methods = {
             "predict": server_calls.predict_json,
             "classify": self._classify,
@@ -118,7 +123,23 @@ class RestApi:
             refused = self._without_model(method, path, headers)
             if refused is not None:
                 return refused
-            return self._response(200, self._answer(method, path, _inflated(headers, body)))
+            small = _inflated(headers, body, LARGE_BYTES)
+            if small is not None:
+                return self._response(200, self._answer(method, path, small))
+            if not self._large.acquire(timeout=self._timeout_secs):
+                raise status.StatusError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"{_LARGE_AT_ONCE} requests of more than {LARGE_BYTES} bytes are being answered",
+                )
+            try:
+                large = _inflated(headers, body, MAX_INFLATED_BYTES)
+                if large is None and _is_gzip(headers):
+                    raise status.invalid_argument(
+                        f"the request's body has more than {MAX_INFLATED_BYTES} bytes when inflated"
+                    )
+                return self._response(200, self._answer(method, path, large or body))
+            finally:
+                self._large.release()
         except Exception as error:
             return self._failure(method, path, error)
 
@@ -272,18 +293,21 @@ def http_code(code: grpc.StatusCode) -> int:
     return _HTTP_CODES.get(code, 500)
 
 
-def _inflated(headers: Mapping[str, str], body: bytes) -> bytes:
-    if headers.get("Content-Encoding", "").strip().lower() != "gzip":
-        return body
+def _is_gzip(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Encoding", "").strip().lower() == "gzip"
+
+
+def _inflated(headers: Mapping[str, str], body: bytes, most: int) -> bytes | None:
+    """Returns the body as it was before gzip; None where that is larger than `most` bytes."""
+    if not _is_gzip(headers):
+        return body if len(body) <= most else None
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        inflated = inflater.decompress(body, MAX_INFLATED_BYTES)
+        inflated = inflater.decompress(body, most)
     except zlib.error:
         raise status.invalid_argument("the request's body is not gzip as its header says") from None
     if inflater.unconsumed_tail:
-        raise status.invalid_argument(
-            f"the request's body has more than {MAX_INFLATED_BYTES} bytes when inflated"
-        )
+        return None
     if not inflater.eof:
         raise status.invalid_argument("the request's gzip body is cut off")
     return inflated

@@ -1,6 +1,9 @@
 """REST without a socket: what no caller may be left without an answer for."""
 
+import concurrent.futures
+import gzip
 import json
+import threading
 
 import pytest
 
@@ -59,3 +62,44 @@ def test_a_version_may_begin_with_zeros_and_is_of_ascii_digits(api):
     assert ask(api, "POST", path, {}) == (404, "Servable not found for request: Specific(m, 7)")
     code, error = ask(api, "POST", "/v1/models/m/versions/٣:predict", {})
     assert (code, error) == (400, "Malformed request: POST /v1/models/m/versions/٣:predict")
+
+
+GZIP = {"Host": "localhost", "Content-Encoding": "gzip"}
+PREDICT = ("POST", "/v1/models/m:predict")
+
+
+def test_large_bodies_are_inflated_beside_few_others_and_small_ones_at_once(api, monkeypatch):
+    inside, most, go = [], [], threading.Event()
+
+    def held(spec, body, deadline):
+        inside.append(len(body))
+        most.append(len(inside))
+        assert go.wait(20)
+        inside.remove(len(body))
+        return {}
+
+    monkeypatch.setitem(api._methods, "predict", held)
+    bomb = gzip.compress(b" " * (rest.LARGE_BYTES + 1))
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        waiting = [threads.submit(api.handle, *PREDICT, GZIP, bomb) for _ in range(5)]
+        while len(inside) < 2:
+            pass
+        monkeypatch.setattr(api, "_timeout_secs", 0.05)
+        late = api.handle(*PREDICT, GZIP, bomb)
+        assert (late.code, b"are being answered" in late.body) == (429, True)
+        small = threads.submit(api.handle, *PREDICT, GZIP, gzip.compress(b"{}"))
+        while len(inside) < 3:
+            pass
+        go.set()
+        assert {one.result().code for one in [*waiting, small]} == {200}
+    assert max(most) == 3
+
+
+@pytest.mark.parametrize(("size", "code"), [(rest.MAX_INFLATED_BYTES + 1, 400), (100, 404)])
+def test_a_body_that_inflates_to_too_much_is_refused(api, size, code):
+    assert api.handle(*PREDICT, GZIP, gzip.compress(b" " * (size - 2) + b"{}")).code == code
+
+
+def test_a_body_without_gzip_has_the_limit_of_the_port(api):
+    plain = b" " * rest.MAX_INFLATED_BYTES + b"{}"
+    assert api.handle(*PREDICT, {"Host": "localhost"}, plain).code == 404
