@@ -102,11 +102,14 @@ def draw_sample(folder: pathlib.Path, images: int = DEFAULT_IMAGES, seed: int = 
     try:
         _draw(part, splits, seed)
         part.rename(folder / "images")
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+        if isinstance(error, OSError) and error.errno:
+            # The picture lay where its reader never looks.
+            raise OSError(error.errno, error.strerror, str(folder / "images")) from error
         raise
 
 

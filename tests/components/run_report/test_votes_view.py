@@ -63,7 +63,7 @@ def test_the_page_tells_of_the_votes(tmp_path):
     data = dataclasses.replace(content.data, manifest=with_votes(content.data.manifest))
     page = Page(render(dataclasses.replace(content, data=data)))
     assert "9 of the kept pictures have votes, 3 have none." in page.text
-    assert "1 lines of the file hold no vote." in page.text
+    assert "1 line of the file holds no vote." in page.text
     assert "2 lines are for files that are not in the source, such as no/<b>.jpg ." in page.text
     assert "all 9 66.7 % 0" in page.text
     # 100 of 120 answers are the label, which 5 of 6 people say, and of every fifth image 5 of 9.
