@@ -157,11 +157,7 @@ def make_base(docker: list[str], stack: str, build_ca: pathlib.Path | None) -> t
         )
         if stack == "py310":
             add_python(tree)
-        for path in (
-            *tree.glob("var/cache/apt/archives/*.deb"),
-            *tree.glob("var/lib/apt/lists/*_*"),
-        ):
-            path.unlink()
+        slim(tree)
         archive = subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE)
         subprocess.run([*docker, "import", "-", base], stdin=archive.stdout, check=True)
         if archive.wait():
@@ -180,6 +176,22 @@ def make_base(docker: list[str], stack: str, build_ca: pathlib.Path | None) -> t
             [*docker, "build", "--network", "host", "--tag", build_base, str(context)], check=True
         )
     return base, build_base
+
+
+def slim(tree: pathlib.Path) -> None:
+    """Removes what the public slim bases are without: packages, documents and translations, but no licence."""
+    for path in (
+        *tree.glob("var/cache/apt/archives/*.deb"),
+        *tree.glob("var/lib/apt/lists/*_*"),
+        *(
+            path
+            for name in ("doc", "info", "lintian", "locale", "man")
+            for path in (tree / "usr/share" / name).rglob("*")
+            if path.name not in ("copyright", "locale.alias")
+        ),
+    ):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
 
 
 def add_python(tree: pathlib.Path) -> None:

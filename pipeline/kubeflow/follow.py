@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from emotion_pipeline.components.errors import UsageError, UserError
-from emotion_pipeline.kubeflow.api import connect, explained, may_pass
+from emotion_pipeline.kubeflow.api import connect, explained, id_of, may_pass, shown
 from emotion_pipeline.kubeflow.nodes import FailedStep, failed_steps
 
 _END_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-_NO_STATES = (None, "", "RUNTIME_STATE_UNSPECIFIED")
+_NO_STATES = ("", "RUNTIME_STATE_UNSPECIFIED")
 
 POLL_SECS = 10.0
 """Between two looks at a run that is waited for."""
@@ -61,7 +61,7 @@ def wait(
         with explained(host):
             client = connect(host, namespace, token)
             try:
-                client.get_run(run_id)
+                _look(client, run_id)
             except kfp_server_api.ApiException as error:
                 if error.status in (400, 404):
                     raise UsageError(
@@ -105,29 +105,30 @@ def follow(
     while True:
         try:
             with explained(host):
-                run = client.get_run(run_id)
+                run = _look(client, run_id)
         except UserError as error:
             now = time.monotonic()
+            begun = silent_since if silent_since is not None else now
+            cause = error.__cause__
+            if now - begun >= patience_secs or not (cause and may_pass(cause)):  # type: ignore[arg-type]
+                raise RunLostError(_lost(host, run_id, str(error))) from error
             if silent_since is None:
                 silent_since = now
                 report(f"run {run_id}: the server does not answer, asking again")
-            cause = error.__cause__
-            if now - silent_since >= patience_secs or not (cause and may_pass(cause)):  # type: ignore[arg-type]
-                raise RunLostError(_lost(host, run_id, str(error))) from error
             time.sleep(POLL_SECS)
             continue
         silent_since = None
         state = state_of(run)
         if state is not None and state != told:
             told = state
-            report(f"run {run_id}: {told}")
+            report(f"run {run_id}: {' '.join(shown(told))}")
         if told in _END_STATES:
             break
         time.sleep(POLL_SECS)
     if told != "SUCCEEDED":
         details = (run.run_details.task_details if run.run_details else None) or []
-        reason = run.error.message if run.error and run.error.message else ""
-        lines = [f"run {run_id} ended as {told}", *([reason] if reason else [])]
+        reason = str(run.error.message) if run.error and run.error.message else ""
+        lines = [f"run {run_id} ended as {told}", *shown(reason)]
         found = failed_steps(details, steps)
         for step in found:
             lines += _describe(client, run_id, step, namespace or _DEFAULT_NAMESPACE)
@@ -137,10 +138,23 @@ def follow(
         raise RunFailedError("\n".join(lines))
 
 
+def _look(client: Any, run_id: str) -> Any:
+    """Returns what the server tells of a run.
+
+    Raises:
+      ValueError: It tells of none.
+    """
+    run = client.get_run(run_id)
+    id_of(run, "run_id")
+    return run
+
+
 def state_of(run: Any) -> str | None:
     """Returns a run's state, the last known where the server has none now; None before the first."""
     history = [one.state for one in run.state_history or ()]
-    states = [state for state in (*history, run.state) if state not in _NO_STATES]
+    states = [
+        one for one in (*history, run.state) if isinstance(one, str) and one not in _NO_STATES
+    ]
     return states[-1] if states else None
 
 
@@ -168,10 +182,10 @@ def list_runs(
         answer = client.list_runs(page_size=limit, sort_by="created_at desc", namespace=namespace)
         return [
             RunLine(
-                run.run_id,
-                state_of(run) or "",
+                id_of(run, "run_id"),
+                " ".join(shown(state_of(run) or "")),
                 run.created_at.strftime("%Y-%m-%d %H:%M:%S") if run.created_at else "",
-                run.display_name or "",
+                " ".join(shown(str(run.display_name or ""))),
             )
             for run in answer.runs or ()
         ]
@@ -195,7 +209,7 @@ def _lost(host: str, run_id: str, why: str) -> str:
 
 def _describe(client: Any, run_id: str, step: FailedStep, namespace: str) -> Iterator[str]:
     """Yields what is known about a failed step: message, the log's last lines, how to read it all."""
-    yield f"step {step.name} failed" + (f": {step.message}" if step.message else "")
+    yield from shown(f"step {step.name} failed" + (f": {step.message}" if step.message else ""))
     if step.pod:
         yield f"its pod: {step.pod}"
         for line in _read_log(client, run_id, step.pod):
@@ -223,4 +237,4 @@ def _read_log(client: Any, run_id: str, pod: str) -> list[str]:
     except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError, OSError):
         return []
     text: str = answer.data.decode("utf-8", "replace")
-    return text.rstrip().splitlines()[-_LOG_LINES:]
+    return shown(text.rstrip())[-_LOG_LINES:]

@@ -4,14 +4,15 @@ import contextlib
 import datetime
 import io
 import pathlib
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from emotion_pipeline.components.errors import UsageError
-from emotion_pipeline.kubeflow.api import connect, explained
-from emotion_pipeline.kubeflow.follow import PATIENCE_SECS, follow, where_it_is
+from emotion_pipeline.components.errors import UsageError, UserError
+from emotion_pipeline.kubeflow.api import connect, explained, id_of, may_be_done
+from emotion_pipeline.kubeflow.follow import PATIENCE_SECS, RunLostError, follow, where_it_is
 
 
 def submit(
@@ -48,38 +49,61 @@ def submit(
       UsageError: The address, the package or a parameter is wrong.
       UserError: The server cannot be reached or refuses.
       RunFailedError: The run that was waited for did not succeed.
-      RunLostError: It may go on, and the server no longer tells.
+      RunLostError: It may go on, or may have been started, and the server does not tell.
     """
     spec = read_package(package)
     arguments = parse_parameters(spec, parameters or {})
     name = spec["pipelineInfo"]["name"]
-    now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f")
+    run_name = f"{name} {datetime.datetime.now():%Y-%m-%d %H:%M:%S.%f}"
     # The client prints addresses as if the API's own had Kubeflow's page.
     with explained(host), contextlib.redirect_stdout(io.StringIO()):
         client = connect(host, namespace, token)
         pipeline_id = client.get_pipeline_id(name)
         if pipeline_id is None:
-            pipeline_id = client.upload_pipeline(str(package), pipeline_name=name).pipeline_id
+            made = client.upload_pipeline(str(package), pipeline_name=name)
+            pipeline_id = id_of(made, "pipeline_id")
             versions = client.list_pipeline_versions(pipeline_id).pipeline_versions
-            version_id = versions[0].pipeline_version_id
+            if not versions:
+                raise ValueError(f"the pipeline {name} was uploaded and has no version")
+            version = versions[0]
         else:
-            version_id = client.upload_pipeline_version(
-                str(package), pipeline_version_name=f"{name} {now}", pipeline_id=pipeline_id
-            ).pipeline_version_id
-        experiment_id = client.create_experiment(experiment, namespace=namespace).experiment_id
-        run_id = client.run_pipeline(
-            experiment_id=experiment_id,
-            job_name=f"{name} {now}",
-            pipeline_id=pipeline_id,
-            version_id=version_id,
-            params=arguments,
-            pipeline_root=pipeline_root,
-        ).run_id
+            version = client.upload_pipeline_version(
+                str(package), pipeline_version_name=run_name, pipeline_id=pipeline_id
+            )
+        made = client.create_experiment(experiment, namespace=namespace)
+        options = {
+            "experiment_id": id_of(made, "experiment_id"),
+            "job_name": run_name,
+            "pipeline_id": pipeline_id,
+            "version_id": id_of(version, "pipeline_version_id"),
+            "params": arguments,
+            "pipeline_root": pipeline_root,
+        }
+        run_id = _start(client, host, options)
     report(where_it_is(host, run_id, namespace))
     if wait:
         steps = tuple(spec["root"].get("dag", {}).get("tasks", {}))
         follow(client, host, run_id, report, namespace, steps, patience_secs)
     return run_id
+
+
+def _start(client: Any, host: str, options: Mapping[str, Any]) -> str:
+    """Starts a run; returns its id.
+
+    Raises:
+      UserError: The server refuses.
+      RunLostError: Its answer is lost, and the run may be there.
+    """
+    try:
+        with explained(host):
+            return id_of(client.run_pipeline(**options), "run_id")
+    except UserError as error:
+        if not may_be_done(error.__cause__):
+            raise
+        raise RunLostError(
+            f"whether the run was started is not known: {error}\nIf it was, "
+            f"`emotion kubeflow runs --host {shlex.quote(host)}` lists it as {options['job_name']}."
+        ) from error
 
 
 def read_package(package: pathlib.Path) -> dict[str, Any]:

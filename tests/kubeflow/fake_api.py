@@ -11,6 +11,7 @@ import email
 import http.server
 import json
 import re
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ class FakeApi:
     pipelines, versions, experiments, runs: what was made, by id. states: what a run's next looks
     show; the last one stays. failures: status codes by `METHOD path`, answered in place of the route.
     requests: `METHOD path` of every request. token: what must be sent, where it is not empty.
-    failed: the step that fails where a state is FAILED. logs: of pods, by their names.
+    failed: the step that fails where a state is FAILED. logs: of pods, by their names. headers: more of them, of
+    every answer.
     """
 
     def __init__(self):
@@ -41,6 +43,7 @@ class FakeApi:
         self.failures: dict[str, int] = {}
         self.failed = "AnomalyGate"
         self.logs: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
         self.requests: list[str] = []
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.versions: dict[str, dict[str, Any]] = {}
@@ -185,8 +188,8 @@ def _checked(message: dict[str, Any], model: type) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def serve_api() -> Iterator[FakeApi]:
-    """Yields a server that runs."""
+def serve_api(tls: ssl.SSLContext | None = None) -> Iterator[FakeApi]:
+    """Yields a server that runs, behind TLS where a context for it is given."""
     api = FakeApi()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -198,6 +201,8 @@ def serve_api() -> Iterator[FakeApi]:
             self.send_response(status)
             self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(content)))
+            for name, value in api.headers.items():
+                self.send_header(name, value)
             # Who has waited too long is gone.
             with contextlib.suppress(ConnectionError):
                 self.end_headers()
@@ -209,9 +214,11 @@ def serve_api() -> Iterator[FakeApi]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    api.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield api
     finally:

@@ -1,6 +1,7 @@
 """What the package holds, read back against the published messages."""
 
 import copy
+import itertools
 import json
 
 import pytest
@@ -107,6 +108,25 @@ def test_restricted_steps_say_that_they_do_not_run_as_root(documents):
         KubeflowConfig(
             pipeline_root="gs://b/r", data_claim="", models_claim="", restricted=True, vertex=True
         )
+
+
+def test_two_steps_at_most_run_at_once_and_trainer_alone(documents):
+    """What docs/kubeflow.md says a cluster must have room for."""
+    tasks = documents[0]["root"]["dag"]["tasks"]
+
+    def before(name):
+        needed = tasks[name].get("dependentTasks", [])
+        return set(needed).union(*map(before, needed))
+
+    apart = {
+        frozenset(pair)
+        for pair in itertools.combinations(tasks, 2)
+        if pair[0] not in before(pair[1]) and pair[1] not in before(pair[0])
+    }
+    assert frozenset({"ImageIngest", "ImportSchemaGen"}) in apart
+    assert not any("Trainer" in pair for pair in apart)
+    for three in itertools.combinations(tasks, 3):
+        assert not apart.issuperset(map(frozenset, itertools.combinations(three, 2))), three
 
 
 def test_the_kaggle_key_goes_only_where_no_artifact_is_read(documents):

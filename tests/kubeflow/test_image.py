@@ -1,5 +1,7 @@
 """What the image is built from, and, where an engine runs and it is built, the image itself."""
 
+import ast
+import importlib.util
 import json
 import pathlib
 import re
@@ -7,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -17,23 +20,31 @@ from tests.serving import models
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+IMAGE_DIR = REPOSITORY / "requirements" / "image"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 
 
-# Serves a model in an interpreter that finds no package but those that are named.
+# Serves a model in an interpreter that finds no package but those that are named, and of TensorFlow what is left of it.
 SERVE_WITH = """
-import importlib.abc, importlib.metadata, sys
+import importlib.abc, importlib.machinery, importlib.metadata, pathlib, sys, sysconfig
+sys.path.insert(0, sys.argv[3])
+import reachable
 
 def plain(name):
     return name.lower().replace("_", "-").replace(".", "-")
 
 OWNERS = importlib.metadata.packages_distributions()
+LEFT = reachable.reachable(pathlib.Path(sysconfig.get_path("purelib")))
 
 class OnlyNamed(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         owners = {plain(owner) for owner in OWNERS.get(name, ())}
         if owners and not owners & set(sys.argv[2].split()):
             raise ModuleNotFoundError(f"No module named {name!r}: its distribution is not in the image", name=name)
+        if name.startswith("tensorflow."):
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            if spec and spec.origin and pathlib.Path(spec.origin) not in LEFT:
+                raise ModuleNotFoundError(f"No module named {name!r}: it is not left in the image", name=name)
 
 sys.meta_path.insert(0, OnlyNamed())
 from emotion_faces.cli import main
@@ -73,7 +84,7 @@ def test_the_server_answers_with_what_its_image_has(tmp_path):
     models.write_emotion(tmp_path / "1")
     names = {"emotion-faces", "tensorflow", *pins("image/server-py310.lock")}
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVE_WITH, tmp_path, " ".join(names)],
+        [sys.executable, "-c", SERVE_WITH, tmp_path, " ".join(names), IMAGE_DIR],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -86,6 +97,87 @@ def test_the_server_answers_with_what_its_image_has(tmp_path):
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
     assert answer.label in models.LABELS
+
+
+@pytest.fixture(scope="module")
+def reaching():
+    """The program that leaves of TensorFlow what the server may import."""
+    spec = importlib.util.spec_from_file_location("reachable", IMAGE_DIR / "reachable.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_of_tensorflow_is_left_what_an_import_reaches(reaching, tmp_path):
+    sources = {
+        "tensorflow/__init__.py": "from tensorflow._api import v2",
+        "tensorflow/libtensorflow_cc.so.2": "",
+        "tensorflow/_api/__init__.py": "",
+        "tensorflow/core/__init__.py": "",
+        "tensorflow/core/any_pb2.py": "",
+        "tensorflow/lite/__init__.py": "",
+        "tensorflow/lite/libtflite.so": "",
+        "tensorflow/python/__init__.py": "",
+        "tensorflow/python/_pywrap_used.so": "",
+        "tensorflow/python/_pywrap_unused.so": "",
+        "tensorflow/python/lib_common.so": "",
+        "tensorflow/python/client/__init__.py": "import tensorflow.python.client.by_init",
+        "tensorflow/python/client/by_init.py": "",
+        "tensorflow/python/client/session.py": (
+            "from tensorflow.python import _pywrap_used\n"
+            "from .. import beside\n"
+            "from ..near.deep import *\n"
+            "def once():\n    from tensorflow.python.client import late\n"
+            "lazy = LazyLoader('lazy', globals(), 'tensorflow.python.lazy')\n"
+        ),
+        "tensorflow/python/client/late.py": "",
+        "tensorflow/python/client/unused.py": "",
+        "tensorflow/python/client/__pycache__/late.cpython-313.pyc": "",
+        "tensorflow/python/client/__pycache__/unused.cpython-313.pyc": "",
+        "tensorflow/python/beside.py": "",
+        "tensorflow/python/lazy.py": "",
+        "tensorflow/python/near/__init__.py": "",
+        "tensorflow/python/near/deep.py": "from tensorflow.python.client import session  # in a circle",
+        "tensorflow/python/keras/__init__.py": "",
+        "tensorflow/python/keras/engine/layer.py": "",
+        "numpy/unused.py": "",
+    }  # fmt: skip
+    for name, text in sources.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    reaching.leave_only(tmp_path, reaching.reachable(tmp_path))
+    left = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()}
+    assert sources.keys() - left == {
+        "tensorflow/_api/__init__.py",
+        "tensorflow/lite/__init__.py",
+        "tensorflow/lite/libtflite.so",
+        "tensorflow/python/_pywrap_unused.so",
+        "tensorflow/python/client/unused.py",
+        "tensorflow/python/client/__pycache__/unused.cpython-313.pyc",
+        "tensorflow/python/keras/__init__.py",
+        "tensorflow/python/keras/engine/layer.py",
+    }
+
+
+def test_what_the_server_imports_of_tensorflow_is_what_is_left_for_it(reaching):
+    site_packages = pathlib.Path(sysconfig.get_path("purelib"))
+    imported = set()
+    for path in (REPOSITORY / "serving").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorflow"):
+                folder = site_packages.joinpath(*node.module.split("."))
+                for alias in node.names:
+                    is_module = any(folder.glob(f"{alias.name}.*"))
+                    imported.add(f"{node.module}.{alias.name}" if is_module else node.module)
+            elif isinstance(node, ast.Import):
+                imported |= {one.name for one in node.names if one.name.startswith("tensorflow")}
+    packages = ("tensorflow.core", "tensorflow_serving")
+    assert set(reaching.SERVER_IMPORTS) - set(packages) == {
+        name for name in imported if not name.startswith(packages)
+    }
+    assert any(name.startswith("tensorflow.core.") for name in imported)
+    assert any(name.startswith("tensorflow_serving.") for name in imported)
 
 
 def test_the_image_has_what_the_report_tells_the_versions_of():

@@ -4,6 +4,8 @@ import contextlib
 import http.server
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -314,12 +316,216 @@ def test_a_host_that_goes_silent_while_a_run_is_followed(api, package, capsys, m
     assert "out of sight" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("call", ["GET .*/pipelines", "POST .*/upload", "POST .*/runs"])
+@pytest.mark.parametrize("call", ["GET .*/pipelines", "POST .*/upload"])
 def test_a_host_that_goes_silent_at_a_call(api, package, capsys, monkeypatch, call):
     monkeypatch.setattr(api_module, "CALL_SECS", (0.2, 0.2))
     with silent_at(api, call):
         assert submit(package, api.url) == 1
     assert "cannot be reached: it does not answer within 0.2 s. Where" in capsys.readouterr().err
+
+
+PAGE = "<html><head><title>Sign in</title></head><body>with your account</body></html>"
+NONSENSE = [
+    (
+        PAGE,
+        "'<html><head><title>Sign in</title></head><body>with your account</body></html>' is no message",
+    ),
+    ("", "'' is no message of the API"),
+    (None, "'null' is no message"),
+    ([], "'[]' is no message"),
+    ("[" * 100_000, "is no message of the API"),
+    ({}, "it has no run_id"),
+    ({"run_id": None, "state": "SUCCEEDED"}, "it has no run_id"),
+    ({"run_id": "run-1", "created_at": 17}, "is no V2beta1Run"),
+    ({"run_id": "run-1", "created_at": "soon"}, "is no V2beta1Run"),
+    ({"run_id": "run-1", "state_history": 5}, "is no V2beta1Run"),
+]
+"""What is no answer of the API, though its status is 200, and what is told of it."""
+
+
+def planted(api, call, message, status=200, times=10**9):
+    """Answers a call otherwise, the first times."""
+    answer, left = api.answer, [times]
+
+    def other(method, url, headers, body):
+        if re.search(call, f"{method} {url}") and left[0] > 0:
+            left[0] -= 1
+            return status, message
+        return answer(method, url, headers, body)
+
+    api.answer = other
+
+
+@pytest.mark.parametrize(("message", "told"), NONSENSE)
+def test_an_answer_that_is_none_is_silence(api, package, capsys, message, told):
+    """A proxy before the API gives a page to log in by, with status 200, once the token has run out."""
+    planted(api, "GET .*/runs/run-1", message)
+    assert submit(package, api.url, "--wait", "--patience", "0.2") == 5
+    error = capsys.readouterr().err
+    assert "run run-1 is out of sight, and may well go on" in error
+    assert f"--host {api.url}: gave an answer that makes no sense: " in error
+    assert told in error
+    assert wait(api.url, "--patience", "0.2") == 5
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("message", [PAGE, None, {}])
+def test_an_answer_that_is_none_for_a_while_is_waited_for(api, package, capsys, message):
+    planted(api, "GET .*/runs/run-1", message, times=3)
+    assert submit(package, api.url, "--wait") == 0
+    output = capsys.readouterr().out
+    assert output.count("the server does not answer, asking again") == 1
+    assert output.endswith("run run-1: SUCCEEDED\n")
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "told"),
+    [
+        ("GET .*/healthz", None, "'null' is no message of the API"),
+        (
+            "GET .*/healthz",
+            PAGE,
+            "is no message of the API; is this its address, and does no proxy",
+        ),
+        ("GET .*/pipelines[?]", PAGE, "is no message of the API"),
+        ("POST .*/upload", {}, "it has no pipeline_id"),
+        ("GET .*/versions", {}, "the pipeline emotion was uploaded and has no version"),
+        ("POST .*/experiments", {}, "it has no experiment_id"),
+    ],
+)
+def test_nothing_is_started_after_an_answer_that_is_none(api, package, capsys, call, message, told):
+    planted(api, call, message)
+    assert submit(package, api.url, "--wait") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"emotion: --host {api.url}: gave an answer that makes no sense: ")
+    assert told in error
+    assert api.runs == {}
+
+
+@pytest.mark.parametrize(("message", "status"), [({}, 200), (PAGE, 200), (PAGE, 502), (PAGE, 504)])
+def test_a_run_that_may_have_been_started_has_the_status_of_one_out_of_sight(
+    api, package, capsys, message, status
+):
+    """To submit it again would start a second one."""
+    planted(api, "POST .*/runs", message, status)
+    assert submit(package, api.url) == 5
+    error = capsys.readouterr().err
+    assert "whether the run was started is not known" in error
+    assert re.search(
+        rf"`emotion kubeflow runs --host {api.url}` lists it as emotion 20\d\d-", error
+    )
+
+
+def test_a_run_whose_start_is_not_answered(api, package, capsys, monkeypatch):
+    monkeypatch.setattr(api_module, "CALL_SECS", (0.2, 0.2))
+    with silent_at(api, "POST .*/runs"):
+        assert submit(package, api.url) == 5
+    error = capsys.readouterr().err
+    assert "whether the run was started is not known" in error
+    assert "it does not answer within 0.2 s" in error
+
+
+def test_nulls_are_what_is_absent(api, package, capsys):
+    """In the lists of a failed run too."""
+    answer = api.answer
+
+    def with_nulls(method, url, headers, body):
+        status, message = answer(method, url, headers, body)
+        if method == "GET" and url.endswith("/runs/run-1"):
+            message["state_history"].insert(0, None)
+            message |= {"error": None, "finished_at": None}
+            details = message["run_details"]["task_details"]
+            for node in details:
+                node["child_tasks"].append(None)
+                node |= {"error": None, "pod_name": None}
+            details.append(None)
+        return status, message
+
+    api.answer, api.states = with_nulls, ["FAILED"]
+    assert submit(package, api.url, "--wait") == 1
+    error = capsys.readouterr().err
+    assert "step AnomalyGate failed\n" in error
+    assert f"its pod: {pod_of('AnomalyGate')}\n" in error
+
+
+@pytest.mark.parametrize(("call", "status"), [("submit", 1), ("wait", 5), ("runs", 1)])
+def test_a_list_of_runs_and_a_first_look_that_are_none(api, package, capsys, call, status):
+    api.failures = {"GET /healthz": 502}
+    command = [str(package)] if call == "submit" else ["run-1"] if call == "wait" else []
+    assert main(["kubeflow", call, *command, "--host", api.url]) == status
+    planted(api, ".*", PAGE, 502)
+    assert main(["kubeflow", call, *command, "--host", api.url]) == status
+    error = capsys.readouterr().err
+    assert "answered 502 Bad Gateway: Sign in with your account" in error  # without the page's tags
+
+
+def test_runs_that_make_no_sense(api, capsys):
+    planted(api, "GET .*/runs[?]", {"runs": [{"state": "RUNNING"}]})
+    assert main(["kubeflow", "runs", "--host", api.url]) == 1
+    assert "it has no run_id" in capsys.readouterr().err
+
+
+def test_a_refused_look_is_not_said_to_be_repeated(api, package, capsys):
+    api.failures = {"GET /runs/run-1": 403}
+    assert submit(package, api.url, "--wait") == 5
+    assert "asking again" not in capsys.readouterr().out
+
+
+def test_what_a_server_tells_moves_no_cursor(api, package, capsys):
+    api.states = ["FAILED"]
+    api.logs[pod_of("AnomalyGate")] = "\x1b[2Jone\ttwo\x07\n\x9b31mthree"
+    assert submit(package, api.url, "--wait") == 1
+    error = capsys.readouterr().err
+    assert "\n    \\x1b[2Jone two\\x07\n    \\x9b31mthree\n" in error
+    planted(api, "POST .*/upload", {"error_message": "no \x1b]0;title\x07"}, 400)
+    assert submit(package, api.url) == 1
+    assert "answered 400 Bad Request: no \\x1b]0;title\\x07; " in capsys.readouterr().err
+
+
+def test_redirects_without_end(api, package, capsys):
+    api.headers["Location"] = "/apis/v2beta1/healthz"
+    planted(api, ".*", "", 307)
+    assert submit(package, api.url) == 1
+    error = capsys.readouterr().err
+    assert f"emotion: --host {api.url}: cannot be reached: too many redirects. " in error
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and a certificate of nobody's, for this machine, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", path, "-out", path.with_name("cert.pem")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + path.with_name("cert.pem").read_text())
+    return path
+
+
+def test_a_certificate_that_nobody_knows(certificate, package, capsys, monkeypatch):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with serve_api(context) as api:
+        assert submit(package, api.url) == 1
+        error = capsys.readouterr().err
+        assert f"--host {api.url}: cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]" in error
+        assert "SSL_CERT_FILE=FILE" in error
+        assert wait(api.url) == 5
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert submit(package, api.url, "--wait") == 0
+
+
+def test_an_address_with_tls_of_a_server_without(api, package, capsys):
+    assert submit(package, api.url.replace("http:", "https:")) == 1
+    error = capsys.readouterr().err
+    assert "cannot be reached: [SSL: " in error
+    assert "an API without TLS has an address with http://" in error
 
 
 def test_a_web_server_that_is_no_api(package, capsys):
