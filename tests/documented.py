@@ -225,6 +225,10 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "emotion run --data FER2013 --root BEST --recipe deep --epochs 40 --config deep-again.yaml "
         "--set train.warm_start=AGAIN/pushed/emotion --set train.teachers=[AGAIN/pushed/emotion] "
         "--set train.teacher_weight=0.3 --set train.learning_rate=8e-4 --seed 4",
+        "emotion run --data FER2013 --root MORE --recipe deep --epochs 50 --config deep-again.yaml "
+        "--set train.warm_start=BEST/pushed/emotion --set train.teachers=[BEST/pushed/emotion] "
+        "--set train.teacher_weight=0.4 --set train.mixup=0.3 --set train.weight_decay=0.15 "
+        "--set train.erase_share=0.35 --seed 5",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 14 --config distilled.yaml "
         "--seed 2",
         "emotion run --data FER2013 --root DIR --recipe best --epochs 18 --config distilled-again.yaml "
