@@ -14,15 +14,14 @@ PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"}
     | {".tif", ".tiff", ".webp"}
 )
+_JPEG_FILM_SUFFIXES = frozenset({".mjpeg", ".mjpg"})
+"""Films that are one JPEG after another: their content alone does not tell them from a picture."""
 FILM_SUFFIXES = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
-    | {".mjpeg", ".mjpg"}
+    | _JPEG_FILM_SUFFIXES
 )
 """What a file is taken for where its content does not tell: it is damaged, say, and is named so."""
-
-_JPEG_FILM_SUFFIXES = frozenset({".mjpeg", ".mjpg"})
-"""Films that are one JPEG after another: their content alone does not tell them from a picture."""
 
 _HEAD_BYTES = 512
 _FILM_BEGINNINGS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
