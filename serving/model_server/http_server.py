@@ -60,9 +60,8 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         assert isinstance(start_line, tornado.httputil.RequestStartLine)
         self._method = start_line.method
         target = start_line.path.encode("latin-1").decode(errors="replace")
-        if absolute := _ABSOLUTE.fullmatch(
-            target
-        ):  # as proxies ask; its host goes before the header
+        # As proxies ask: its host goes before the header.
+        if absolute := _ABSOLUTE.fullmatch(target):
             headers["Host"], target = absolute.groups()
         self._path = target.partition("?")[0]
         self._headers = headers
