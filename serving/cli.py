@@ -20,6 +20,7 @@ from emotion_faces.commands.terminal import (
     add_verbose,
     calm_warnings,
     spell_otherwise,
+    tell_error,
 )
 from emotion_faces.errors import UsageError, UserError
 
@@ -69,7 +70,7 @@ def parse_command(
     except BrokenPipeError:
         _drop_output()
     except OSError as error:
-        print(f"emotion: {describe(error)}", file=sys.stderr)
+        tell_error(describe(error))
         _drop_output()
     raise SystemExit(FAILED_STATUS)
 
@@ -97,7 +98,7 @@ def run_command(
     except tuple(statuses) as error:
         if options.verbose:
             traceback.print_exc()
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return next(status for kind, status in statuses.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         print("emotion: interrupted", file=sys.stderr)
@@ -112,7 +113,7 @@ def run_command(
             raise
         if options.verbose:
             traceback.print_exc()
-        print(f"emotion: {describe(refused)}", file=sys.stderr)
+        tell_error(describe(refused))
         try:
             sys.stdout.flush()
         except OSError:

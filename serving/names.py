@@ -15,5 +15,18 @@ def printable(path: str | os.PathLike[str]) -> str:
     A name on disk is bytes and need not be UTF-8; what is not stands as `\xNN`. Control characters stand as
     Python writes them, `\n` and `\x1b`: a name is one line, and nothing that a terminal acts on.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return _spelled(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def printable_text(text: str) -> str:
+    r"""Returns text with its control characters as Python writes them, but for the ends of its lines.
+
+    Example:
+      >>> printable_text("no class\x1b[2J\n- remove it")
+      'no class\\x1b[2J\n- remove it'
+    """
+    return "\n".join(_spelled(line.expandtabs()) for line in text.split("\n"))
+
+
+def _spelled(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

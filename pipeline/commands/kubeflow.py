@@ -9,7 +9,7 @@ from typing import Any
 
 from emotion_pipeline.commands.configure import read_settings
 from emotion_pipeline.commands.run import add_run_settings, run_settings
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet
+from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet, tell_error
 from emotion_pipeline.components.errors import UserError
 
 HELP = "Compile the pipeline for Kubeflow Pipelines, and submit it."
@@ -166,7 +166,7 @@ def _compile(options: argparse.Namespace) -> int:
         kubeflow = _kubeflow_config(options)
         check_paths(config, kubeflow)
     except UserError as error:
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return USAGE_STATUS
     with quiet(pathlib.Path(os.devnull), options.verbose) as terminal:
         from emotion_pipeline.kubeflow.compile import compile_pipeline, write_package
@@ -258,7 +258,7 @@ def _told_apart(act: Callable[[], object]) -> int:
     try:
         act()
     except RunLostError as error:
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return LOST_STATUS
     return 0
 

@@ -2,7 +2,6 @@
 
 import argparse
 import pathlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,13 @@ from emotion_pipeline.commands.configure import (
     filled,
     local_file,
 )
-from emotion_pipeline.commands.terminal import FAILED_STATUS, USAGE_STATUS, going_on, quiet
+from emotion_pipeline.commands.terminal import (
+    FAILED_STATUS,
+    USAGE_STATUS,
+    going_on,
+    quiet,
+    tell_error,
+)
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.policies import REPORT
@@ -154,7 +159,7 @@ def execute(options: argparse.Namespace) -> int:
     try:
         config = make_config(options)
     except UserError as error:
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return USAGE_STATUS
     # Before the first line of the log: a run that has the root keeps its log and its summary.
     with owned_root(config):

@@ -18,6 +18,7 @@ from emotion_pipeline.commands.terminal import (
     going_on,
     path_argument,
     quiet,
+    tell_error,
 )
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
 from emotion_pipeline.components.errors import UserError
@@ -69,7 +70,7 @@ def _infer(options: argparse.Namespace) -> int:
         }
         config = configure(PipelineConfig(root=DEFAULT_ROOT), options, flags)
     except UserError as error:
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return USAGE_STATUS
     log = pathlib.Path(config.root) / "logs" / "schema.log"
     # The schema is all that the standard output gets, so that it can be piped on.

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import logging
 import os
 import pathlib
@@ -16,6 +17,8 @@ from emotion_faces.commands.terminal import add_verbose as add_verbose
 from emotion_faces.commands.terminal import calm_warnings as calm_warnings
 from emotion_faces.commands.terminal import path_argument as path_argument
 from emotion_faces.commands.terminal import spell_otherwise as spell_otherwise
+from emotion_faces.commands.terminal import tell_error as tell_error
+from emotion_faces.names import printable_text
 from emotion_pipeline.components.errors import UsageError
 from emotion_pipeline.lazy_packages import defer_init, make_lazy
 
@@ -84,6 +87,15 @@ def going_on() -> Iterator[None]:
         raise SystemExit(INTERRUPTED_STATUS) from None
 
 
+class _Terminal(io.TextIOWrapper):
+    """What is written on it moves no cursor: names in the data are somebody else's."""
+
+    def write(self, text: str) -> int:
+        """Writes text, its control characters spelled out."""
+        return super().write(printable_text(text))
+
+
 def _reopen(descriptor: int, like: TextIO) -> TextIO:
     encoding = getattr(like, "encoding", None)
-    return open(os.dup(descriptor), "w", buffering=1, encoding=encoding, errors="backslashreplace")
+    raw = os.fdopen(os.dup(descriptor), "wb")
+    return _Terminal(raw, encoding=encoding, errors="backslashreplace", line_buffering=True)

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import pathlib
-import sys
 
 from emotion_pipeline.commands.configure import (
     EVAL_FRACTION_HELP,
@@ -14,7 +13,7 @@ from emotion_pipeline.commands.configure import (
     local_file,
 )
 from emotion_pipeline.commands.run import GROUP_BY_HELP
-from emotion_pipeline.commands.terminal import USAGE_STATUS, going_on, quiet
+from emotion_pipeline.commands.terminal import USAGE_STATUS, going_on, quiet, tell_error
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import PipelineConfig
@@ -79,7 +78,7 @@ def execute(options: argparse.Namespace) -> int:
         if options.requests and not config.against:
             raise UserError("--requests: give the run to compare with, as --against RUN")
     except UserError as error:
-        print(f"emotion: {error}", file=sys.stderr)
+        tell_error(error)
         return USAGE_STATUS
     with owned_root(config):
         return _validate(config, options)

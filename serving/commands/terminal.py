@@ -11,6 +11,7 @@ import sys
 import warnings
 
 from emotion_faces.addresses import DEFAULT_SERVER
+from emotion_faces.names import printable_text
 
 FAILED_STATUS = 1
 USAGE_STATUS = 2
@@ -43,6 +44,11 @@ def calm_warnings() -> None:
     if "error" in os.environ.get("PYTHONWARNINGS", ""):
         del os.environ["PYTHONWARNINGS"]
         warnings.simplefilter("ignore")
+
+
+def tell_error(error: object) -> None:
+    """Says in the user's terminal what ended the command, or would; names in it move no cursor."""
+    print(printable_text(f"emotion: {error}"), file=sys.stderr)
 
 
 def path_argument(text: str) -> pathlib.Path:

@@ -16,6 +16,7 @@ from emotion_faces.import_path import python_command
 from emotion_pipeline.cli import main
 from emotion_pipeline.commands import sample_data
 from emotion_pipeline.commands.terminal import going_on, quiet
+from emotion_pipeline.components.progress import report
 
 EMOTION = pathlib.Path(sys.executable).with_name("emotion")
 
@@ -256,6 +257,19 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
     assert "the disk is full or a limit of size is reached. Make room" in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_that_a_terminal_acts_on_reaches_it(tmp_path, capfd):
+    with quiet(tmp_path / "run.log", verbose=False) as terminal:
+        report("sa\x1b[2Jd: 3 files\nand\tmore")
+        print("an\x07gry", "ag\u202eain", file=terminal)
+    assert capfd.readouterr().out == (
+        "sa\\x1b[2Jd: 3 files\nand     more\nan\\x07gry ag\\u202eain\n"
+    )
+    assert main(["run", "--data", str(tmp_path / "no\x1b[31mne"), "--root", str(tmp_path)]) == 2
+    told = capfd.readouterr().err
+    assert "no\\x1b[31mne: no such file or folder" in told
+    assert "\x1b" not in told
 
 
 @pytest.mark.parametrize("flags", [[], ["-u"]])
