@@ -9,13 +9,13 @@ import math
 import pathlib
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from emotion_faces.addresses import DEFAULT_MODEL_NAME, DEFAULT_SERVER, DEFAULT_TIMEOUT_SECS
 from emotion_faces.answers import ImageError, Prediction
 from emotion_faces.errors import UserError
-from emotion_faces.faces.pictures import decode_picture, open_picture
+from emotion_faces.faces.pictures import decode_picture, open_picture, tell_of_several
 from emotion_faces.file_kind import FileKind, files_below, kind_of_file
 from emotion_faces.names import printable
 from emotion_faces.picture_bytes import (
@@ -68,33 +68,37 @@ def collect_images(paths: Iterable[pathlib.Path]) -> list[pathlib.Path]:
     return list(found)
 
 
-def fit_for_model(data: bytes) -> bytes:
+def fit_for_model(data: bytes, tell: Callable[[str], object] | None = None) -> bytes:
     """A picture as a served model takes it: upright, gray or RGB JPEG or PNG, within its limits.
 
-    Such a one is given back as it is; any other picture that can be read as a gray PNG.
+    Such a one is given back as it is; any other picture that can be read as a gray PNG. `tell` is as
+    `decode_picture` has it.
 
     Raises:
       UserError: The bytes are no picture that can be read.
     """
-    if _is_fit(data):
+    if _is_fit(data, tell):
         return data
     from PIL import Image
 
     # By the luma of ITU-R BT.601, as the model takes it of a JPEG in colour.
-    gray = Image.fromarray(decode_picture(data, "it")).convert("L")
+    gray = Image.fromarray(decode_picture(data, "it", tell)).convert("L")
     factor = math.isqrt(gray.width * gray.height // _MAX_CONVERTED_PIXELS)
     buffer = io.BytesIO()
     (gray.reduce(factor) if factor > 1 else gray).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _is_fit(data: bytes) -> bool:
+def _is_fit(data: bytes, tell: Callable[[str], object] | None) -> bool:
     if picture_format(data) not in MODEL_FORMATS or len(data) > MAX_SERVED_BYTES:
         return False
     with open_picture(data, "it") as image:
         if image.width * image.height > MAX_SERVED_PIXELS:
             return False
-        return image.mode != "CMYK" and orientation_of(image) == 1
+        if image.mode == "CMYK" or orientation_of(image) != 1:
+            return False
+        tell_of_several(image, "it", tell)
+        return True
 
 
 class Model(Protocol):
@@ -118,7 +122,10 @@ def predict_paths(
 
 
 def predict_files(
-    paths: Sequence[str | pathlib.Path], model: Model, policy: UrlPolicy | None = None
+    paths: Sequence[str | pathlib.Path],
+    model: Model,
+    policy: UrlPolicy | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> list[dict[str, Any]]:
     """Asks a model about every image at `paths`.
 
@@ -126,6 +133,7 @@ def predict_files(
       paths: Files and folders, and URLs, as text, where there is a policy for them.
       model: What answers.
       policy: Which URLs may be opened; None takes every text for a path.
+      tell: Is told in words of each file that holds several pictures, of which the first is read.
 
     Returns:
       An object per image: `path`, and either `label` and `probabilities` by class name, or `error`.
@@ -137,11 +145,13 @@ def predict_files(
     with contextlib.ExitStack() as stack:
         fetched = _fetch(urls, policy, stack) if policy and urls else {}
         images = collect_images([fetched.get(str(path), pathlib.Path(path)) for path in paths])
+        urls_of = {place: shown(url) for url, place in fetched.items()}
+        names = {path: urls_of.get(path, printable(path)) for path in images}
         answers: list[dict[str, Any]] = []
         for start in range(0, len(images), _CHUNK_FILES):
-            answers += _predict_chunk(model, images[start : start + _CHUNK_FILES])
-    names = {printable(place): shown(url) for url, place in fetched.items()}
-    return [{**answer, "path": names.get(answer["path"], answer["path"])} for answer in answers]
+            chunk = images[start : start + _CHUNK_FILES]
+            answers += _predict_chunk(model, {path: names[path] for path in chunk}, tell)
+    return answers
 
 
 def _fetch(
@@ -156,23 +166,29 @@ def _fetch(
     return fetched
 
 
-def _predict_chunk(model: Model, paths: Sequence[pathlib.Path]) -> list[dict[str, Any]]:
+def _predict_chunk(
+    model: Model, names: dict[pathlib.Path, str], tell: Callable[[str], object] | None
+) -> list[dict[str, Any]]:
     errors: dict[pathlib.Path, str] = {}
     readable: dict[pathlib.Path, bytes] = {}
-    for path in paths:
+    for path, name in names.items():
+        told: list[str] = []
         try:
-            readable[path] = fit_for_model(read_picture_file(path))
+            readable[path] = fit_for_model(read_picture_file(path), told.append)
         except OSError as error:
             errors[path] = f"can't be read: {error.strerror}"
         except UserError as error:
             errors[path] = str(error)
+        if tell:
+            for words in told:
+                tell(f"{name}: {words}")
     answers = dict(zip(readable, model.predict(list(readable.values())), strict=True))
     return [
         {
-            "path": printable(path),
+            "path": name,
             **({"error": errors[path]} if path in errors else _fields(answers[path])),
         }
-        for path in paths
+        for path, name in names.items()
     ]
 
 

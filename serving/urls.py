@@ -204,6 +204,10 @@ def open_url(url: str, policy: UrlPolicy) -> Iterator[Response]:
       UserError: It may not be asked, can't be reached, does not answer in time, or answers otherwise than
         with a body as it is.
     """
+    if url.lower().startswith("rtsp:"):
+        raise UserError(
+            f"{shown(url)} is a stream, which emotion annotate reads: give a picture's URL"
+        )
     first = url
     for _ in range(_MAX_REDIRECTS + 1):
         with _asked(url, policy) as response:

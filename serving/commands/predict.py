@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import math
+import sys
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.commands.terminal import FAILED_STATUS
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", type=input_argument, help="pictures, folders, URLs"
     )
-    add_url_arguments(parser)
+    add_url_arguments(parser, streams=False)
     add_model_arguments(parser)
     parser.add_argument("--model-name", default="emotion", help="as the server calls it")
     parser.add_argument("--timeout-secs", type=_secs, default=30.0, help="for each request")
@@ -41,6 +42,10 @@ def execute(options: argparse.Namespace) -> int:
     chosen = choose_model(options)
     asked = (options.model_name, options.timeout_secs, options.tls_ca)
     with connect(*chosen, *asked) as model:
-        answers = predict_files(options.paths, model, url_policy(options))
+        answers = predict_files(options.paths, model, url_policy(options), _tell)
     print(json.dumps(answers, indent=1) if options.json else format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

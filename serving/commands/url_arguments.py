@@ -19,15 +19,16 @@ def input_argument(text: str) -> pathlib.Path | str:
     return text if is_url(text) else path_argument(text)
 
 
-def add_url_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares what lets URLs be opened."""
-    parser.add_argument(
-        "--allow-urls", action="store_true", help="take http(s):// and rtsp:// URLs for inputs"
+def add_url_arguments(parser: argparse.ArgumentParser, streams: bool = True) -> None:
+    """Declares what lets URLs be opened; of streams too, or of files alone."""
+    kinds, beside = (
+        ("http(s):// and rtsp://", "; rtsp:// needs it") if streams else ("http(s)://", "")
     )
+    parser.add_argument("--allow-urls", action="store_true", help=f"take {kinds} URLs for inputs")
     parser.add_argument(
         "--allow-private-urls",
         action="store_true",
-        help="at loopback, private and link-local addresses too; rtsp:// needs it",
+        help=f"at loopback, private and link-local addresses too{beside}",
     )
 
 

@@ -47,16 +47,19 @@ def decode_picture(
       UserError: The bytes are no such picture, are cut off, or hold more than 64 million pixels.
     """
     with open_picture(data, name) as image:
-        if tell and _holds_several(image):
-            tell(f"{name} holds several pictures: the first alone is read")
+        tell_of_several(image, name, tell)
         return upright_rgb(image, name)
 
 
-def _holds_several(image: Image.Image) -> bool:
-    """Whether a file is an animation or has pages; what cameras put beside a JPEG's picture is no other one."""
+def tell_of_several(
+    image: Image.Image, name: str, tell: Callable[[str], object] | None = None
+) -> None:
+    """Tells of an animation, and of a file with pages; what cameras put beside a JPEG's picture is no other one."""
+    several = False
     with contextlib.suppress(Exception):  # what is wrong with the second is none of the first one's
-        return image.format != "MPO" and getattr(image, "is_animated", False)
-    return False
+        several = image.format != "MPO" and getattr(image, "is_animated", False)
+    if tell and several:
+        tell(f"{name} holds several pictures: the first alone is read")
 
 
 def upright_rgb(image: Image.Image, name: str = "the picture") -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from emotion_faces import predict
+from emotion_faces.answers import Prediction
 from emotion_faces.errors import UserError
 
 
@@ -147,6 +148,28 @@ def test_every_kind_that_is_read_is_predicted(emotion_server, tmp_path):
     answers = predict.predict_paths([tmp_path], emotion_server)
     assert len(answers) == 7
     assert [answer for answer in answers if "error" in answer] == []
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "MPO"])
+def test_of_several_pictures_the_first_is_answered_and_that_is_told(tmp_path, kind):
+    path = tmp_path / f"several.{kind}"
+    first, *others = (Image.new("L", (48, 48), level) for level in (10, 128, 250))
+    first.save(path, kind, save_all=True, append_images=others)
+    told = []
+    [answer] = predict.predict_files([path], FirstPixels(), tell=told.append)
+    assert answer["probabilities"] == {"level": pytest.approx(10, abs=2)}
+    words = f"{path}: it holds several pictures: the first alone is read"
+    assert told == ([] if kind == "MPO" else [words])
+
+
+class FirstPixels:
+    """Answers with the gray of what it is asked about, as OpenCV decodes it."""
+
+    def predict(self, images):
+        grays = [
+            cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) for data in images
+        ]
+        return [Prediction("level", {"level": float(gray[0, 0])}, 1) for gray in grays]
 
 
 def test_table():

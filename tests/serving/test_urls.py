@@ -271,6 +271,8 @@ def test_predict_and_annotate_take_pictures(site, tmp_path, capsys):
     site.pages["/face.png"] = lambda request: request.answer(b"<html>", Content_Type="text/html")
     assert main(["predict", *words]) == 1
     assert "face.png  error: it is not a picture" in capsys.readouterr().out
+    assert main(["predict", "rtsp://127.0.0.1/live", *words[1:]]) == 1
+    assert "is a stream, which emotion annotate reads" in capsys.readouterr().err
 
 
 @pytest.fixture
