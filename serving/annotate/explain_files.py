@@ -20,7 +20,9 @@ from emotion_faces.annotate.table import quality_fields
 from emotion_faces.errors import UserError
 from emotion_faces.explain import Explanation, check_emotion, explain_picture
 from emotion_faces.faces.detector import FaceDetector
+from emotion_faces.file_kind import FileKind, kind_of_file
 from emotion_faces.names import printable
+from emotion_faces.regular_file import open_regular
 
 MAX_FACES = 50
 """Explained in one picture; a face takes about a second."""
@@ -66,15 +68,11 @@ def explain_files(
     inputs.check_outputs(files, None)
     if emotion is not None:
         check_emotion(emotion, ask_model(classifier).labels)
+    out_dir.mkdir(parents=True, exist_ok=True)
     done = Explained()
     for file in files:
-        if file.is_film:
-            _fail(
-                done, f"{printable(file.path)} is no picture: save the frame that you mean as one"
-            )
-            continue
         try:
-            image = read_picture(file.path, _tell)
+            image = _read(file.path)
         except UserError as error:
             _fail(done, str(error))
             continue
@@ -93,6 +91,16 @@ def explain_files(
         names = {"path": printable(file.path)}, {"picture": printable(file.target)}
         done.faces += [names[0] | explanation_fields(one) | names[1] for one in found]
     return done
+
+
+def _read(path: pathlib.Path) -> np.ndarray:
+    if kind_of_file(path) is not FileKind.FILM:
+        return read_picture(path, _tell)
+    try:
+        open_regular(path).close()
+    except OSError as error:
+        raise UserError(f"{printable(path)} can't be read: {error.strerror}") from None
+    raise UserError(f"{printable(path)} is no picture: save the frame that you mean as one")
 
 
 def _explain(

@@ -18,6 +18,7 @@ USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 
 _HOST_AND_PORT = re.compile(r"(?:\[[^\s\]/]+\]|[^\s\[\]/:]+):([0-9]{1,5})")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _TARGETS = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:")
 """Targets of gRPC's own."""
 
@@ -52,9 +53,11 @@ def tell_error(error: object) -> None:
 
 
 def path_argument(text: str) -> pathlib.Path:
-    """Returns the path that an argument names; an empty one would be the current folder."""
+    """Returns the path that an argument names; an empty one would be the current folder, a URL `https:/...`."""
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; give a path")
+    if _URL.match(text):
+        raise argparse.ArgumentTypeError(f"{text} is a URL, which is not opened here; give a path")
     return pathlib.Path(text)
 
 

@@ -149,9 +149,10 @@ def test_what_cannot_be_explained_is_told_and_the_rest_is_done(photograph, tmp_p
     Image.new("L", (48, 48), 90).save(folder / "crop.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     write_film(folder / "film.mp4", [np.zeros((48, 64, 3), np.uint8)] * 2)
+    (tmp_path / "words").write_text("no picture, and no film")
     photograph.rename(folder / "photo.png")
     out = tmp_path / "out"
-    done = explain_files([folder], out, _one_face, BrightnessClassifier())
+    done = explain_files([folder, tmp_path / "words"], out, _one_face, BrightnessClassifier())
     assert done.failed
     assert [re.sub(r".*/", "", face["path"]) for face in done.faces] == ["crop.png", "photo.png"]
     assert sorted(path.name for path in out.rglob("*.png")) == [
@@ -163,9 +164,32 @@ def test_what_cannot_be_explained_is_told_and_the_rest_is_done(photograph, tmp_p
         "blank.png: no face is found in it; if it is one cropped face, say --whole",
         "crop.png: no face is found in it, so the whole is taken as one",
         "broken.jpg is damaged or cut off: it is a JPEG in which no picture begins",
-        "film.mp4 is no picture",
+        "film.mp4 is no picture: save the frame that you mean as one",
+        "words is not a picture that can be read (JPEG, PNG, ",
     ):
         assert words in told
+
+
+def test_a_place_that_is_no_folder_ends_it_before_any_work(photograph, tmp_path):
+    (tmp_path / "out").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        explain_files([photograph], tmp_path / "out", _asked_for_nothing, BrightnessClassifier())
+
+
+def test_a_url_is_no_path(capsys):
+    for words in (
+        ["explain", "https://example.org/a.png"],
+        ["annotate", "ftp://example.org/a.png"],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+        told = capsys.readouterr().err
+        assert f"{words[1]} is a URL, which is not opened here" in told
+
+
+def _asked_for_nothing(image):
+    raise AssertionError
 
 
 def _one_face(image):

@@ -49,11 +49,11 @@ def test_annotate_names_them(no_files, tmp_path, monkeypatch):
         assert done.failures == [(str(path), f"{path} {NO_FILE}")]
 
 
-def test_explain_names_them(tmp_path, capsys):
-    pipe = tmp_path / "photo.jpg"
-    os.mkfifo(pipe)
-    assert explain_files([pipe], tmp_path / "out", CenterFace(), BrightnessClassifier()).failed
-    assert capsys.readouterr().err == f"{pipe} {NO_FILE}\n"
+def test_explain_names_them(no_files, tmp_path, capsys):
+    for number, path in enumerate(no_files):
+        out = tmp_path / f"out{number}"
+        assert explain_files([path], out, CenterFace(), BrightnessClassifier()).failed
+        assert capsys.readouterr().err == f"{path} {NO_FILE}\n"
 
 
 def test_a_file_larger_than_any_picture_is_not_read(tmp_path):
