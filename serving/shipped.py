@@ -58,7 +58,7 @@ def find_model(name: str | None = None, folder: pathlib.Path = FOLDER) -> Shippe
         return ShippedModel(*importlib.import_module(_WEIGHTS).make_onnx_model(name))
     known = ", ".join(model.name for model in models)
     raise UsageError(
-        f"--model {name}: no such model comes with the project; there are {known}"
+        f"--model {name}: no such model comes with emotion-faces alone, which has {known}; emotion-pipeline has more"
         if models
         else "no model comes with this installation: name one with --model-dir, or a server with --server"
     )

@@ -48,7 +48,7 @@ def add_shipped_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="use this one of the models that come with the project: specified or deep",
+        help="use this one of the models that come with the project: deep, or with emotion-pipeline specified",
     )
 
 
