@@ -197,7 +197,8 @@ class Run:
         start = time.monotonic()
         status = starter.start(pod, container, command)
         seconds = time.monotonic() - start
-        log = pod.log.read_text(encoding="utf-8", errors="replace")
+        # One that is killed at once has written none.
+        log = pod.log.read_text("utf-8", errors="replace") if pod.log.exists() else ""
         outputs = self._finish(executor_input, pod) if status == 0 else {}
         return Task(name, executor_input, outputs, seconds, status, log)
 

@@ -27,9 +27,13 @@ def test_no_worker_is_left_by_a_caller_that_stops_early():
     assert not [one for one in workers if one.is_running()]
 
 
+def end(status):
+    os._exit(status)
+
+
 def test_a_worker_that_ends_is_an_error():
     with pytest.raises(RuntimeError, match="a worker process ended before its work was done"):
-        list(map_in_order(os._exit, [0], 2))
+        list(map_in_order(end, [0], 2))
 
 
 def test_workers_end_with_a_parent_that_is_killed():
