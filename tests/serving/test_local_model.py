@@ -89,7 +89,10 @@ def test_the_models_that_come_along_are_found_the_best_first(models):
     card = version_dir / "assets.extra" / "MODEL_CARD.md"
     assert found == ShippedModel("specified", models / "specified", card)
     assert read_about(found.folder).network == "specified"
-    with pytest.raises(UserError, match=r"--model x: no such model .* there are "):
+    with pytest.raises(
+        UserError,
+        match=r"--model x: no such model .* has deep, specified; emotion-pipeline has more",
+    ):
         find_model("x", models)
     with pytest.raises(UserError, match="no model comes with this installation"):
         find_model(None, models / "none")

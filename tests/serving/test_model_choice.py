@@ -4,9 +4,8 @@ import socket
 
 import pytest
 
-from emotion_faces import shipped
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
-from emotion_faces.errors import UsageError, UserError
+from emotion_faces.errors import UserError
 from emotion_faces.shipped import ShippedModel
 
 SHIPPED = pathlib.Path("shipped")
@@ -101,14 +100,3 @@ def test_what_names_a_server_is_taken(server):
     parser = argparse.ArgumentParser()
     add_model_arguments(parser)
     assert parser.parse_args(["--server", server]).server == server
-
-
-def test_a_model_that_the_light_part_has_not_is_where_it_is_said_to_be(tmp_path):
-    extra = tmp_path / "deep" / "1" / "assets.extra"
-    extra.mkdir(parents=True)
-    (extra / "metrics.json").write_text('{"accuracy": 0.5}')
-    assert shipped.find_model("deep", tmp_path).folder == tmp_path / "deep"
-    with pytest.raises(
-        UsageError, match=r"--model specified: .* has deep; emotion-pipeline has more"
-    ):
-        shipped.find_model("specified", tmp_path)
