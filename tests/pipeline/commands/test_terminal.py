@@ -345,3 +345,13 @@ def test_whoever_interrupts_a_run_is_told_that_it_goes_on(tmp_path):
         "emotion: interrupted. Give the same command again: it goes on where it stopped\n"
     )
     assert b"Traceback" not in errors
+
+
+def test_no_name_in_a_schema_moves_the_cursor(tmp_path, capsys):
+    schema = pathlib.Path("pipeline/schema/schema.pbtxt").read_text()
+    (tmp_path / "a").write_text(schema)
+    (tmp_path / "b").write_text(schema.replace('"happy"', r'"ha\033[2Jppy"'))
+    assert main(["schema", "diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 4
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert r"ha\x1b[2Jppy" in told
