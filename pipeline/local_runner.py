@@ -1,11 +1,13 @@
 """Runs the pipeline on this machine."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
 import logging
 import pathlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,10 +20,12 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from emotion_pipeline.components.drift_validator.statistics import check_comparable, load_statistics
+from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.components.records.run_records import ComponentRun, latest_run
 from emotion_pipeline.components.run_report.record import RunFacts
 from emotion_pipeline.components.served_model import describe_served
+from emotion_pipeline.components.sources.addresses import is_stored
 from emotion_pipeline.components.sources.resolve import resolve_source
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.engines.beam_steps import job_failure, without_beam_args
@@ -114,6 +118,7 @@ def _run_until(config: PipelineConfig, last: str | None, facts: RunFacts | None)
     error: Exception | None = None
     components: list[ComponentRun] = []
     try:
+        check_metadata(root / METADATA_FILE, config.artifacts_path)
         schema = load_schema(config.schema_path)
         # Data are also validated by a schema of their own before anybody thinks of a model's classes.
         if last is None or (last == VALIDATION_END and config.labels != PipelineConfig.labels):
@@ -146,6 +151,36 @@ def _run_until(config: PipelineConfig, last: str | None, facts: RunFacts | None)
         logging.getLogger(__name__).exception("the run ended early")
         error = caught
     return Outcome(components, time.monotonic() - start, error)
+
+
+def check_metadata(file: pathlib.Path, artifacts: str) -> None:
+    """Checks that a root's ML Metadata, where there is one already, is a whole database.
+
+    ML Metadata itself would name a query in place of the file, or read on until it meets the damage. Where
+    it begins anew beside outputs, it numbers others like them.
+
+    Raises:
+      UserError: It is damaged, or gone while its outputs are there.
+    """
+    if not file.is_file():
+        if not is_stored(artifacts) and any(pathlib.Path(artifacts).glob("*/*/[0-9]*")):
+            raise UserError(
+                f"{artifacts}: holds outputs of runs that {file} does not know: it is not there. Put it back, or "
+                f"move {artifacts} away and give the same command again: every step then runs again"
+            )
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError:  # no permission, a full disk, ...: what needs it says so
+        return
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise UserError(
+            f"{file}: is damaged ({' '.join(found.split())}). Put a whole copy in its place, or move it "
+            f"and {artifacts} away and give the same command again: every step then runs again"
+        )
 
 
 def metadata_connection(root: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:

@@ -9,7 +9,13 @@ from typing import Any
 
 from emotion_pipeline.commands.configure import read_settings
 from emotion_pipeline.commands.run import add_run_settings, run_settings
-from emotion_pipeline.commands.terminal import USAGE_STATUS, add_verbose, quiet, tell_error
+from emotion_pipeline.commands.terminal import (
+    USAGE_STATUS,
+    add_verbose,
+    quiet,
+    tell,
+    tell_error,
+)
 from emotion_pipeline.components.errors import UserError
 
 HELP = "Compile the pipeline for Kubeflow Pipelines, and submit it."
@@ -247,7 +253,7 @@ def _runs(options: argparse.Namespace) -> int:
     from emotion_pipeline.kubeflow.follow import list_runs
 
     for run in list_runs(options.host, limit=options.limit, **_server(options)):
-        print(f"{run.run_id}  {run.state or '-':<10} {run.created:<19} {run.name}")
+        tell(f"{run.run_id}  {run.state or '-':<10} {run.created:<19} {run.name}")
     return 0
 
 
@@ -269,4 +275,4 @@ def _server(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    tell(line)

@@ -4,7 +4,7 @@ import argparse
 import os
 import pathlib
 
-from emotion_pipeline.commands.terminal import path_argument, quiet
+from emotion_pipeline.commands.terminal import path_argument, quiet, tell
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.run_report.record import (
     INDEX_FILE,
@@ -48,13 +48,13 @@ def execute(options: argparse.Namespace) -> int:
             list_interrupted(root)
     record = find_run(root, options.run)
     page = run_folder(root, record.number) / REPORT_FILE
-    print(
+    tell(
         f"run {record.number} of {record.started}, recipe {record.recipe_in_words}: {record.outcome}"
     )
     for note in record.notes:
-        print(note)
+        tell(note)
     if not record.has_ended and not options.pdf:
-        print(f"all runs: {root / REPORTS_DIR / INDEX_FILE}")
+        tell(f"all runs: {root / REPORTS_DIR / INDEX_FILE}")
         return 0
     if not record.has_page:
         raise UserError(
@@ -64,9 +64,9 @@ def execute(options: argparse.Namespace) -> int:
         raise UserError(f"{page}: is gone; `emotion run` with its settings makes another")
     if options.pdf:
         print_pdf(page, page.with_name(PDF_FILE))
-        print(f"pdf: {page.with_name(PDF_FILE)}")
-    print(f"report: {page}")
-    print(f"all runs: {root / REPORTS_DIR / INDEX_FILE}")
+        tell(f"pdf: {page.with_name(PDF_FILE)}")
+    tell(f"report: {page}")
+    tell(f"all runs: {root / REPORTS_DIR / INDEX_FILE}")
     return 0
 
 

@@ -18,6 +18,7 @@ from emotion_pipeline.commands.terminal import (
     going_on,
     path_argument,
     quiet,
+    tell,
     tell_error,
 )
 from emotion_pipeline.commands.validate import DEFAULT_ROOT, SOURCE_HELP
@@ -91,5 +92,5 @@ def _diff(options: argparse.Namespace) -> int:
     from emotion_pipeline.validation.schemas import load_schema
 
     lines = diff_schemas(load_schema(str(options.one)), load_schema(str(options.other)))
-    print("\n".join(lines) if lines else "no difference")
+    tell("\n".join(lines) if lines else "no difference")
     return _DIFFERENT_STATUS if lines else 0

@@ -17,6 +17,7 @@ from emotion_faces.commands.terminal import add_verbose as add_verbose
 from emotion_faces.commands.terminal import calm_warnings as calm_warnings
 from emotion_faces.commands.terminal import path_argument as path_argument
 from emotion_faces.commands.terminal import spell_otherwise as spell_otherwise
+from emotion_faces.commands.terminal import tell as tell
 from emotion_faces.commands.terminal import tell_error as tell_error
 from emotion_faces.names import printable_text
 from emotion_pipeline.components.errors import UsageError

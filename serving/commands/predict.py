@@ -9,8 +9,9 @@ import math
 import sys
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
-from emotion_faces.commands.terminal import FAILED_STATUS
+from emotion_faces.commands.terminal import FAILED_STATUS, tell
 from emotion_faces.commands.url_arguments import add_url_arguments, input_argument, url_policy
+from emotion_faces.names import printable_text
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -43,9 +44,12 @@ def execute(options: argparse.Namespace) -> int:
     asked = (options.model_name, options.timeout_secs, options.tls_ca)
     with connect(*chosen, *asked) as model:
         answers = predict_files(options.paths, model, url_policy(options), _tell)
-    print(json.dumps(answers, indent=1) if options.json else format_table(answers))
+    if options.json:
+        print(json.dumps(answers, indent=1))
+    else:
+        tell(format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(printable_text(text), file=sys.stderr)

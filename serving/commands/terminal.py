@@ -47,6 +47,11 @@ def calm_warnings() -> None:
         warnings.simplefilter("ignore")
 
 
+def tell(text: str) -> None:
+    """Prints what a command answers; names in it, which are somebody else's, move no cursor."""
+    print(printable_text(text), flush=True)
+
+
 def tell_error(error: object) -> None:
     """Says in the user's terminal what ended the command, or would; names in it move no cursor."""
     print(printable_text(f"emotion: {error}"), file=sys.stderr)

@@ -60,6 +60,12 @@ def test_says_how_an_earlier_run_ended_and_where_its_page_is(root, capsys):
     ]
 
 
+def test_no_note_of_a_run_moves_the_cursor(root, capsys):
+    write_record(dataclasses.replace(ONE, number=1, notes=["class \x1b[2Jx: 1 picture"]), root)
+    assert main(["report", str(root), "--run", "1"]) == 0
+    assert r"class \x1b[2Jx: 1 picture" in capsys.readouterr().out
+
+
 def test_settings_that_are_not_the_recipes_are_told_by_their_number(root, capsys):
     write_record(dataclasses.replace(ONE, number=1, own_settings=1), root)
     assert main(["report", str(root), "--run", "1"]) == 0

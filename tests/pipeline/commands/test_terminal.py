@@ -175,7 +175,11 @@ def test_a_python_without_docstrings_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cluster", "up", "--workers", "0"], "--workers 0: must be at least 1"),
+        pytest.param(
+            ["cluster", "up", "--workers", "0"],
+            "--workers 0: must be at least 1",
+            marks=pytest.mark.slow,  # imports Beam
+        ),
         (
             ["kubeflow", "submit", "no.yaml", "--host", "http://h"],
             "no.yaml: cannot be read: No such",
@@ -261,6 +265,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow  # imports TFX
 def test_nothing_that_a_terminal_acts_on_reaches_it(tmp_path, capfd):
     with quiet(tmp_path / "run.log", verbose=False) as terminal:
         report("sa\x1b[2Jd: 3 files\nand\tmore")
@@ -347,3 +352,13 @@ def test_whoever_interrupts_a_run_is_told_that_it_goes_on(tmp_path):
         "emotion: interrupted. Give the same command again: it goes on where it stopped\n"
     )
     assert b"Traceback" not in errors
+
+
+def test_no_name_in_a_schema_moves_the_cursor(tmp_path, capsys):
+    schema = pathlib.Path("pipeline/schema/schema.pbtxt").read_text()
+    (tmp_path / "a").write_text(schema)
+    (tmp_path / "b").write_text(schema.replace('"happy"', r'"ha\033[2Jppy"'))
+    assert main(["schema", "diff", str(tmp_path / "a"), str(tmp_path / "b")]) == 4
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert r"ha\x1b[2Jppy" in told
