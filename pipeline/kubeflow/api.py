@@ -139,11 +139,8 @@ def may_be_done(error: BaseException | None) -> bool:
     import kfp_server_api
 
     if isinstance(error, kfp_server_api.ApiException):
-        return error.status in (
-            0,
-            502,
-            504,
-        )  # an answer that the client cannot read, and two of proxies
+        # An answer that the client cannot read, and two of proxies.
+        return error.status in (0, 502, 504)
     return isinstance(error, Exception) and may_pass(error)
 
 
