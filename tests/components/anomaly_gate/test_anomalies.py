@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils, standard_artifacts
@@ -275,8 +275,16 @@ def test_an_empty_split_is_an_anomaly(schema):
     anomalies = find_anomalies(empty, schema, table(torn), "eval")
     whole = [one for one in anomalies if one.feature == "(data set)"]
     assert [one.remedy for one in whole] == ["put pictures into the class folders of this split"]
+    assert whole[-1].short_description == "No examples"
     assert whole[-1].long_description == "The split is empty: of 1 files none is kept."
     assert whole[-1].files == ("eval/sad/torn.jpg",)
+
+
+def test_what_is_said_of_a_whole_data_set_has_its_split(schema):
+    found = anomalies_pb2.Anomalies()
+    found.dataset_anomaly_info.short_description = "Low num examples in dataset."
+    (one,) = find_anomalies(found, schema, table(), "eval")
+    assert (one.split, one.feature, one.files) == ("eval", "(data set)", ())
 
 
 def test_a_split_that_was_drawn_empty_wants_more_groups_and_not_a_folder(schema):

@@ -30,6 +30,7 @@ def test_finds_every_planted_fault_and_nothing_else(tmp_path, seed):
     table, found = audit_folder(tmp_path / "corpus")
     assert counts(found) == planted.findings
     assert found[-1].causes == planted.causes
+    assert not any(one.causes for one in found[:-1])
     by_reason = collections.Counter(table["reason"])
     by_reason.pop("")
     assert by_reason == {
