@@ -506,6 +506,7 @@ def test_a_caller_that_is_gone_or_whose_loop_is_closed_harms_nobody(loop):
     left.cancel()
     closed.run_until_complete(asyncio.wait([left]))
     closed.close()
+    until(lambda: queued(batcher) == 0)  # `gone` leaves it in a thread of its own
     second, more = in_threads([lambda: batcher.run("k", model, rows(1))], batcher)
     model.go.set()
     for thread in first + second:
