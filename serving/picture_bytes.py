@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 MODEL_FORMATS = ("JPEG", "PNG")
 READ_FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", "HEIC", "AVIF")
+READ_FORMATS_TOLD = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
 
 MAX_SERVED_BYTES = 16 * 1024 * 1024
 MAX_SERVED_PIXELS = 4096 * 4096

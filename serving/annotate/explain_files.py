@@ -22,6 +22,7 @@ from emotion_faces.explain import Explanation, check_emotion, explain_picture
 from emotion_faces.faces.detector import FaceDetector
 from emotion_faces.file_kind import FileKind, kind_of_file
 from emotion_faces.names import printable
+from emotion_faces.notes import tell_aside
 from emotion_faces.regular_file import open_regular
 
 MAX_FACES = 50
@@ -95,7 +96,7 @@ def explain_files(
 
 def _read(path: pathlib.Path) -> np.ndarray:
     if kind_of_file(path) is not FileKind.FILM:
-        return read_picture(path, _tell)
+        return read_picture(path, tell_aside)
     try:
         open_regular(path).close()
     except OSError as error:
@@ -139,8 +140,4 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
 
 def _fail(done: Explained, reason: str) -> None:
     done.failed = True
-    _tell(reason)
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+    tell_aside(reason)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_faces.annotate.film_stream import FilmStream
 from emotion_faces.errors import UserError
 from emotion_faces.names import printable
-from emotion_faces.picture_bytes import READ_FORMATS
+from emotion_faces.picture_bytes import READ_FORMATS_TOLD
 from emotion_faces.regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ def _check_no_picture(container: av.container.InputContainer, name: str) -> None
     if kind in _PICTURE_FORMATS or kind.endswith(_PICTURE_SUFFIX):
         codec = next((s.codec_context.name for s in container.streams if s.codec_context), "")
         kind = codec or kind.removesuffix(_PICTURE_SUFFIX)
-        known = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
-        raise UserError(f"{name} is a picture ({kind}) that can't be read: save it as {known}")
+        raise UserError(
+            f"{name} is a picture ({kind}) that can't be read: save it as {READ_FORMATS_TOLD}"
+        )
 
 
 def read_packets(

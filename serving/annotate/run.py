@@ -41,6 +41,7 @@ from emotion_faces.faces.any_turn import AnyTurn
 from emotion_faces.faces.detector import DEFAULT_MIN_FACE_PX, CenterFace, FaceDetector
 from emotion_faces.faces.region import InRegion, Region
 from emotion_faces.names import printable
+from emotion_faces.notes import tell_aside
 from emotion_faces.urls import NO_URLS, UrlPolicy
 
 _MAX_STREAM_SECS = 3600.0
@@ -296,7 +297,7 @@ class Run:
             if self._stopped.is_set():
                 return
             try:
-                image = read_picture(file.path, _tell)
+                image = read_picture(file.path, tell_aside)
                 if self._settings.region:
                     self._settings.region.check(image.shape[1], image.shape[0], file.name)
                 read.append(file)
@@ -321,11 +322,7 @@ class Run:
     def _fail(self, path: str, reason: str) -> None:
         name = printable(path)
         self.summary.failures.append((name, reason))
-        print(reason if name in reason else f"{name}: {reason}", file=sys.stderr)
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+        tell_aside(reason if name in reason else f"{name}: {reason}")
 
 
 def write_picture(path: pathlib.Path, shot: Shot) -> None:

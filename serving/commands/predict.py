@@ -6,12 +6,11 @@ import argparse
 import contextlib
 import json
 import math
-import sys
 
 from emotion_faces.commands.model_choice import add_model_arguments, choose_model
 from emotion_faces.commands.terminal import FAILED_STATUS, tell
 from emotion_faces.commands.url_arguments import add_url_arguments, input_argument, url_policy
-from emotion_faces.names import printable_text
+from emotion_faces.notes import tell_aside
 
 HELP = "Say the emotion of image files and folders, each one face."
 
@@ -43,13 +42,9 @@ def execute(options: argparse.Namespace) -> int:
     chosen = choose_model(options)
     asked = (options.model_name, options.timeout_secs, options.tls_ca)
     with connect(*chosen, *asked) as model:
-        answers = predict_files(options.paths, model, url_policy(options), _tell)
+        answers = predict_files(options.paths, model, url_policy(options), tell_aside)
     if options.json:
         print(json.dumps(answers, indent=1))
     else:
         tell(format_table(answers))
     return FAILED_STATUS if any("error" in answer for answer in answers) else 0
-
-
-def _tell(text: str) -> None:
-    print(printable_text(text), file=sys.stderr)

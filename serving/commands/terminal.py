@@ -12,6 +12,7 @@ import warnings
 
 from emotion_faces.addresses import DEFAULT_SERVER
 from emotion_faces.names import printable_text
+from emotion_faces.notes import tell_aside
 
 FAILED_STATUS = 1
 USAGE_STATUS = 2
@@ -54,7 +55,7 @@ def tell(text: str) -> None:
 
 def tell_error(error: object) -> None:
     """Says in the user's terminal what ended the command, or would; names in it move no cursor."""
-    print(printable_text(f"emotion: {error}"), file=sys.stderr)
+    tell_aside(f"emotion: {error}")
 
 
 def path_argument(text: str) -> pathlib.Path:

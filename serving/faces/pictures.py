@@ -13,6 +13,7 @@ import numpy as np
 from emotion_faces.errors import UserError
 from emotion_faces.picture_bytes import (
     READ_FORMATS,
+    READ_FORMATS_TOLD,
     jpeg_header,
     picture_format,
     too_many_scans,
@@ -88,11 +89,12 @@ def open_picture(data: bytes, name: str) -> Iterator[Image.Image]:
     if not data:
         raise UserError(f"{name} is empty (0 bytes)")
     kind = picture_format(data[:32])
-    known = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
     if not kind:
-        raise UserError(f"{name} is not a picture that can be read ({known})")
+        raise UserError(f"{name} is not a picture that can be read ({READ_FORMATS_TOLD})")
     if kind not in READ_FORMATS:
-        raise UserError(f"{name} is a {kind} picture, which can't be read: save it as {known}")
+        raise UserError(
+            f"{name} is a {kind} picture, which can't be read: save it as {READ_FORMATS_TOLD}"
+        )
     if kind == "JPEG" and jpeg_header(data) is None:
         raise UserError(
             f"{name} is damaged or cut off: it is a JPEG in which no picture begins, or of thousands of segments"

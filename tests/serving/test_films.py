@@ -5,6 +5,7 @@ import csv
 import itertools
 import os
 import re
+import types
 from fractions import Fraction
 
 import av
@@ -279,13 +280,13 @@ def test_a_name_that_is_not_utf_8_is_done_and_spelled_out(tmp_path):
     assert summary.failures[0][0].endswith("/\\xff.mp4")
 
 
+def clock_of(duration):
+    return FilmClock(types.SimpleNamespace(start_time=0, duration=duration))
+
+
 @pytest.mark.parametrize("stamps", [[0, 0.1, 0.2, 9e9, 9e9 + 0.1], [5, 5.1, 0.0, 0.1, 0.2]])
 def test_broken_time_stamps_do_not_make_hours(stamps):
-    class Container:
-        start_time = 0
-        duration = 400_000
-
-    clock = FilmClock(Container())
+    clock = clock_of(400_000)
     found = [clock.seconds(0, stamp, 0.1) for stamp in stamps]
     assert all(later > earlier for earlier, later in itertools.pairwise(found))
     assert found[-1] < 6
@@ -352,11 +353,7 @@ def test_frames_out_of_the_order_of_decoding_have_their_times(tmp_path, name):
     ],
 )
 def test_a_few_frames_out_of_order_move_none_of_those_after_them(stamps):
-    class Container:
-        start_time = 0
-        duration = 4_000_000
-
-    clock = FilmClock(Container())
+    clock = clock_of(4_000_000)
     found = [clock.seconds(0, stamp, 0.04) for stamp in stamps]
     # Closer ones would have the same time in the copy, which refuses that.
     assert min(later - earlier for earlier, later in itertools.pairwise(found)) > 1 / 90_000
