@@ -7,12 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from emotion_pipeline.components.constants import LABELS
-from emotion_pipeline.components.image_findings.policies import (
-    DEFAULT_POLICIES,
-    FAIL,
-    POLICIES,
-    REPORT,
-)
+from emotion_pipeline.components.image_findings.kinds import FAIL, POLICIES, REPORT, Kind
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
 from emotion_pipeline.engines.secrets import check_form, check_no_secret
 from emotion_pipeline.settings import check, check_choice, check_fraction
@@ -122,13 +117,13 @@ class FindingsConfig:
         `report` or `fail`.
     """
 
-    cross_split_copies: str = DEFAULT_POLICIES["cross_split_copies"]
-    cross_split_near_copies: str = DEFAULT_POLICIES["cross_split_near_copies"]
-    conflicting_labels: str = DEFAULT_POLICIES["conflicting_labels"]
-    conflicting_near_labels: str = DEFAULT_POLICIES["conflicting_near_labels"]
-    exact_copies: str = DEFAULT_POLICIES["exact_copies"]
-    near_copies: str = DEFAULT_POLICIES["near_copies"]
-    uninformative: str = DEFAULT_POLICIES["uninformative"]
+    cross_split_copies: str = Kind.CROSS_SPLIT_COPIES.default
+    cross_split_near_copies: str = Kind.CROSS_SPLIT_NEAR_COPIES.default
+    conflicting_labels: str = Kind.CONFLICTING_LABELS.default
+    conflicting_near_labels: str = Kind.CONFLICTING_NEAR_LABELS.default
+    exact_copies: str = Kind.EXACT_COPIES.default
+    near_copies: str = Kind.NEAR_COPIES.default
+    uninformative: str = Kind.UNINFORMATIVE.default
     drift: str = REPORT
 
     def __post_init__(self) -> None:
@@ -140,7 +135,11 @@ class FindingsConfig:
     @property
     def policies(self) -> dict[str, str]:
         """The policy of each kind of finding."""
-        return {kind: getattr(self, kind) for kind in DEFAULT_POLICIES}
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "drift"
+        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 r"""How many small mistakes in the code that decides the tests find.
 
-    python -m benchmarks.quality.mutants [SUBJECT...] [--sample N] [--jobs N]
+    python -m benchmarks.quality.mutants [SUBJECT...] [--sample N] [--seed N] [--jobs N]
 
 A mutant is a module with one expression changed, by the operators of mutmut; its tests run until one
 fails. No file is touched: each mutant lives in a forked process of its own, in which the module is
@@ -56,10 +56,10 @@ class Subject:
 
 _COMPONENTS = "tests/components"
 SUBJECTS = {
-    "policies": Subject(
-        ("components/image_findings/policies.py", "components/image_findings/uninformative.py"),
+    "kinds": Subject(
+        ("components/image_findings/kinds.py", "components/image_findings/uninformative.py"),
         (
-            f"{_COMPONENTS}/image_findings/test_policies.py",
+            f"{_COMPONENTS}/image_findings/test_kinds.py",
             f"{_COMPONENTS}/image_findings/test_uninformative.py",
         ),
     ),
@@ -275,13 +275,13 @@ def import_libraries(tests: Sequence[str]) -> float:
     return time.monotonic() - start
 
 
-def judge(name: str, sample: int | None, jobs: int) -> None:
+def judge(name: str, sample: int | None, seed: int, jobs: int) -> None:
     """Prints the mutants of a subject that live, and how many of them all do not."""
     subject = SUBJECTS[name]
     secs = import_libraries(subject.tests)
     mutants = [mutant for module in subject.modules for mutant in mutants_of(module)]
     if sample is not None and sample < len(mutants):
-        chosen = sorted(random.Random(1).sample(range(len(mutants)), sample))
+        chosen = sorted(random.Random(seed).sample(range(len(mutants)), sample))
         mutants = [mutants[number] for number in chosen]
     print(f"{name}: {len(mutants)} mutants, {secs:.1f} s for each one's tests", flush=True)
 
@@ -306,6 +306,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
     parser.add_argument("--sample", type=int, metavar="N", help="so many mutants of each, drawn")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="which are drawn (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time (2)")
     options = parser.parse_args()
     for name in options.subjects:
@@ -320,7 +321,7 @@ def main() -> None:
         if not process:
             status = 1
             try:
-                judge(name, options.sample, options.jobs)
+                judge(name, options.sample, options.seed, options.jobs)
                 status = 0
             except BaseException:
                 traceback.print_exc()

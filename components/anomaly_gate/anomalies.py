@@ -12,7 +12,7 @@ from emotion_pipeline.components.counted import counted, first_few
 from emotion_pipeline.components.drift_validator.drift import Comparison
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.image_findings.findings import Finding
-from emotion_pipeline.components.image_findings.policies import DROP, FAIL, REPORT
+from emotion_pipeline.components.image_findings.kinds import DROP, FAIL, REPORT
 from emotion_pipeline.components.image_ingest.manifest import kept_rows
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.schema_features import feature_of, string_domain

@@ -8,7 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from emotion_pipeline.components.anomaly_gate import executor
 from emotion_pipeline.components.artifacts import DataDrift, ImageFindings, ImageManifest
 from emotion_pipeline.components.fingerprint import step_fingerprint
-from emotion_pipeline.components.image_findings.policies import FAIL, REPORT
+from emotion_pipeline.components.image_findings.kinds import FAIL, REPORT
 from emotion_pipeline.components.wiring import check_channel
 
 

@@ -20,7 +20,7 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
 from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.image_findings.findings import read_findings
-from emotion_pipeline.components.image_findings.policies import FAIL
+from emotion_pipeline.components.image_findings.kinds import FAIL
 from emotion_pipeline.components.image_ingest.manifest import count_kept, read_manifest
 from emotion_pipeline.components.wiring import read_schema
 

@@ -6,10 +6,9 @@ The component `ImageAudit` stands between `ImageIngest` and `ImageExampleGen`. I
 in which the files that a policy dropped are pruned with their reason (`manifest.PruneReason`).
 
 `findings`, an ImageFindings: the folder holds `findings.json`, a list with one object for each kind,
-all seven in the order of `findings.Kind`, also where nothing was found:
+in the order of `kinds.Kind`, also where nothing was found:
 
-    kind      str: cross_split_copies, cross_split_near_copies, conflicting_labels,
-              conflicting_near_labels, exact_copies, near_copies, uninformative
+    kind      str: a `kinds.Kind`
     policy    str: report, drop or fail
     groups    int: number of groups of pictures that belong together
     images    int: number of files in them

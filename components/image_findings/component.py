@@ -10,7 +10,7 @@ from tfx.types import channel, component_spec
 from emotion_pipeline.components import artifacts
 from emotion_pipeline.components.fingerprint import step_fingerprint
 from emotion_pipeline.components.image_findings import executor
-from emotion_pipeline.components.image_findings.policies import check_policies
+from emotion_pipeline.components.image_findings.kinds import check_policies
 
 
 class ImageAuditSpec(component_spec.ComponentSpec):
@@ -51,7 +51,7 @@ class ImageAudit(base_component.BaseComponent):
         Args:
           manifest: A channel of ImageManifest.
           policies: Kind of finding -> 'report', 'drop' or 'fail', over
-            `policies.DEFAULT_POLICIES`.
+            `kinds.Kind.default`.
 
         Raises:
           ValueError: An unknown kind or policy.

@@ -1,7 +1,6 @@
 """What is wrong with the pictures of a manifest, and what each policy does about it."""
 
 import dataclasses
-import enum
 import json
 import os
 import pathlib
@@ -10,43 +9,14 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from emotion_pipeline.components.constants import TRAIN_SPLIT
+from emotion_pipeline.components.image_findings.kinds import DROP, Kind, check_policies
 from emotion_pipeline.components.image_findings.near_copies import LoadPixels, find_near_copies
-from emotion_pipeline.components.image_findings.policies import DROP, check_policies
 from emotion_pipeline.components.image_findings.uninformative import find_uninformative
 from emotion_pipeline.components.image_ingest.manifest import kept_rows, prune
-from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 
 FINDINGS_FILE = "findings.json"
 
 _EXAMPLES = 5
-
-
-class Kind(str, enum.Enum):
-    """A kind of finding.
-
-    Attributes:
-      reason: The code of the rows that it drops.
-      is_of_one: Whether each picture has the fault by itself; else several share it, and groups are counted.
-    """
-
-    reason: PruneReason
-    is_of_one: bool
-
-    def __new__(cls, code: str, reason: PruneReason, is_of_one: bool = False) -> "Kind":
-        """Makes a member whose value is `code`."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.reason = reason
-        member.is_of_one = is_of_one
-        return member
-
-    CROSS_SPLIT_COPIES = ("cross_split_copies", PruneReason.CROSS_SPLIT_COPY)
-    CROSS_SPLIT_NEAR_COPIES = ("cross_split_near_copies", PruneReason.CROSS_SPLIT_NEAR_COPY)
-    CONFLICTING_LABELS = ("conflicting_labels", PruneReason.CONFLICTING_LABEL)
-    CONFLICTING_NEAR_LABELS = ("conflicting_near_labels", PruneReason.CONFLICTING_NEAR_LABEL)
-    EXACT_COPIES = ("exact_copies", PruneReason.EXACT_COPY)
-    NEAR_COPIES = ("near_copies", PruneReason.NEAR_COPY)
-    UNINFORMATIVE = ("uninformative", PruneReason.UNINFORMATIVE, True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +65,7 @@ def audit(
     Args:
       table: The manifest.
       load: Reads the pixels of a path, for near copies.
-      policies: Kind -> policy, over `policies.DEFAULT_POLICIES`.
+      policies: Kind -> policy, over `Kind.default`.
 
     Raises:
       ValueError: An unknown kind or policy.

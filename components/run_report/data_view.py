@@ -10,7 +10,8 @@ from markupsafe import Markup
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.counted import first_few
-from emotion_pipeline.components.image_findings.findings import Finding, Kind
+from emotion_pipeline.components.image_findings.findings import Finding
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.image_ingest.manifest import (
     PRUNED,
     Manifest,
@@ -36,31 +37,6 @@ _MAX_PER_CLASS = 24
 _MAX_GROUPS = 6
 _MAX_PER_GROUP = 5
 _MAX_FILES = 5
-
-_FINDINGS: dict[str, tuple[str, str]] = {
-    Kind.CROSS_SPLIT_COPIES: (
-        "Copies across the splits",
-        "The same pixels in two splits: the model is tested on what it has learnt by heart.",
-    ),
-    Kind.CROSS_SPLIT_NEAR_COPIES: (
-        "Near copies across the splits",
-        "Nearly the same picture in two splits.",
-    ),
-    Kind.CONFLICTING_LABELS: (
-        "Conflicting labels",
-        "The same pixels in two classes: at least one label is wrong.",
-    ),
-    Kind.CONFLICTING_NEAR_LABELS: (
-        "Conflicting labels of near copies",
-        "Nearly the same picture in two classes.",
-    ),
-    Kind.EXACT_COPIES: ("Exact copies", "The same pixels in more than one file."),
-    Kind.NEAR_COPIES: ("Near copies", "Nearly the same picture in more than one file."),
-    Kind.UNINFORMATIVE: (
-        "Pictures of one gray",
-        "No detail in them, whatever the gray: every pixel is the same, or all but.",
-    ),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,18 +213,16 @@ def _groups_of(content: DataContent, *kinds: Kind) -> int:
 
 
 def _finding_view(manifest: Manifest, finding: Finding, findings: Sequence[Finding]) -> FindingView:
-    title, meaning = _FINDINGS.get(finding.kind, (finding.kind, ""))
-    worse = {
-        group for one in findings if one.kind in WORSE.get(finding.kind, ()) for group in one.groups
-    }
+    kind = next(kind for kind in Kind if kind == finding.kind)
+    worse = {group for one in findings if one.kind in WORSE.get(kind, ()) for group in one.groups}
     left = [group for group in finding.groups if group not in worse]
     # Evenly over all groups, which are sorted by path: the first ones are all of one class.
     chosen = np.unique(np.linspace(0, len(left) - 1, _MAX_GROUPS).round().astype(int))
     groups = [left[number] for number in chosen if left]
     places = _places(manifest.table, [path for group in groups for path in group[:_MAX_PER_GROUP]])
     return FindingView(
-        title,
-        meaning,
+        kind.heading,
+        kind.meaning,
         finding,
         len(finding.groups) - len(left),
         len(left),

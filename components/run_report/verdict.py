@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from emotion_pipeline.components.counted import counted
-from emotion_pipeline.components.image_findings.findings import Kind
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.run_report.intervals import Interval
 
 _METRIC_NAMES = {"macro_f1": "macro F1"}
@@ -135,14 +135,15 @@ def findings_in_words(found: Iterable[tuple[str, int, int, int]]) -> list[str]:
     """
     by_kind = {kind: (groups, files, dropped) for kind, groups, files, dropped in found if groups}
     told = []
-    for kind, (one, many) in _FINDING_WORDS.items():
+    # What is also of a worse kind comes last.
+    for kind in sorted(Kind, key=lambda kind: kind in WORSE):
         groups, files, dropped = by_kind.get(kind, (0, 0, 0))
         count = files if kind.is_of_one else groups
         if count:
             # Those across the splits and in several classes, named before, are among them.
             in_all = " in all" if any(other in by_kind for other in WORSE.get(kind, ())) else ""
             out = f" ({counted(dropped, 'file')} dropped from train)" if dropped else ""
-            told.append(counted(count, one, many) + in_all + out)
+            told.append(counted(count, *kind.words) + in_all + out)
     return told
 
 
@@ -150,26 +151,3 @@ def findings_note(found: Iterable[tuple[str, int, int, int]]) -> list[str]:
     """Returns what `findings_in_words` does in one line; no line where nothing is wrong."""
     told = findings_in_words(found)
     return [f"in the data: {', '.join(told)}"] if told else []
-
-
-_FINDING_WORDS = {
-    Kind.CROSS_SPLIT_COPIES: (
-        "group of equal pictures across the splits",
-        "groups of equal pictures across the splits",
-    ),
-    Kind.CROSS_SPLIT_NEAR_COPIES: (
-        "group of nearly equal pictures across the splits",
-        "groups of nearly equal pictures across the splits",
-    ),
-    Kind.CONFLICTING_LABELS: (
-        "group of equal pictures in different classes",
-        "groups of equal pictures in different classes",
-    ),
-    Kind.CONFLICTING_NEAR_LABELS: (
-        "group of nearly equal pictures in different classes",
-        "groups of nearly equal pictures in different classes",
-    ),
-    Kind.UNINFORMATIVE: ("picture of one gray", "pictures of one gray"),
-    Kind.EXACT_COPIES: ("group of equal pictures", "groups of equal pictures"),
-    Kind.NEAR_COPIES: ("group of nearly equal pictures", "groups of nearly equal pictures"),
-}

@@ -22,7 +22,7 @@ from emotion_pipeline.commands.terminal import (
 )
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.failures import describe_failure
-from emotion_pipeline.components.image_findings.policies import REPORT
+from emotion_pipeline.components.image_findings.kinds import REPORT
 from emotion_pipeline.components.write_file import write_whole
 from emotion_pipeline.configs import RUNNERS, PipelineConfig
 from emotion_pipeline.process_time import process_start

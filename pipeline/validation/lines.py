@@ -5,7 +5,7 @@ from typing import Any
 
 from emotion_pipeline.components.constants import TRAIN_SPLIT
 from emotion_pipeline.components.counted import first_few
-from emotion_pipeline.components.image_findings.findings import Kind
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.image_ingest import votes as ingest_votes
 from emotion_pipeline.components.image_ingest.manifest import VotesRecord
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason

@@ -21,7 +21,7 @@ from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
 from emotion_pipeline.components.errors import DataRejectedError, UserError
 from emotion_pipeline.components.failures import describe_failure
-from emotion_pipeline.components.image_findings.policies import FAIL
+from emotion_pipeline.components.image_findings.kinds import FAIL
 from emotion_pipeline.components.image_ingest.manifest import (
     counts_by_split,
     kept_rows,

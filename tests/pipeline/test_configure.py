@@ -4,7 +4,7 @@ import pytest
 
 from emotion_pipeline.commands import run, validate
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
+from emotion_pipeline.components.image_findings.kinds import check_policies
 from emotion_pipeline.configs import FindingsConfig
 
 
@@ -15,9 +15,9 @@ def config_of(command, *arguments):
 
 
 def test_a_run_drops_leaks_unless_it_is_told_to_keep_them():
-    assert config_of(run).findings.policies == DEFAULT_POLICIES
+    assert config_of(run).findings.policies == check_policies({})
     assert config_of(run, "--keep-leaks").findings.policies == dict.fromkeys(
-        DEFAULT_POLICIES, "report"
+        check_policies({}), "report"
     )
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from emotion_pipeline.components.image_findings import findings
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.image_findings.near_copies import load_pixels
-from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
 from emotion_pipeline.components.image_ingest.ingest import ingest
 from emotion_pipeline.components.image_ingest.manifest import counts_by_split, kept_rows, make_table
 from emotion_pipeline.components.sources import sample_data
@@ -44,7 +44,7 @@ def test_finds_every_planted_fault_and_nothing_else(tmp_path, seed):
 def test_finds_nothing_in_clean_drawn_data(tmp_path, seed):
     sample_data.draw_sample(tmp_path / "clean", seed=seed)
     table, found = audit_folder(tmp_path / "clean")
-    assert counts(found) == {kind.value: (0, 0) for kind in findings.Kind}
+    assert counts(found) == {kind.value: (0, 0) for kind in Kind}
     assert len(kept_rows(table)) == sample_data.DEFAULT_IMAGES
 
 
@@ -88,7 +88,7 @@ def no_pixels(path):
 def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
     monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [])
     table = copies_table()
-    policies = dict.fromkeys(DEFAULT_POLICIES, "report")
+    policies = dict.fromkeys(Kind, "report")
 
     def run(policy):
         pruned, found = findings.audit(table, no_pixels, {**policies, kind: policy})
@@ -106,12 +106,12 @@ def test_each_policy_drops_from_train_only(monkeypatch, kind, groups, dropped):
     assert run("fail") == (set(), set())
     gone, reasons = run("drop")
     assert gone == dropped
-    assert reasons == ({findings.Kind(kind).reason.value} if dropped else set())
+    assert reasons == ({Kind(kind).reason.value} if dropped else set())
 
 
 def test_a_file_is_dropped_once_with_the_first_reason(monkeypatch):
     monkeypatch.setattr(findings, "find_near_copies", lambda kept, load: [["a", "b"]])
-    policies = dict.fromkeys(DEFAULT_POLICIES, "drop")
+    policies = dict.fromkeys(Kind, "drop")
     pruned, found = findings.audit(copies_table(), no_pixels, policies)
     assert {finding.kind: finding.dropped for finding in found} == {
         "cross_split_copies": 1,

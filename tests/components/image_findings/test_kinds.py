@@ -1,38 +1,35 @@
-"""A kind of finding is told in several places; here is what each must have of it."""
+"""The policy of each kind of finding, and where a kind is told beside `kinds.py`."""
 
 import dataclasses
 import pathlib
 
 import pytest
 
-from emotion_pipeline.components import image_findings
-from emotion_pipeline.components.image_findings.findings import Kind
-from emotion_pipeline.components.image_findings.policies import DEFAULT_POLICIES
-from emotion_pipeline.components.run_report.data_view import _FINDINGS
-from emotion_pipeline.components.run_report.verdict import _FINDING_WORDS
+from emotion_pipeline.components.image_findings.kinds import Kind, check_policies
 from emotion_pipeline.configs import FindingsConfig
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 
-def test_policies_have_every_kind():
-    assert set(DEFAULT_POLICIES) == {kind.value for kind in Kind}, "image_findings/policies.py"
+def test_defaults_drop_leaks_and_report_the_rest():
+    assert {kind for kind, policy in check_policies({}).items() if policy == "drop"} == {
+        "cross_split_copies",
+        "cross_split_near_copies",
+    }
+    assert {"drop", "report"} == set(check_policies({}).values())
+    assert check_policies({"near_copies": "fail"})["near_copies"] == "fail"
 
 
-def test_settings_have_every_kind():
-    names = {field.name for field in dataclasses.fields(FindingsConfig)}
-    assert names - {"drift"} == set(DEFAULT_POLICIES), "FindingsConfig in pipeline/configs.py"
-
-
-def test_the_page_has_a_text_for_every_kind():
-    assert set(_FINDINGS) == set(Kind), "run_report/data_view.py"
-    assert set(_FINDING_WORDS) == set(Kind), "run_report/verdict.py"
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_what_is_counted_is_what_the_words_say(kind):
-    one, many = _FINDING_WORDS[kind]
-    assert one.startswith("group of ") == many.startswith("groups of ") == (not kind.is_of_one)
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [
+        ({"copies": "drop"}, "policies: no kind 'copies'; kinds are cross_split_copies, "),
+        ({"near_copies": "delete"}, r"policies\['near_copies'\]: no policy 'delete'; use report, "),
+    ],
+)
+def test_refuses_unknown_policies(policies, message):
+    with pytest.raises(ValueError, match=message):
+        check_policies(policies)
 
 
 def test_each_kind_drops_for_a_reason_of_its_own():
@@ -41,7 +38,15 @@ def test_each_kind_drops_for_a_reason_of_its_own():
 
 
 @pytest.mark.parametrize("kind", list(Kind))
+def test_a_kind_is_a_setting_with_its_default(kind):
+    settings = {field.name: field.default for field in dataclasses.fields(FindingsConfig)}
+    assert settings.get(kind.value) == kind.default, (
+        f"pipeline/configs.py: FindingsConfig wants {kind.value}: str = Kind.{kind.name}.default"
+    )
+    check_policies({name: "report" for name in settings if name != "drift"})
+
+
+@pytest.mark.parametrize("kind", list(Kind))
 def test_the_docs_name_every_kind(kind):
-    assert kind.value in (image_findings.__doc__ or ""), "image_findings/__init__.py"
     table = (REPOSITORY / "docs" / "data-validation.md").read_text()
-    assert f"| `{kind.value}` |" in table, "docs/data-validation.md"
+    assert f"| `{kind.value}` |" in table, "docs/data-validation.md: the table of findings"

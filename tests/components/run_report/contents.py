@@ -8,7 +8,8 @@ import numpy as np
 
 from emotion_pipeline.components.anomaly_gate.anomalies import Anomaly
 from emotion_pipeline.components.constants import SPLITS
-from emotion_pipeline.components.image_findings.findings import Finding, Kind
+from emotion_pipeline.components.image_findings.findings import Finding
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.image_ingest.manifest import KEPT, PRUNED, Manifest, make_table
 from emotion_pipeline.components.predictions import Predictions
 from emotion_pipeline.components.run_report.changes import SettingChange, compare_answers

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_pipeline.components.image_findings.findings import Finding, Kind
+from emotion_pipeline.components.image_findings.findings import Finding
+from emotion_pipeline.components.image_findings.kinds import Kind
 from emotion_pipeline.components.image_ingest.manifest import PRUNED, make_table
 from emotion_pipeline.components.run_report import model_view
 from emotion_pipeline.components.run_report.content import DataContent, Level, ReportContent
