@@ -139,6 +139,10 @@ def _settings(config: Any, group: str = "") -> typing.Iterator[tuple[str, str, s
         if dataclasses.is_dataclass(value):
             nested.append((value, f"{group}.{field.name}" if group else field.name))
         else:
+            if field.name not in about:
+                raise SystemExit(
+                    f"{type(config).__name__}: `Attributes:` has no line for {field.name}"
+                )
             yield group, field.name, about[field.name]
     for value, name in nested:
         yield from _settings(value, name)

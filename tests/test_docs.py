@@ -15,6 +15,7 @@ from emotion_pipeline.commands.run import run_settings
 from emotion_pipeline.configs import PipelineConfig
 from tests.documented import DOCUMENTS, NOT_RUN, REPOSITORY, RUN_BY, printed_commands
 
+FOLDERS = "benchmarks|components|docs|emotion-faces|examples|pipeline|requirements|serving|tests"
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 
 
@@ -110,7 +111,7 @@ def test_flags_that_are_told_in_passing_exist():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_benchmarks_and_targets_that_are_named_exist(path):
+def test_files_benchmarks_and_targets_that_are_named_exist(path):
     text = path.read_text(encoding="utf-8")
     for call in re.findall(r"python -m (benchmarks\.[^`\n#|]+)", text):
         module, *words = call.split()
@@ -119,7 +120,7 @@ def test_benchmarks_and_targets_that_are_named_exist(path):
         source = file.read_text(encoding="utf-8")
         for flag in (word for word in words if re.fullmatch(r"--[a-z][\w-]*", word)):
             assert f'"{flag}"' in source, f"{path.name}: {module} has no {flag}"
-    for file in re.findall(r"`(benchmarks/[\w/]+\.(?:py|sh))", text):
+    for file in re.findall(rf"`((?:{FOLDERS})/[\w./-]+\.(?:in|lock|py|sh))\b", text):
         assert (REPOSITORY / file).is_file(), f"{path.name}: {file}"
     for target in re.findall(r"(?:`|^ {4})make ([a-z]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"{path.name}: make {target}"

@@ -46,17 +46,17 @@ class Executor(base_executor.BaseExecutor):
             notes.append(line)
 
         found = resolve_source(source, pathlib.Path(exec_properties["cache_dir"]))
+        layout = find_layout(found.root, source, json.loads(exec_properties["class_names"]))
         table = ingest(
             found.root,
             source=source,
             eval_fraction=exec_properties["eval_fraction"],
             group_by=exec_properties["group_by"],
             removed=found.removed,
-            class_names=json.loads(exec_properties["class_names"]),
+            layout=layout,
             progress=lambda done, total: logging.info("ImageIngest: %d of %d files", done, total),
             tell=note,
         )
-        layout = find_layout(found.root, source, json.loads(exec_properties["class_names"]))
         votes = None
         if exec_properties["votes"]:
             table, votes = _join_votes(table, found.root, layout, exec_properties)

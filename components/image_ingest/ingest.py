@@ -6,7 +6,7 @@ import functools
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ def ingest(
     eval_fraction: float = 0.2,
     group_by: str = "",
     removed: Iterable[RemovedFile] = (),
-    class_names: Mapping[str, str] | None = None,
+    layout: Layout | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     tell: Callable[[str], None] = report,
@@ -61,7 +61,7 @@ def ingest(
         splits, between 0 and 1.
       group_by: What names a person or a film in a path, as `draw.draw_splits` has it.
       removed: Files deleted from the pipeline's own copy; they are rows too.
-      class_names: Name of a class folder -> the class of its pictures, where that is another.
+      layout: Where classes and splits are in it, of `find_layout`; by default it is looked for.
       workers: Processes that read, which changes nothing in the table; by default one for each
         CPU, and fewer where there are few files.
       progress: Told how far the reading is.
@@ -73,7 +73,7 @@ def ingest(
     """
     root = root.resolve()
     source = source or str(root)
-    layout = find_layout(root, source, class_names)
+    layout = layout or find_layout(root, source)
     for name in layout.unused:
         tell(f"{source}: {name}/ holds a further split, which is not used")
     files = find_files(root)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from emotion_faces.names import printable
+from emotion_faces.names import printable_text
 from emotion_pipeline.components.errors import UsageError, UserError
 
 CALL_SECS = (15.0, 15.0)
@@ -159,7 +159,7 @@ def id_of(message: Any, field: str) -> str:
 def shown(text: str) -> list[str]:
     """Returns the lines of what a server told, without what a terminal acts on."""
     whole = text.encode("utf-8", "backslashreplace").decode()
-    return [printable(line.expandtabs()) for line in whole.splitlines()]
+    return [printable_text(line) for line in whole.splitlines()]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,13 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from emotion_pipeline.components.drift_validator.drift import read_drift
 from emotion_pipeline.components.image_findings.findings import read_findings
 from emotion_pipeline.components.image_ingest.folder_agreement import folder_agreement
-from emotion_pipeline.components.image_ingest.manifest import Manifest, read_manifest
+from emotion_pipeline.components.image_ingest.manifest import (
+    Manifest,
+    counts_by_split,
+    notes_on,
+    paths_by_reason,
+    read_manifest,
+)
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 
 _DATA_OUTPUTS = {
@@ -19,6 +25,39 @@ _DATA_OUTPUTS = {
     "balanced_examples": ("ClassBalancer", "balanced_examples"),
 }
 """What tells of the data: the component and the key of its output."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOutcome:
+    """What a run's summary and a validation both tell of the data.
+
+    Attributes:
+      images: Per split `found`, `kept`, `pruned` and `pruned_by_reason`.
+      pruned: By reason the paths of all files that are not used.
+      votes: What became of the file of votes, and what they say of the folders; empty without.
+      notes: What the ingestion noted.
+      findings: As `findings.json` has them.
+      drift: The comparisons, as `drift.json` has them.
+    """
+
+    images: dict[str, Any]
+    pruned: dict[str, list[str]]
+    votes: dict[str, Any]
+    notes: list[str]
+    findings: list[dict[str, Any]]
+    drift: list[dict[str, Any]]
+
+
+def data_outcome(artifacts: dict[str, mlmd.Artifact], manifest: Manifest | None) -> DataOutcome:
+    """Reads what the artifacts of `data_artifacts` tell; what is not there is empty."""
+    return DataOutcome(
+        images=counts_by_split(manifest.table) if manifest else {},
+        pruned=paths_by_reason(manifest.table) if manifest else {},
+        votes=_votes_of(manifest),
+        notes=notes_on(manifest) if manifest else [],
+        findings=_findings_of(artifacts),
+        drift=_drift_of(artifacts),
+    )
 
 
 def data_artifacts(components: list[ComponentRun]) -> dict[str, mlmd.Artifact]:
@@ -36,8 +75,7 @@ def manifest_of(artifacts: dict[str, mlmd.Artifact]) -> Manifest | None:
     return read_manifest(artifacts["manifest"].uri) if "manifest" in artifacts else None
 
 
-def votes_of(manifest: Manifest | None) -> dict[str, Any]:
-    """Returns what became of the file of votes, and what they say of the folders; empty without."""
+def _votes_of(manifest: Manifest | None) -> dict[str, Any]:
     if manifest is None or manifest.votes is None:
         return {}
     return {
@@ -46,8 +84,7 @@ def votes_of(manifest: Manifest | None) -> dict[str, Any]:
     }
 
 
-def findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
-    """Returns the findings as `findings.json` has them; empty where there are none."""
+def _findings_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     if "findings" not in artifacts:
         return []
     return [one.to_json() for one in read_findings(artifacts["findings"].uri)]
@@ -58,8 +95,7 @@ def findings_in_short(findings: list[dict[str, Any]]) -> list[tuple[str, int, in
     return [(one["kind"], one["groups"], one["images"], one["dropped"]) for one in findings]
 
 
-def drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
-    """Returns the comparisons as `drift.json` has them; empty where there are none."""
+def _drift_of(artifacts: dict[str, mlmd.Artifact]) -> list[dict[str, Any]]:
     if "drift" not in artifacts:
         return []
     return [dataclasses.asdict(one) for one in read_drift(artifacts["drift"].uri)]

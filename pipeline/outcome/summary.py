@@ -11,11 +11,6 @@ from emotion_pipeline.components.anomaly_gate.anomalies import AnomaliesError, t
 from emotion_pipeline.components.class_balancer.executor import CLASS_COUNTS_PROPERTY
 from emotion_pipeline.components.errors import DataRejectedError
 from emotion_pipeline.components.failures import describe_failure
-from emotion_pipeline.components.image_ingest.manifest import (
-    counts_by_split,
-    notes_on,
-    paths_by_reason,
-)
 from emotion_pipeline.components.records.run_records import ComponentRun, output
 from emotion_pipeline.components.records.training_record import read_training
 from emotion_pipeline.components.run_report.evaluation import judgement_of, read_checks
@@ -24,11 +19,9 @@ from emotion_pipeline.components.run_report.verdict import collapse, findings_no
 from emotion_pipeline.configs import PipelineConfig
 from emotion_pipeline.outcome.data_artifacts import (
     data_artifacts,
-    drift_of,
+    data_outcome,
     findings_in_short,
-    findings_of,
     manifest_of,
-    votes_of,
 )
 from emotion_pipeline.outcome.evaluation_result import evaluation_metrics
 from emotion_pipeline.validation.lines import without_copies
@@ -127,6 +120,18 @@ class RunSummary:
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
 
 
+def status_of(error: BaseException | None, done: Status) -> Status:
+    """Returns how what ended with an error ended, and `done` where there was none."""
+    if error is None:
+        return done
+    return Status.ANOMALIES if isinstance(error, DataRejectedError) else Status.FAILED
+
+
+def components_in_short(components: list[ComponentRun]) -> list[dict[str, Any]]:
+    """Returns `id`, `seconds` and `cached` of each component that ran."""
+    return [{"id": one.id, "seconds": one.seconds, "cached": one.cached} for one in components]
+
+
 def summarize(
     config: PipelineConfig,
     components: list[ComponentRun],
@@ -142,7 +147,7 @@ def summarize(
       error: What ended it early, if anything.
     """
     artifacts = data_artifacts(components)
-    manifest = manifest_of(artifacts)
+    data = data_outcome(artifacts, manifest_of(artifacts))
     balanced = artifacts.get("balanced_examples")
     model_run = output(components, "Trainer", "model_run")
     evaluation = output(components, "Evaluator", "evaluation")
@@ -158,29 +163,23 @@ def summarize(
         interval, _ = bootstrap(np.array(metrics["confusion_matrix"]), config.seed)
         metrics["accuracy_interval"] = [interval.low, interval.high]
         notes += collapse(metrics["confusion_matrix"], config.labels, interval)
-    findings = findings_of(artifacts)
-    notes += findings_note(findings_in_short(findings))
-    notes += notes_on(manifest) if manifest else []
+    notes += findings_note(findings_in_short(data.findings)) + data.notes
     if metrics and training:
         metrics["train_accuracy"] = training["train"]["accuracy"]
         metrics["gap"] = metrics["train_accuracy"] - metrics["accuracy"]
     is_pushed = bool(push and push.custom_properties["pushed"].int_value)
-    if isinstance(error, DataRejectedError):
-        status = Status.ANOMALIES
-    elif error is not None:
-        status = Status.FAILED
-    else:
-        status = Status.PUSHED if is_pushed else Status.NOT_BLESSED
+    status = status_of(error, Status.PUSHED if is_pushed else Status.NOT_BLESSED)
     return RunSummary(
         status=status,
-        components=[{"id": c.id, "seconds": c.seconds, "cached": c.cached} for c in components],
+        components=components_in_short(components),
         findings=[
-            {key: value for key, value in finding.items() if key != "files"} for finding in findings
+            {key: value for key, value in finding.items() if key != "files"}
+            for finding in data.findings
         ],
-        drift=drift_of(artifacts),
-        images=counts_by_split(manifest.table) if manifest else {},
-        pruned=without_copies(paths_by_reason(manifest.table)) if manifest else {},
-        votes=votes_of(manifest),
+        drift=data.drift,
+        images=data.images,
+        pruned=without_copies(data.pruned),
+        votes=data.votes,
         class_counts=json.loads(balanced.custom_properties[CLASS_COUNTS_PROPERTY].string_value)
         if balanced
         else {},

@@ -19,14 +19,12 @@ from emotion_pipeline.components.anomaly_gate.anomalies import (
 from emotion_pipeline.components.code_version import code_version
 from emotion_pipeline.components.counted import counted
 from emotion_pipeline.components.drift_validator.statistics import load_statistics
-from emotion_pipeline.components.errors import DataRejectedError, UserError
+from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.failures import describe_failure
 from emotion_pipeline.components.image_findings.kinds import FAIL
 from emotion_pipeline.components.image_ingest.manifest import (
-    counts_by_split,
     kept_rows,
     notes_on,
-    paths_by_reason,
     present_splits,
 )
 from emotion_pipeline.components.progress import format_secs, report
@@ -41,13 +39,11 @@ from emotion_pipeline.local_runner import run_until
 from emotion_pipeline.outcome.conclude import Outcome
 from emotion_pipeline.outcome.data_artifacts import (
     data_artifacts,
-    drift_of,
+    data_outcome,
     findings_in_short,
-    findings_of,
     manifest_of,
-    votes_of,
 )
-from emotion_pipeline.outcome.summary import Status
+from emotion_pipeline.outcome.summary import Status, components_in_short, status_of
 from emotion_pipeline.pipeline import STATISTICS_END, VALIDATION_END
 from emotion_pipeline.validation.baseline import find_statistics
 from emotion_pipeline.validation.lines import (
@@ -187,28 +183,22 @@ def infer_schema(config: PipelineConfig) -> str:
 
 def _gather(outcome: Outcome, root: str) -> Validation:
     error = outcome.error
-    if isinstance(error, DataRejectedError):
-        status = Status.ANOMALIES
-    else:
-        status = Status.CLEAN if error is None else Status.FAILED
+    status = status_of(error, Status.CLEAN)
     artifacts = data_artifacts(outcome.components)
     manifest = manifest_of(artifacts)
-    table = manifest.table if manifest else None
+    data = data_outcome(artifacts, manifest)
     return Validation(
         status=status,
-        images=counts_by_split(table) if table is not None else {},
-        pruned=paths_by_reason(table) if table is not None else {},
-        votes=votes_of(manifest),
-        class_counts=class_counts(table) if table is not None else {},
-        notes=notes_on(manifest) if manifest else [],
-        findings=findings_of(artifacts),
-        drift=drift_of(artifacts),
+        images=data.images,
+        pruned=data.pruned,
+        votes=data.votes,
+        class_counts=class_counts(manifest.table) if manifest else {},
+        notes=data.notes,
+        findings=data.findings,
+        drift=data.drift,
         anomalies=to_dicts(error.anomalies) if isinstance(error, AnomaliesError) else [],
         artifacts={key: artifact.uri for key, artifact in artifacts.items()},
-        components=[
-            {"id": one.id, "seconds": one.seconds, "cached": one.cached}
-            for one in outcome.components
-        ],
+        components=components_in_short(outcome.components),
         seconds=outcome.seconds,
         error=describe_failure(error, root)
         if error is not None and status is Status.FAILED

@@ -43,8 +43,8 @@ class State(enum.IntEnum):
 class RetryPolicy:
     """How often a failed load is tried again, and how long after."""
 
-    max_retries: int = 5
-    interval_secs: float = 60.0
+    max_retries: int
+    interval_secs: float
 
 
 @dataclasses.dataclass

@@ -1,13 +1,18 @@
+import ast
+import dataclasses
 import json
+import pathlib
 
 import pytest
 
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.image_ingest.vote_columns import VoteColumns
-from emotion_pipeline.configs import PipelineConfig
+from emotion_pipeline.configs import BeamConfig, PipelineConfig, ThresholdConfig
 from emotion_pipeline.recipes import RECIPES
 from emotion_pipeline.settings import load_file, parse_assignment, to_dict, with_overrides
 from emotion_pipeline.train_config import TrainConfig
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_defaults_are_the_method_as_published():
@@ -321,3 +326,35 @@ def test_refuses_a_folder(tmp_path):
 def test_refuses_a_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml: cannot be read"):
         load_file(str(tmp_path / "none.yaml"))
+
+
+def _attributes_read(path):
+    """Returns the names of all attributes in a file, those that only a setting's own check looks at left out."""
+    waiting, found = [ast.parse(path.read_text(encoding="utf-8"))], set()
+    while waiting:
+        node = waiting.pop()
+        if not (isinstance(node, ast.FunctionDef) and node.name == "__post_init__"):
+            waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+    return found
+
+
+@pytest.mark.parametrize(
+    "group",
+    [PipelineConfig, TrainConfig, ThresholdConfig, BeamConfig],
+    ids=lambda group: group.__name__,
+)
+def test_a_setting_is_read(group):
+    sources = [*REPOSITORY.glob("pipeline/**/*.py"), *REPOSITORY.glob("components/**/*.py")]
+    read = set().union(*map(_attributes_read, sources))
+    unread = {field.name for field in dataclasses.fields(group)} - read
+    assert unread == set(), "hand them on in create_pipeline, or read them in pipeline/modules"
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_recipe_is_told_where_recipes_are(name):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"--recipe {name}`" in readme, "README.md, Settings"
+    text = (REPOSITORY / "pipeline" / "recipes.py").read_text(encoding="utf-8")
+    assert f"`{name}`" in text.rpartition("}\n")[2], "pipeline/recipes.py: the text below RECIPES"

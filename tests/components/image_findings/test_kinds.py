@@ -47,6 +47,13 @@ def test_a_kind_is_a_setting_with_its_default(kind):
 
 
 @pytest.mark.parametrize("kind", list(Kind))
+def test_the_audit_looks_for_every_kind(kind):
+    # By its text: the module imports TFX, and `make check` is to tell.
+    source = (REPOSITORY / "components" / "image_findings" / "findings.py").read_text()
+    assert f"Kind.{kind.name}: " in source, "image_findings/findings.py: its groups in `audit`"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
 def test_the_docs_name_every_kind(kind):
     table = (REPOSITORY / "docs" / "data-validation.md").read_text()
     assert f"| `{kind.value}` |" in table, "docs/data-validation.md: the table of findings"

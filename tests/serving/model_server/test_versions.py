@@ -5,6 +5,7 @@ import pytest
 
 from emotion_faces.model_server import status, versions
 from emotion_faces.model_server.versions import State
+from emotion_faces.protos import get_model_status_pb2
 
 
 class FakeServable:
@@ -102,6 +103,33 @@ def test_corrupt_version_leaves_the_old_and_does_not_block_the_next(loads):
     model.aspire({3: "/3"})
     wait_for(model, v1="END", v2="END", v3="AVAILABLE")
     assert model.statuses()[1].error.message == "/2 is corrupt"
+
+
+def test_states_have_the_protocol_s_names_and_numbers():
+    states = get_model_status_pb2.ModelVersionStatus.State
+    assert {state.name: state.value for state in State} == {
+        name: number for name, number in states.items() if name != "UNKNOWN"
+    }
+
+
+def test_a_version_that_is_to_be_tried_again_tells_no_error_yet(loads):
+    tried_again = threading.Event()
+
+    def load(version, path):
+        if not loads.tried:
+            loads.corrupt.add(version)
+        else:
+            loads.corrupt.clear()
+            loads.slow.add(version)
+            tried_again.set()
+        return loads(version, path)
+
+    model = versions.ModelVersions("m", load, versions.RetryPolicy(1, 0.0), threading.Semaphore(2))
+    model.aspire({1: "/1"})
+    assert tried_again.wait(10)
+    assert model.statuses() == [versions.VersionStatus(1, State.LOADING, None)]
+    loads.go.set()
+    wait_for(model, v1="AVAILABLE")
 
 
 def test_failed_version_is_tried_again_only_after_it_was_gone(loads):
