@@ -6,7 +6,7 @@ import enum
 import pathlib
 from collections.abc import Iterator
 
-from emotion_faces.links import Leads, follow
+from emotion_faces.links import Leads, walk
 from emotion_faces.picture_bytes import picture_format
 from emotion_faces.regular_file import open_regular
 
@@ -69,27 +69,10 @@ def files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     Whatever cannot be read is one too, whoever reads it says so: a pipe, a link that leads nowhere, and a
     folder that cannot be listed.
     """
-    return _below(folder.resolve(), folder, ())
-
-
-def _below(
-    root: pathlib.Path, folder: pathlib.Path, above: tuple[pathlib.Path, ...]
-) -> Iterator[pathlib.Path]:
-    """Yields the files in a folder; `above` are the ones outside `root` that links led through."""
-    try:
-        children = sorted(folder.iterdir())
-    except OSError:
-        yield folder
-        return
-    for path in children:
-        leads, target = follow(root, path, above) if path.is_symlink() else (None, path)
-        if leads is Leads.FOLDER:
-            yield from _below(root, path, (*above, target))
-        elif leads in (Leads.FOLDER_INSIDE, Leads.LOOP) and target.is_dir():
-            continue  # its files are found where they are
-        elif leads is None and path.is_dir():
-            yield from _below(root, path, above)
-        else:
+    for found in walk(folder):
+        path = folder / found.path
+        # The files of a folder inside are found where they are.
+        if not (found.leads in (Leads.FOLDER_INSIDE, Leads.LOOP) and path.is_dir()):
             yield path
 
 

@@ -1,8 +1,10 @@
-"""Where a symbolic link in a folder of pictures leads, and whether those behind it are new ones."""
+"""What is in a folder of pictures, searched deep, and where its symbolic links lead."""
 
 import enum
 import os
 import pathlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 
 class Leads(enum.Enum):
@@ -42,6 +44,58 @@ def follow(
     if target.is_relative_to(root):
         return Leads.FOLDER_INSIDE, target
     return Leads.FOLDER, target
+
+
+class Found(NamedTuple):
+    """What a search comes upon and does not go into.
+
+    Attributes:
+      path: Below the folder that is searched, with `/` between names; empty for that folder itself.
+      entry: As the system lists it; None for a folder that cannot be listed.
+      leads: Where it leads; None where it is no link.
+    """
+
+    path: str
+    entry: os.DirEntry[str] | None
+    leads: Leads | None
+
+
+def walk(root: pathlib.Path, enters: Callable[[str], bool] = lambda path: True) -> Iterator[Found]:
+    """Yields what is in a folder and is no folder itself, by name; links to folders elsewhere are followed.
+
+    What cannot be gone into is yielded too: a folder that cannot be listed, and a link round in a circle or
+    to a folder that is inside anyway.
+
+    Args:
+      root: The folder.
+      enters: Whether a link to a folder is followed, by its path below `root`.
+    """
+    return _walk(root.resolve(), os.fspath(root), "", (), enters)
+
+
+def _walk(
+    root: pathlib.Path,
+    folder: str,
+    prefix: str,
+    above: tuple[pathlib.Path, ...],
+    enters: Callable[[str], bool],
+) -> Iterator[Found]:
+    try:
+        with os.scandir(folder) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield Found(prefix.removesuffix("/"), None, None)
+        return
+    for entry in listing:
+        path = prefix + entry.name
+        leads, inner = None, above
+        if entry.is_symlink():
+            leads, target = follow(root, pathlib.Path(entry.path), above)
+            inner = (*above, target)
+        if entry.is_dir(follow_symlinks=False) or (leads is Leads.FOLDER and enters(path)):
+            yield from _walk(root, entry.path, f"{path}/", inner, enters)
+        else:
+            yield Found(path, entry, leads)
 
 
 def is_file(entry: os.DirEntry) -> bool:

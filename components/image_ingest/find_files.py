@@ -4,14 +4,13 @@ import errno
 import os
 import pathlib
 import stat
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from emotion_faces.links import Leads, follow
+from emotion_faces.links import Found, Leads, walk
 from emotion_pipeline.components.image_ingest.prune_reason import PruneReason
 from emotion_pipeline.components.sources.listing import is_hidden
 
-_PROBLEMS = {
+_PROBLEMS: dict[Leads | None, PruneReason] = {
     Leads.FOLDER_INSIDE: PruneReason.SYMLINK_FOLDER,
     Leads.LOOP: PruneReason.SYMLINK_LOOP,
     Leads.NOWHERE: PruneReason.SYMLINK_BROKEN,
@@ -36,39 +35,28 @@ def find_files(root: pathlib.Path) -> list[FoundFile]:
     A folder counts, as one file, only where it is not entered: one that may not be listed, or a link
     to a folder that is in the data set anyway or that the link itself lies in.
     """
-    root = root.resolve()
-    return sorted(_walk(root, root, "", hidden=False, above=()))
+    # Links in hidden folders are not followed.
+    return sorted(
+        _as_listed(found) for found in walk(root.resolve(), lambda path: not _hides(path))
+    )
 
 
-def _walk(
-    root: pathlib.Path,
-    folder: pathlib.Path,
-    prefix: str,
-    hidden: bool,
-    above: tuple[pathlib.Path, ...],
-) -> Iterator[FoundFile]:
-    with os.scandir(folder) as entries:
-        listing = list(entries)
-    for entry in listing:
-        path = prefix + entry.name
-        hides = hidden or is_hidden(entry.name)
-        leads, inner = None, above
-        if entry.is_symlink():
-            leads, target = follow(root, folder / entry.name, above)
-            inner = (*above, target)
-        enters = leads is Leads.FOLDER and not hides
-        if enters or entry.is_dir(follow_symlinks=False):
-            try:
-                yield from _walk(root, folder / entry.name, path + "/", hides, inner)
-            except PermissionError:
-                yield FoundFile(_printable(path), 0, PruneReason.UNREADABLE_FOLDER)
-            continue
-        size, problem = (0, _PROBLEMS[leads]) if leads in _PROBLEMS else _inspect(entry)
-        if problem is None and _printable(path) != path:
-            problem = PruneReason.NAME_NOT_UTF8
-        if hides:
-            problem = PruneReason.HIDDEN
-        yield FoundFile(_printable(path), size, problem)
+def _as_listed(found: Found) -> FoundFile:
+    path = _printable(found.path)
+    if found.entry is None:
+        return FoundFile(path, 0, PruneReason.UNREADABLE_FOLDER)
+    size, problem = 0, _PROBLEMS.get(found.leads)
+    if problem is None:
+        size, problem = _inspect(found.entry)
+    if problem is None and path != found.path:
+        problem = PruneReason.NAME_NOT_UTF8
+    if _hides(found.path):
+        problem = PruneReason.HIDDEN
+    return FoundFile(path, size, problem)
+
+
+def _hides(path: str) -> bool:
+    return any(is_hidden(name) for name in path.split("/"))
 
 
 def _inspect(entry: os.DirEntry) -> tuple[int, PruneReason | None]:

@@ -8,9 +8,9 @@ import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from emotion_faces.links import Leads, follow
+from emotion_faces.links import Found, Leads, walk
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, report
 from emotion_pipeline.components.sources import (
@@ -96,7 +96,7 @@ def fingerprint_source(source: str, cache_dir: pathlib.Path | None = None) -> st
         return hashlib.sha256(recipe.name.encode()).hexdigest()
     root = pathlib.Path(source).resolve()
     digest = hashlib.sha256(os.fsencode(root))
-    for line in sorted(_file_lines(root, root, b"", ())):
+    for line in sorted(map(_file_line, walk(root))):
         digest.update(line)
     return digest.hexdigest()
 
@@ -237,24 +237,9 @@ def _make_copy(source: str, recipe: _Recipe, copy: pathlib.Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _file_lines(
-    root: pathlib.Path, folder: pathlib.Path, prefix: bytes, above: tuple[pathlib.Path, ...]
-) -> Iterator[bytes]:
-    try:
-        with os.scandir(folder) as entries:
-            listing = list(entries)
-    except PermissionError:
-        yield prefix + b"\0unreadable\n"
-        return
-    for entry in listing:
-        path = prefix + os.fsencode(entry.name)
-        leads, target = None, folder
-        if entry.is_symlink():
-            leads, target = follow(root, folder / entry.name, above)
-        if leads is Leads.FOLDER:
-            yield from _file_lines(root, folder / entry.name, path + b"/", (*above, target))
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _file_lines(root, folder / entry.name, path + b"/", above)
-        else:
-            status = target.stat() if leads is Leads.FILE else entry.stat(follow_symlinks=False)
-            yield b"%b\0%d\0%d\n" % (path, status.st_size, status.st_mtime_ns)
+def _file_line(found: Found) -> bytes:
+    path = os.fsencode(found.path)
+    if found.entry is None:
+        return path + b"\0unreadable\n"
+    status = found.entry.stat(follow_symlinks=found.leads is Leads.FILE)
+    return b"%b\0%d\0%d\n" % (path, status.st_size, status.st_mtime_ns)

@@ -191,7 +191,7 @@ def list_runs(
         ]
 
 
-def where_it_is(host: str, run_id: str, namespace: str | None) -> str:
+def where_it_is(host: str, run_id: str) -> str:
     """Returns how a run can be looked at: here, and on Kubeflow's page, which has another port."""
     return (
         f"run {run_id} started; `emotion kubeflow wait {run_id} --host {shlex.quote(host)}` follows it.\n"

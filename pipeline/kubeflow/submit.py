@@ -80,7 +80,7 @@ def submit(
             "pipeline_root": pipeline_root,
         }
         run_id = _start(client, host, options)
-    report(where_it_is(host, run_id, namespace))
+    report(where_it_is(host, run_id))
     if wait:
         steps = tuple(spec["root"].get("dag", {}).get("tasks", {}))
         follow(client, host, run_id, report, namespace, steps, patience_secs)

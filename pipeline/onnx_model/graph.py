@@ -99,7 +99,8 @@ class Graph:
         """
         if self._unused:
             raise ValueError(
-                f"the graph lacks layers of the network: nothing takes {sorted(self._unused)}"
+                f"the graph lacks layers of the network: nothing takes {sorted(self._unused)}; "
+                "see pipeline/onnx_model/networks.py"
             )
         self._nodes.append(onnx.helper.make_node("Identity", [output], [outputs.name], "answer"))
         graph = onnx.helper.make_graph(self._nodes, "emotion", [inputs], [outputs], self._constants)
@@ -114,6 +115,11 @@ class Graph:
         return model.SerializeToString(deterministic=True)
 
     def _take(self, name: str) -> np.ndarray:
+        if name not in self._weights:
+            raise ValueError(
+                f"the graph has a layer that the network lacks: there is no {name} among "
+                f"{sorted(self._weights)}; see pipeline/onnx_model/networks.py"
+            )
         self._unused.discard(name)
         return self._weights[name]
 

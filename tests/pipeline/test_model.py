@@ -66,5 +66,5 @@ def test_dropout_rate_and_generators():
     assert not set_dropout_rate(model, 0.5)
     assert set_dropout_rate(model, 0.25)
     layers = [layer for layer in model.layers if isinstance(layer, Dropout)]
-    assert [layer.rate for layer in layers] == [0.25] * 4
-    assert len({tuple(layer.generator.state.numpy()) for layer in layers}) == 4
+    assert {layer.rate for layer in layers} == {0.25}
+    assert len({tuple(layer.generator.state.numpy()) for layer in layers}) == len(layers) > 1

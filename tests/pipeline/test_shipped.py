@@ -59,7 +59,9 @@ def untrained(request, tmp_path_factory):
 def test_the_weights_that_come_along_fit_the_layers(model):
     network = build_network(model.facts.network, num_classes=len(model.facts.labels))
     shapes = {name: array.shape for name, array in arrays_by_name(network).items()}
-    assert {name: array.shape for name, array in unpack(model.weights_file).items()} == shapes
+    assert {name: array.shape for name, array in unpack(model.weights_file).items()} == shapes, (
+        f"train {model.facts.network} anew and pack it: pipeline/shipped/pack.py"
+    )
 
 
 def test_packs_kernels_in_half_precision_and_vectors_whole(tmp_path):

@@ -93,6 +93,20 @@ def test_calls_under_way_end_on_the_old_version(loads):
     assert held.closed
 
 
+def test_a_version_that_is_wanted_again_while_it_goes_is_loaded_anew_once_it_is_gone(loads):
+    model = make_versions(loads)
+    model.aspire({1: "/1"})
+    wait_for(model, v1="AVAILABLE")
+    with model.acquire(1):
+        model.aspire({2: "/2"})
+        wait_for(model, v1="UNLOADING", v2="AVAILABLE")
+        model.aspire({1: "/1", 2: "/2"})
+    wait_for(model, v1="END", v2="AVAILABLE")
+    model.aspire({1: "/1", 2: "/2"})
+    wait_for(model, v1="AVAILABLE", v2="AVAILABLE")
+    assert loads.tried == [1, 2, 1]
+
+
 def test_corrupt_version_leaves_the_old_and_does_not_block_the_next(loads):
     model = make_versions(loads, max_retries=5, interval_secs=60.0)
     loads.corrupt.add(2)
