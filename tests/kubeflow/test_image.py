@@ -13,7 +13,7 @@ import sysconfig
 
 import pytest
 
-from benchmarks.serving import fuzz
+from benchmarks.serving import hostile_images
 from emotion_faces.client import EmotionClient
 from emotion_pipeline.kubeflow.config import KubeflowConfig
 from tests.serving import models
@@ -92,7 +92,7 @@ def test_the_server_answers_with_what_its_image_has(tmp_path):
         told = re.match(r"serving emotion: gRPC on (\S+) ", server.stdout.readline())
         assert told, "the server ended; its standard error says why"
         with EmotionClient(told[1]) as client:
-            (answer,) = client.predict([fuzz.jpeg()])
+            (answer,) = client.predict([hostile_images.jpeg()])
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0

@@ -5,7 +5,7 @@ import tempfile
 import grpc
 import pytest
 
-from benchmarks.serving.fuzz import jpeg
+from benchmarks.serving.hostile_images import jpeg
 from emotion_faces import local_server
 from emotion_faces.client import EmotionClient
 from emotion_faces.protos import model_management_pb2, model_service_pb2_grpc

@@ -57,6 +57,11 @@ def test_the_changes_reach_from_nearly_black_to_nearly_white(faces):
     assert max(means) > 0.93
 
 
+def test_a_spread_of_one_of_255_grays_is_detail():
+    spreads = pd.DataFrame({"path": ["a", "b", "c"], "contrast": [1 / 255, 0.00392, 0.0]})
+    assert find_uninformative(spreads) == {"constant": ["b", "c"]}
+
+
 @pytest.mark.parametrize("gray", [0, 1, 60, 128, 200, 254])
 def test_one_gray_is_found_whatever_it_is_and_however_it_is_coded(gray):
     flat = np.full((48, 48), gray, np.uint8)

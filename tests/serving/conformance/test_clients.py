@@ -23,7 +23,7 @@ def run(*command, **kwargs):
 
 @pytest.fixture(scope="module")
 def image():
-    from benchmarks.serving.fuzz import jpeg
+    from benchmarks.serving.hostile_images import jpeg
 
     return jpeg()
 

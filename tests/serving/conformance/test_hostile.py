@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import classification_pb2
 
-from benchmarks.serving import fuzz
+from benchmarks.serving import fuzz, hostile_images
 from tests.hostile_pictures import jpeg_of_scans
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.fixture_models import predict_request
@@ -64,11 +64,11 @@ def test_fuzz_of_both_ports(victim):
 @pytest.mark.parametrize(
     ("name", "image"),
     [
-        ("png of 12000 x 12000", lambda: fuzz.png_bomb(12000, 12000)),
-        ("jpeg of 65500 x 65500", lambda: fuzz.oversized_jpeg(65500)),
-        ("gif frame over its screen", lambda: fuzz.gif_bomb(48, 9000, 1)),
-        ("gif of 80 frames", lambda: fuzz.gif_bomb(1500, 1500, 80)),
-        ("17 MiB", lambda: fuzz.jpeg() + bytes(17 * MIB)),
+        ("png of 12000 x 12000", lambda: hostile_images.png_bomb(12000, 12000)),
+        ("jpeg of 65500 x 65500", lambda: hostile_images.oversized_jpeg(65500)),
+        ("gif frame over its screen", lambda: hostile_images.gif_bomb(48, 9000, 1)),
+        ("gif of 80 frames", lambda: hostile_images.gif_bomb(1500, 1500, 80)),
+        ("17 MiB", lambda: hostile_images.jpeg() + bytes(17 * MIB)),
     ],
 )
 def test_deviation_image_bombs_are_refused(victim, name, image):
@@ -139,7 +139,7 @@ def test_deviation_json_nested_deep_does_not_end_the_process(victim, opening):
 
 def test_deviation_an_error_of_the_model_is_one_line_without_places_in_its_graph(victim):
     """Real TF Serving's goes on with the names of nodes over several lines."""
-    broken = fuzz.jpeg()[:60]
+    broken = hostile_images.jpeg()[:60]
     code, text = rpc_error(victim.predict, predict_request("emotion", image_bytes=[broken]))
     assert code == "INVALID_ARGUMENT"
     assert "\n" not in text

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tensorflow_serving.config import model_server_config_pb2
 
-from benchmarks.serving import fuzz, soak
+from benchmarks.serving import hostile_images, soak
 from tests.serving import models
 from tests.serving.conformance import fixture_models, harness
 from tests.serving.conformance.harness import State
@@ -94,7 +94,7 @@ def test_memory_of_twenty_swaps(can_start, tmp_path):
     base_path = tmp_path / "models" / "m"
     base_path.mkdir(parents=True)
     models.copy_version(source, base_path / "1")
-    request = fixture_models.predict_request("m", image_bytes=[fuzz.jpeg()])
+    request = fixture_models.predict_request("m", image_bytes=[hostile_images.jpeg()])
     failures, calls, sizes, over = [], [], [], threading.Event()
 
     def call(server):
