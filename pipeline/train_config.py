@@ -12,6 +12,7 @@ MAX_BATCH_SIZE = 65_536
 """All of FER2013's train pictures fit in one."""
 NORMALIZE_METHODS = ("none", "equalize", "standardize")
 LABEL_SOURCES = ("folder", "votes", "both")
+BEST_EPOCH_BY = ("accuracy", "loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,9 @@ class TrainConfig:
         [0, 1]: 0 leaves every image equal, 1 every class, and 0.5 is half-way.
       averaging_decay: Decay a step of the exponential moving average of the weights that is
         evaluated and served; 0 leaves it out.
-      early_stopping_patience: Epochs without a better validation accuracy before the end; 0 is off.
+      best_epoch_by: Which epoch is kept: that of the best validation `accuracy`, or of the least `loss`, which
+        varies less from one epoch to the next.
+      early_stopping_patience: Epochs without a better one, by `best_epoch_by`, before the end; 0 is off.
       precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the machine is fast at it.
       distribution: `one` device, `mirrored` over all GPUs of the machine (or its logical CPUs), or
         `auto`: mirrored where there is more than one GPU. Each device normalises its part of a batch
@@ -111,6 +114,7 @@ class TrainConfig:
     mixup: float = 0.0
     class_weight_power: float = 0.0
     averaging_decay: float = 0.0
+    best_epoch_by: str = "accuracy"
     early_stopping_patience: int = 0
     precision: str = "auto"
     distribution: str = "auto"
@@ -130,6 +134,7 @@ class TrainConfig:
         check_choice("train.normalize", self.normalize, NORMALIZE_METHODS)
         check_choice("train.label_source", self.label_source, LABEL_SOURCES)
         check_choice("train.schedule", self.schedule, ("constant", "cosine"))
+        check_choice("train.best_epoch_by", self.best_epoch_by, BEST_EPOCH_BY)
         check_choice("train.precision", self.precision, ("auto", "float32", "bfloat16"))
         check_choice("train.distribution", self.distribution, ("auto", "one", "mirrored"))
         for name in (

@@ -19,18 +19,13 @@ class TrainState:
 
     Attributes:
       history: One dict of metrics for each finished epoch.
-      best_epoch: Epoch with the best validation accuracy, from 0; -1 before the first.
+      best_epoch: The best by `train.best_epoch_by`, from 0; -1 before the first.
       resumed_at: The epochs at which a training went on after it was cut off, or had ended.
     """
 
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     best_epoch: int = -1
     resumed_at: list[int] = dataclasses.field(default_factory=list)
-
-    @property
-    def best_accuracy(self) -> float:
-        """Best validation accuracy so far, -1 before the first epoch."""
-        return self.history[self.best_epoch]["val_accuracy"] if self.best_epoch >= 0 else -1.0
 
 
 class Checkpoints:

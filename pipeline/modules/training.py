@@ -99,7 +99,7 @@ def train(
       model: Uncompiled; its outputs are probabilities. It trains on the devices of the strategy
         that it was built under.
       train_split: What it learns from.
-      eval_split: What the best epoch is chosen by.
+      eval_split: What the best epoch is chosen on.
       config: How.
       seed: Seeds the order of the images and the augmentation.
       checkpoints_dir: Folder of checkpoints, where a training that was cut off is found again.
@@ -133,7 +133,10 @@ def train(
     writer = tf.summary.create_file_writer(log_dir)
     for epoch in range(len(state.history), config.epochs):
         if _should_stop(state, config):
-            report(f"no better validation accuracy for {config.early_stopping_patience} epochs")
+            report(
+                f"no better validation {config.best_epoch_by} for "
+                f"{config.early_stopping_patience} epochs"
+            )
             break
         if set_dropout_rate(model, dropout_rate(config, epoch)):
             # The rate is a constant of the traced function.
@@ -156,7 +159,7 @@ def train(
                 "images_per_sec": len(train_split) / train_secs,
                 "seconds": time.monotonic() - start,
             }
-            if val_accuracy > state.best_accuracy:
+            if _is_best(row, state, config):
                 checkpoints.save_best(epoch)
                 state.best_epoch = epoch
         state.history.append(row)
@@ -171,6 +174,15 @@ def train(
 def _should_stop(state: TrainState, config: TrainConfig) -> bool:
     waited = len(state.history) - 1 - state.best_epoch
     return bool(config.early_stopping_patience) and waited >= config.early_stopping_patience
+
+
+def _is_best(row: dict[str, float], state: TrainState, config: TrainConfig) -> bool:
+    if state.best_epoch < 0:
+        return True
+    best = state.history[state.best_epoch]
+    if config.best_epoch_by == "loss":
+        return row["val_loss"] < best["val_loss"]
+    return row["val_accuracy"] > best["val_accuracy"]
 
 
 def _write_scalars(writer: tf.summary.SummaryWriter, row: dict[str, float], epoch: int) -> None:

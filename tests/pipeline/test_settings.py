@@ -271,6 +271,10 @@ def test_refuses_a_bad_assignment(text, message):
             {"train": {"weight_decay": float("nan")}},
             r"^train\.weight_decay: must be at least 0, and finite, got nan",
         ),
+        (
+            {"train": {"best_epoch_by": "f1"}},
+            r"^train\.best_epoch_by: must be one of accuracy, loss",
+        ),
         ({"train": {"schedule": "step"}}, r"^train\.schedule: must be one of constant, cosine"),
         ({"train": {"dropout_steps": [[1, 0.5]]}}, r"^train\.dropout_steps: must be \[share, rate"),
         ({"train": {"dropout_steps": [[0, 1.0]]}}, r"^train\.dropout_steps: must be \[share, rate"),
