@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import time
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,20 +69,7 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     policy, reason = choose_policy(config.precision)
     report(f"computing in {policy}: {reason}")
-    strategy = choose_strategy(config.distribution)
-    if strategy.num_replicas_in_sync > 1:
-        report(f"training on {strategy.num_replicas_in_sync} devices")
-    with strategy.scope():
-        model = build_network(
-            config.network,
-            num_classes=len(class_names),
-            batch_norm_momentum=config.batch_norm_momentum,
-            seed=seed,
-            dtype_policy=policy,
-        )
-        if config.warm_start:
-            start_from(model, config.warm_start, config.network, class_names)
-            report(f"starting with the weights of {config.warm_start}")
+    model, strategy = _build(config, class_names, seed, policy)
     key = _training_key(custom, policy, strategy, train_split, eval_split)
     # Runs that share a root may come to the same training, with one folder of checkpoints.
     with alone_with(custom["checkpoints_dir"], key):
@@ -97,29 +85,10 @@ def run_fn(fn_args: FnArgs) -> None:
             teachers=Teachers(config.teachers, class_names) if config.teachers else None,
         )
     originals = train_split.originals()
-    told = {}
-    if config.prior_correction:
-        learned = predict(model, originals.pixels, config)
-        told["prior_correction"] = correct_prior(
-            model, learned, originals.labels, config.prior_correction, class_names
-        )
-    answers = predict(model, eval_split.pixels, config)
-    calibration = calibrate(
-        (predict(model, held_out.pixels, config), held_out.labels),
-        (answers, eval_split.labels),
-        note,
-    )
-    temperature = calibration.temperature
-    train_metrics = measure(
-        tempered(predict(model, originals.pixels, config), temperature), originals.labels
-    )
-    eval_metrics = measure(tempered(answers, temperature), eval_split.labels)
+    told = _finish(model, config, class_names, originals, eval_split, held_out, note)
     summary = {
         "precision": policy,
         "epochs": len(state.history),
-        "train": train_metrics,
-        "eval": eval_metrics,
-        "calibration": dataclasses.asdict(calibration),
         **told,
         **dataclasses.asdict(state),
     }
@@ -129,9 +98,9 @@ def run_fn(fn_args: FnArgs) -> None:
         transform_output,
         fn_args.serving_model_dir,
         config,
-        metrics={**eval_metrics, "calibration": dataclasses.asdict(calibration)},
+        metrics={**told["eval"], "calibration": told["calibration"]},
         sample_pixels=eval_split.pixels[:1],
-        temperature=temperature,
+        temperature=told["calibration"]["temperature"],
     )
     if config.int8:
         extra_dir = os.path.join(fn_args.serving_model_dir, ASSETS_EXTRA_DIR)
@@ -139,6 +108,73 @@ def run_fn(fn_args: FnArgs) -> None:
             extra_dir, originals.pixels, eval_split.pixels, eval_split.labels
         )
     write_training(fn_args.model_run_dir, summary)
+
+
+def _build(
+    config: TrainConfig, class_names: list[str], seed: int, policy: str
+) -> tuple[tf.keras.Model, tf.distribute.Strategy]:
+    """Returns the network that the training begins with, and how it is spread over devices."""
+    strategy = choose_strategy(config.distribution)
+    if strategy.num_replicas_in_sync > 1:
+        report(f"training on {strategy.num_replicas_in_sync} devices")
+    with strategy.scope():
+        model = build_network(
+            config.network,
+            num_classes=len(class_names),
+            batch_norm_momentum=config.batch_norm_momentum,
+            seed=seed,
+            dtype_policy=policy,
+        )
+        if config.warm_start:
+            start_from(model, config.warm_start, config.network, class_names)
+            report(f"starting with the weights of {config.warm_start}")
+    return model, strategy
+
+
+def _finish(
+    model: tf.keras.Model,
+    config: TrainConfig,
+    class_names: list[str],
+    originals: Split,
+    eval_split: Split,
+    held_out: Split,
+    note: str,
+) -> dict[str, Any]:
+    """Corrects the trained network for the classes' shares, calibrates it, and measures it as it is served.
+
+    Args:
+      model: The trained network; a correction changes its last layer.
+      config: The settings.
+      class_names: Of the outputs, in their order.
+      originals: Train without copies.
+      eval_split: Eval.
+      held_out: What was kept out of train for the calibration; may be empty.
+      note: Which pictures calibrate it, or why none do.
+
+    Returns:
+      `train` and `eval`, each accuracy, loss and macro F1; `calibration`; and `prior_correction`, where one was
+      asked for.
+    """
+    corrected = {}
+    if config.prior_correction:
+        learned = predict(model, originals.pixels, config)
+        corrected["prior_correction"] = correct_prior(
+            model, learned, originals.labels, config.prior_correction, class_names
+        )
+    answers = predict(model, eval_split.pixels, config)
+    calibration = calibrate(
+        (predict(model, held_out.pixels, config), held_out.labels),
+        (answers, eval_split.labels),
+        note,
+    )
+    temperature = calibration.temperature
+    trained = predict(model, originals.pixels, config)
+    return {
+        "train": measure(tempered(trained, temperature), originals.labels),
+        "eval": measure(tempered(answers, temperature), eval_split.labels),
+        "calibration": dataclasses.asdict(calibration),
+        **corrected,
+    }
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

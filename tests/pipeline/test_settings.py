@@ -76,6 +76,22 @@ def test_says_what_a_value_must_be_and_which_it_is(changes, told):
     assert str(error.value) == told
 
 
+@pytest.mark.parametrize(
+    ("runner", "needed", "example"),
+    [
+        ("flink", "flink_master", "HOST:PORT"),
+        ("spark", "spark_master", "spark://HOST:PORT"),
+        ("portable", "job_endpoint", "HOST:PORT"),
+    ],
+)
+def test_an_engine_wants_its_address(runner, needed, example):
+    with pytest.raises(
+        UserError, match=rf"^beam\.{needed}: must be {example} .* on {runner}, got ''"
+    ):
+        BeamConfig(runner=runner)
+    assert BeamConfig(runner=runner, **{needed: "here:1"}).parallelism == 0
+
+
 def test_lists_become_tuples():
     config = with_overrides(
         PipelineConfig(), {"labels": ["a", "b"], "train": {"dropout_steps": [[0, 0], [0.2, 0.5]]}}
