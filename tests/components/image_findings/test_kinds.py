@@ -32,6 +32,12 @@ def test_refuses_unknown_policies(policies, message):
         check_policies(policies)
 
 
+def test_groups_are_counted_unless_each_picture_has_the_fault_by_itself():
+    assert Kind.EXACT_COPIES.words == ("group of equal pictures", "groups of equal pictures")
+    assert Kind.UNINFORMATIVE.words == ("picture of one gray", "pictures of one gray")
+    assert [kind for kind in Kind if kind.is_of_one] == [Kind.UNINFORMATIVE]
+
+
 def test_each_kind_drops_for_a_reason_of_its_own():
     reasons = [kind.reason for kind in Kind]
     assert len(set(reasons)) == len(reasons), "image_ingest/prune_reason.py"
@@ -43,7 +49,11 @@ def test_a_kind_is_a_setting_with_its_default(kind):
     assert settings.get(kind.value) == kind.default, (
         f"pipeline/configs.py: FindingsConfig wants {kind.value}: str = Kind.{kind.name}.default"
     )
-    check_policies({name: "report" for name in settings if name != "drift"})
+
+
+def test_every_setting_of_a_finding_is_a_kind():
+    names = {field.name for field in dataclasses.fields(FindingsConfig)} - {"drift"}
+    assert names == {kind.value for kind in Kind}, "FindingsConfig in pipeline/configs.py"
 
 
 @pytest.mark.parametrize("kind", list(Kind))
