@@ -115,8 +115,12 @@ setuptools.setup(
         "grpcio>=1.48,<2",
         "ml_dtypes>=0.3,<1",
         "numpy>=1.26,<3",
-        "onnxruntime>=1.17,<2",
-        "opencv-python-headless>=4.10,<5",  # needs no libraries of a desktop
+        # Newer ones are larger and here no faster: docs/light.md.
+        'onnxruntime>=1.17,<1.21 ; python_version < "3.11"',
+        'onnxruntime>=1.17,<1.29 ; python_version >= "3.11"',
+        # Needs no libraries of a desktop. Newer ones are larger too.
+        'opencv-python-headless>=4.10,<4.13 ; python_version < "3.11"',
+        'opencv-python-headless>=4.10,<4.14 ; python_version >= "3.11"',
         "pi-heif>=1.1,<2",  # HEIC, as phones take pictures
         "pillow>=11.3,<13",
         "protobuf>=3.20.3,<8",

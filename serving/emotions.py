@@ -278,7 +278,12 @@ class Emotions:
 def _find_folder(model: str | os.PathLike[str] | None) -> pathlib.Path:
     if model is not None and (os.path.exists(model) or not isinstance(model, str)):
         return pathlib.Path(model)
-    return shipped.find_model(model).folder
+    if model is not None and os.path.basename(model) != model:
+        raise UserError(f"there is no file or folder {model}")
+    try:
+        return shipped.find_model(model).folder
+    except UserError as error:
+        raise UserError(str(error).removeprefix("--")) from None
 
 
 def _several(pictures: Iterable[Picture]) -> Iterable[Picture]:

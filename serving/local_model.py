@@ -6,17 +6,18 @@ import json
 import mmap
 import pathlib
 import re
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_faces import shipped
 from emotion_faces.addresses import DEFAULT_TIMEOUT_SECS
 from emotion_faces.answers import ImageError, Prediction
+from emotion_faces.cache import cache_dir
 from emotion_faces.errors import UserError
-from emotion_faces.onnx_session import import_runtime, open_session
+from emotion_faces.onnx_session import import_runtime, open_session, within
 
 _INPUT, _OUTPUT = "pixels", "probabilities"
 _BATCH = 32
@@ -48,7 +49,7 @@ class LocalModel:
         import_runtime()
         try:
             _check_one_file(path)
-            self._session = open_session(str(path))
+            self._session = open_session(str(path), trusted=_comes_along(path))
         except UserError:
             raise
         except Exception as error:
@@ -74,17 +75,14 @@ class LocalModel:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
-        # Nothing else ends an endless loop: Python's handlers of signals wait until ONNX Runtime returns.
-        timer = threading.Timer(self._timeout_secs, setattr, (options, "terminate", True))
-        timer.daemon = True
-        timer.start()
         try:
-            (rows,) = self._session.run([_OUTPUT], {_INPUT: batch}, options)
+            (rows,) = within(
+                self._timeout_secs, lambda: self._session.run([_OUTPUT], {_INPUT: batch}, options)
+            )
         except Exception as error:
-            late = f"nothing came for {self._timeout_secs:g} s" if options.terminate else ""
-            raise UserError(f"{self._path} does not answer: {late or _reason(error)}") from None
+            raise UserError(f"{self._path} does not answer: {_reason(error)}") from None
         finally:
-            timer.cancel()
+            options.terminate = True  # what is left behind ends after its operator
         if (
             rows.shape != (len(batch), len(self.labels))
             or not (rows >= -_SLACK).all()  # nor where it is no number
@@ -136,6 +134,17 @@ class LocalModel:
                 f"answer {_OUTPUT!r} float32 [N, C], and name its C classes, each otherwise, in its metadata"
             )
         return labels
+
+
+def _comes_along(path: pathlib.Path) -> bool:
+    """Whether the project made the file: loading another one could take hours, which nothing ends."""
+    parents = path.resolve().parents
+    if shipped.FOLDER.resolve() in parents:
+        return True
+    try:
+        return cache_dir().resolve() in parents
+    except OSError:  # no cache can be written
+        return False
 
 
 def _check_one_file(path: pathlib.Path) -> None:

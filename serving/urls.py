@@ -86,6 +86,7 @@ class Response:
         self._policy = policy
         stated = self._response.getheader("Content-Length")
         self.length = int(stated) if stated and stated.isascii() and stated.isdigit() else None
+        self._whole: tuple[float, float] | None = None
 
     @property
     def status(self) -> int:
@@ -108,12 +109,18 @@ class Response:
         self._response.close()
         self._connection.close()
 
+    def wait_for_whole(self, secs: float) -> None:
+        """Begins the time in which something whole is to come: bytes may drip for ever."""
+        self._whole = secs, time.monotonic() + secs
+
     def read(self, size: int) -> bytes:
         """The next bytes, as soon as some are there; none at the end.
 
         Raises:
-          UserError: Nothing came for too long, or the connection broke.
+          UserError: Nothing came for too long, or nothing whole, or the connection broke.
         """
+        if self._whole is not None and time.monotonic() > self._whole[1]:
+            raise UserError(f"{self.name} drips: nothing whole came for {self._whole[0]:g} s")
         try:
             if not self._response.chunked:
                 return self._response.read1(size)

@@ -64,6 +64,7 @@ class FilmReader:
     """
 
     def __init__(self, path: pathlib.Path | FilmStream):
+        self._live = path if isinstance(path, FilmStream) else None
         self._name = path.name if isinstance(path, FilmStream) else printable(path)
         self._exit = contextlib.ExitStack()
         self.damage: list[str] = []
@@ -158,7 +159,7 @@ class FilmReader:
         # A transport stream that lost a part of a frame says so, and its decoder may not. It says the same
         # of one of the last two before another recording that was joined on, where the time goes back.
         suspects, last = (False, False), 0
-        for packet in read_packets(self._container, self.damage):
+        for packet in self._packets():
             if packet.stream.index != self._stream.index:
                 end = max(end, self._end_of(packet))
                 continue
@@ -191,6 +192,12 @@ class FilmReader:
             self.damage.append(f"nothing after {shown:.1f} of {coded:.1f} s can be decoded")
         else:
             self._tell_end(max(end, pictures_end), pictures_end)
+
+    def _packets(self) -> Iterator[av.Packet[Any]]:
+        for packet in read_packets(self._container, self.damage):
+            yield packet
+            if self._live:
+                self._live.wait_for_packet()
 
     def _time_of(self, coded: av.Packet[Any] | av.VideoFrame) -> float | None:
         stamp = coded.dts if coded.pts is None else coded.pts

@@ -17,6 +17,7 @@ from emotion_faces.urls import PORTS, Response, UrlPolicy, check_url, open_url, 
 if TYPE_CHECKING:
     import av.container
 
+_WHOLE_SECS = 60.0  # of HTTP, for a film's beginning and then each of its packets; libav keeps the time of RTSP
 _RTSP_OPTIONS = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,tcp"}
 
 
@@ -40,12 +41,13 @@ class FilmStream:
         """Opens it for libav.
 
         Raises:
-          UserError: It is nothing that libav knows, is not there or not for everybody, does not answer, or
-            stalled.
+          UserError: It is nothing that libav knows, is not there or not for everybody, does not answer,
+            stalled, or drips.
         """
         import av
 
         start = time.monotonic()
+        self.wait_for_packet()
         source = self.source
         if not isinstance(source, Response):
             source = _answering(self.name, source, self.stall_secs)
@@ -78,6 +80,11 @@ class FilmStream:
             ) from None
         with container:
             yield container
+
+    def wait_for_packet(self) -> None:
+        """Begins the time in which the next packet is to come whole."""
+        if isinstance(self.source, Response):
+            self.source.wait_for_whole(_WHOLE_SECS)
 
 
 def open_stream(

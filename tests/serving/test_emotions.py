@@ -168,8 +168,10 @@ def test_answers_as_fer_and_deepface_shape_them(emotions, astronaut):
 
 
 def test_a_model_is_named_or_is_a_folder(tmp_path):
-    with pytest.raises(UserError, match="no such model comes with the project"):
+    with pytest.raises(UserError, match=r"^model nonsense: no such model comes with the project"):
         Emotions("nonsense")
+    with pytest.raises(UserError, match=r"^there is no file or folder runs/mine/pushed$"):
+        Emotions("runs/mine/pushed")
     with pytest.raises(UserError, match="holds no SavedModel"):
         Emotions(tmp_path)
     with pytest.raises(UserError, match=r"model is 'deep' and server .*: give one of the two"):

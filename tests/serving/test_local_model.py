@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import onnx
@@ -339,6 +340,24 @@ def test_a_model_that_never_ends_is_given_up(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(linear_model(extra=[loop], end="last", constants=[times, on]))
     model = LocalModel(path, 1, timeout_secs=0.2)
+    with pytest.raises(UserError, match=r"does not answer: nothing came for 0\.2 s"):
+        model.predict_pixels(FACES)
+
+
+def test_what_constants_give_is_computed_within_the_time_too(tmp_path):
+    """ONNX Runtime would do it as it loads the file, which nothing ends."""
+    side = onnx.numpy_helper.from_array(np.array([5000, 5000]), "side")
+    nodes = [
+        onnx.helper.make_node("ConstantOfShape", ["side"], ["square"]),
+        onnx.helper.make_node("MatMul", ["square", "square"], ["squared"]),
+        onnx.helper.make_node("ReduceMax", ["squared"], ["zero"], keepdims=0),
+        onnx.helper.make_node("Add", ["sum", "zero"], ["last"]),
+    ]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_model(extra=nodes, end="last", constants=[side]))
+    began = time.process_time()
+    model = LocalModel(path, 1, timeout_secs=0.2)
+    assert time.process_time() - began < 0.2  # the product alone is a second of it
     with pytest.raises(UserError, match=r"does not answer: nothing came for 0\.2 s"):
         model.predict_pixels(FACES)
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from emotion_faces import urls
-from emotion_faces.annotate import run
+from emotion_faces.annotate import film_stream, run
 from emotion_faces.annotate.film import FilmReader
 from emotion_faces.cli import main
 from emotion_faces.errors import UserError
@@ -367,6 +367,26 @@ def test_a_stream_that_stalls_is_named_and_its_copy_whole(site, stream, tmp_path
     frames, damage = frames_of(tmp_path / "out" / "live.ts.mp4")
     assert 0 < frames <= 40
     assert damage == []
+
+
+@pytest.mark.parametrize(("whole", "frames"), [(0, 0), (2, 20)])
+def test_a_stream_of_which_nothing_whole_comes_is_named(
+    site, stream, tmp_path, classifier, monkeypatch, whole, frames
+):
+    """Each byte is in time; so there is always another one to wait for, from the beginning or later."""
+    film = (tmp_path / "film.ts").read_bytes()
+
+    def drip(request):
+        request.answer(film * whole, Content_Length=None, Content_Type="video/mp2t")
+        while not site.over.wait(0.02):
+            request.wfile.write(b"G")
+
+    site.pages["/live.ts"] = drip
+    monkeypatch.setattr(film_stream, "_WHOLE_SECS", 1.0)
+    done = run.annotate([stream], tmp_path / "out", settings=settings())
+    assert done.exit_status == 1
+    assert done.failures == [(stream, f"{stream} drips: nothing whole came for 1 s")]
+    assert done.frames >= frames
 
 
 def test_a_playlist_leads_nowhere(site, tmp_path, classifier):
