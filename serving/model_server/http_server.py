@@ -178,7 +178,7 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
         self.held = held_requests
         self._handle = handle
         self._handle_in_loop = handle_in_loop
-        self._executor = executor
+        self._executor: concurrent.futures.Executor = executor
         # Its own: it goes on answering while each of the others waits for a run.
         self._status_executor = concurrent.futures.ThreadPoolExecutor(_STATUS_THREADS, "status")
         self._answering: set[asyncio.Task[None]] = set()
@@ -210,10 +210,9 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
             in_loop = self._handle_in_loop(method, path, headers, body)
             if in_loop is not None:
                 return await in_loop
+            executor = self._executor
             if method == "GET":
                 executor, body = self._status_executor, b""
-            else:
-                executor = self._executor
             wait_secs = self._large_wait_secs(headers, body)
             if wait_secs is not None:
                 # Here, where it holds no thread and ends with its caller.
