@@ -84,7 +84,7 @@ class Options:
         True, "let requests of one signature and shape share runs, without waiting (ours)"
     )
     max_held_bytes: int = _flag(
-        512 * 1024 * 1024,
+        256 * 1024 * 1024,
         "most bytes of requests that are being answered or read over REST; also the largest of gRPC "
         "(ours)",
     )

@@ -16,7 +16,7 @@ from emotion_faces.errors import UserError
 from emotion_faces.model_server import calls, core, grpc_services, held, ports, reflection
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
-_MAX_STREAMS = 512
+_MAX_STREAMS = 2048
 """Calls of one connection at a time; a client waits with more, and gRPC refuses those of one that does not.
 
 Those too count that were cancelled at once and are not gone yet: without it (gRPC's default) a caller that
