@@ -83,6 +83,11 @@ class Options:
     greedy_batching: bool = _flag(
         True, "let requests of one signature and shape share runs, without waiting (ours)"
     )
+    max_held_bytes: int = _flag(
+        256 * 1024 * 1024,
+        "most bytes of requests that are being answered or read over REST; also the largest of gRPC "
+        "(ours)",
+    )
     max_image_bytes: int = _flag(16 * 1024 * 1024, "most bytes of one encoded image (ours)")
     max_image_pixels: int = _flag(4096 * 4096, "most pixels of one decoded image (ours)")
     rest_api_allowed_hosts: str = _flag(

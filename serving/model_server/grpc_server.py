@@ -13,9 +13,17 @@ from typing import Any
 import grpc
 
 from emotion_faces.errors import UserError
-from emotion_faces.model_server import calls, core, grpc_services, ports, reflection
+from emotion_faces.model_server import calls, core, grpc_services, held, ports, reflection
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
+_MAX_STREAMS = 2048
+"""Calls of one connection at a time; a client waits with more, and gRPC refuses those of one that does not.
+
+Those too count that were cancelled at once and are not gone yet: without it (gRPC's default) a caller that
+opens and resets streams without end (CVE-2023-44487) filled the memory.
+"""
+
+_STATUS_THREADS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Listening:
       port: 0 for any free one, -1 for none.
       socket_path: A Unix socket; '' for none.
       num_threads: Calls that threads answer at a time.
+      max_message_bytes: Largest request that is read.
       channel_arguments: gRPC's own.
       credentials: For TLS; None without it.
     """
@@ -35,6 +44,7 @@ class Listening:
     port: int
     socket_path: str
     num_threads: int
+    max_message_bytes: int
     channel_arguments: Sequence[tuple[str, Any]] = ()
     credentials: grpc.ServerCredentials | None = None
 
@@ -45,6 +55,7 @@ class GrpcServer:
     Args:
       listening: Where, and how.
       server_calls: Answers the calls.
+      held_requests: Bounds what waits.
       server_core: Whose configuration a call may change.
       may_reload: Whether it may.
       health: Whether the health service is there.
@@ -54,15 +65,20 @@ class GrpcServer:
         self,
         listening: Listening,
         server_calls: calls.Calls,
+        held_requests: held.Held,
         server_core: core.ServerCore,
         may_reload: bool,
         health: bool,
     ):
         self._listening = listening
         self._executor = concurrent.futures.ThreadPoolExecutor(listening.num_threads, "grpc")
-        self._prediction = grpc_services.PredictionService(server_calls, self._executor)
+        # Their own: they go on answering while each of the others waits for a run.
+        self._status_executor = concurrent.futures.ThreadPoolExecutor(_STATUS_THREADS, "status")
+        self._prediction = grpc_services.PredictionService(
+            server_calls, held_requests, self._executor, self._status_executor
+        )
         self._model = grpc_services.ModelService(
-            server_core, server_calls, may_reload, self._executor
+            server_core, server_calls, may_reload, self._executor, self._status_executor
         )
         self._with_health = health
         self._loop = asyncio.new_event_loop()
@@ -97,6 +113,7 @@ class GrpcServer:
             self._started.set_exception(error)
         finally:
             self._executor.shutdown(wait=False)
+            self._status_executor.shutdown(wait=False)
             self._loop.close()
 
     async def _serve(self) -> None:
@@ -104,7 +121,11 @@ class GrpcServer:
         server = grpc.aio.server(
             migration_thread_pool=self._executor,
             options=[
-                ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+                ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                (
+                    "grpc.max_receive_message_length",
+                    min(listening.max_message_bytes, _MAX_MESSAGE_BYTES),
+                ),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # else a second server would share the port unnoticed
                 *listening.channel_arguments,

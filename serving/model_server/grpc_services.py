@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from emotion_faces.model_server import calls, core, model_config, status
+from emotion_faces.model_server import calls, core, held, model_config, status
 from emotion_faces.protos import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -77,12 +77,22 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
       server_calls: Answers the calls.
+      held_requests: Bounds what waits.
       executor: Its threads answer what is no small Predict call.
+      status_executor: Its threads answer what runs no model.
     """
 
-    def __init__(self, server_calls: calls.Calls, executor: concurrent.futures.Executor):
+    def __init__(
+        self,
+        server_calls: calls.Calls,
+        held_requests: held.Held,
+        executor: concurrent.futures.Executor,
+        status_executor: concurrent.futures.Executor,
+    ):
         self._calls = server_calls
+        self._held_requests = held_requests
         self._executor = executor
+        self._status_executor = status_executor
         self._answering: set[asyncio.Task[Any]] = set()
 
     async def ended(self) -> None:
@@ -100,19 +110,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> _Response:
         deadline = deadline_of(context)
 
-        def recorded() -> _Response:
+        async def recorded() -> _Response:
             with self._calls.recorded(name, api, "GRPC"):
-                return call(request, deadline)
+                return await self._run_held(request.ByteSize(), call, request, deadline)
 
-        return await answer(context, _run(self._executor, recorded))
+        return await answer(context, self._to_its_end(recorded()))
 
     async def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """One Predict call."""
-        return await answer(context, self._held(self._predict(request, deadline_of(context))))
+        return await answer(context, self._to_its_end(self._predict(request, deadline_of(context))))
 
-    async def _held(self, work: Coroutine[Any, Any, _Response]) -> _Response:
+    async def _to_its_end(self, work: Coroutine[Any, Any, _Response]) -> _Response:
         call = asyncio.ensure_future(work)
         self._answering.add(call)
         call.add_done_callback(self._answering.discard)
@@ -126,10 +136,25 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _predict(
         self, request: predict_pb2.PredictRequest, deadline: float | None
     ) -> predict_pb2.PredictResponse:
+        size = request.ByteSize()
         with self._calls.recorded(request.model_spec.name, "Predict", "GRPC"):
-            if request.ByteSize() <= calls.MAX_IN_LOOP_BYTES:
+            if size > calls.MAX_IN_LOOP_BYTES:
+                return await self._run_held(size, self._calls.predict, request, deadline)
+            with self._held_requests.start_call(size):
                 return await self._calls.predict_in_loop(request, deadline)
-            return await _run(self._executor, self._calls.predict, request, deadline)
+
+    async def _run_held(
+        self, size: int, call: Callable[..., _Response], request: Any, deadline: float | None
+    ) -> _Response:
+        """Has a thread answer; the request counts until it has, even where its caller is gone."""
+        counted = self._held_requests.start_call(size)
+        try:
+            answering = self._executor.submit(call, request, deadline)
+        except RuntimeError:  # the server ends
+            counted.close()
+            raise
+        answering.add_done_callback(lambda _: counted.close())
+        return await asyncio.wrap_future(answering)
 
     async def Classify(  # noqa: N802
         self, request: classification_pb2.ClassificationRequest, context: grpc.aio.ServicerContext
@@ -160,7 +185,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version."""
-        return await answer(context, _run(self._executor, self._calls.model_metadata, request))
+        return await answer(
+            context, _run(self._status_executor, self._calls.model_metadata, request)
+        )
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -172,7 +199,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
       server_core: Takes the configurations.
       server_calls: Answers what is asked of the models.
       may_reload: Whether a call may change the configuration.
-      executor: Its threads answer.
+      executor: Its threads answer what takes its time.
+      status_executor: Its threads answer what does not.
     """
 
     def __init__(
@@ -181,8 +209,10 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         server_calls: calls.Calls,
         may_reload: bool,
         executor: concurrent.futures.Executor,
+        status_executor: concurrent.futures.Executor,
     ):
         self._executor = executor
+        self._status_executor = status_executor
         self._core = server_core
         self._calls = server_calls
         self._may_reload = may_reload
@@ -191,7 +221,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions."""
-        return await answer(context, _run(self._executor, self._calls.model_status, request))
+        return await answer(context, _run(self._status_executor, self._calls.model_status, request))
 
     async def HandleReloadConfigRequest(  # noqa: N802
         self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext

@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
+import grpc
 import tornado.http1connection
 import tornado.httpserver
 import tornado.httputil
@@ -26,14 +27,17 @@ import tornado.ioloop
 import tornado.iostream
 import tornado.netutil
 
-from emotion_faces.model_server import ports, rest
+from emotion_faces.model_server import held, ports, rest, status
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
+LargeWaitFn = Callable[[Mapping[str, str], bytes], float | None]
 HandleInLoopFn = Callable[[str, str, Mapping[str, str], bytes], Awaitable[rest.Response] | None]
 
 _MAX_BODY_BYTES = 2**31 - 1  # as the gRPC port
+_PIECE_BYTES = 64 * 1024
+_STATUS_THREADS = 2
 _BODY_SECS = 600.0
-"""What a body may take to arrive: a caller that is gone without a word would be waited for."""
+"""What a body may take to arrive, and an answer to leave: a caller that is gone would be waited for."""
 
 _LOG_EVERY_SECS = 10.0
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -50,7 +54,10 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         self._requests = requests
         self._method = self._path = ""
         self._headers = tornado.httputil.HTTPHeaders()
-        self._chunks: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._piece = bytearray()
+        self._size = 0
+        self._held: held.Call | None = None  # until the body is there
 
     def headers_received(
         self,
@@ -58,6 +65,10 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         headers: tornado.httputil.HTTPHeaders,
     ) -> None:
         assert isinstance(start_line, tornado.httputil.RequestStartLine)
+        if self._connection.stream.closed():
+            # Else whatever else it had sent before it hung up would be answered.
+            self._connection.detach()
+            return
         self._method = start_line.method
         target = start_line.path.encode("latin-1").decode(errors="replace")
         # As proxies ask: its host goes before the header.
@@ -66,8 +77,26 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         self._path = target.partition("?")[0]
         self._headers = headers
 
-    def data_received(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._size += len(chunk)
+        try:
+            if self._held is None:
+                self._held = self._requests.held.start_call(self._size)
+            else:
+                self._held.resize(self._size)
+        except status.StatusError as error:
+            self._forget()
+            self._begin(rest.error_response(error))
+            self._connection.finish()  # Tornado sends it, closes, and hands on no more of the body
+            return None
+        # In pieces of one size: a body may come a byte at a time, each an object of 34 bytes.
+        self._piece += chunk
+        if len(self._piece) < _PIECE_BYTES:
+            # Tornado lets nobody else have a turn while it finds chunks in its buffer.
+            return None if "Content-Length" in self._headers else asyncio.sleep(0)
+        self._pieces.append(bytes(self._piece))
+        self._piece.clear()
+        return asyncio.sleep(0)
 
     def finish(self) -> None:
         answering = self._requests.start(self._answer())
@@ -78,23 +107,53 @@ class _Request(tornado.httputil.HTTPMessageDelegate):
         self._connection.set_close_callback(hung_up)
 
     def on_connection_close(self) -> None:
-        self._chunks.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drops what has come of the body."""
+        self._pieces.clear()
+        self._piece.clear()
+        if self._held is not None:
+            self._held.close()
 
     async def _answer(self) -> None:
-        body = b"".join(self._chunks)
-        self._chunks.clear()
-        response = await self._requests.respond(self._method, self._path, self._headers, body)
+        body = b"".join([*self._pieces, self._piece])
+        self._pieces.clear()
+        self._piece.clear()
+        counted, self._held = self._held, None
+        response = await self._requests.respond(
+            self._method, self._path, self._headers, body, counted
+        )
+        del body
+        try:
+            await asyncio.wait_for(self._begin(response), _BODY_SECS)
+            self._connection.finish()
+        except asyncio.TimeoutError:
+            self._connection.stream.close()
+        except (OSError, tornado.iostream.StreamClosedError):
+            pass  # the caller hung up
+
+    def _begin(self, response: rest.Response) -> asyncio.Future[None]:
+        """Writes an answer; the future ends when it has left."""
         headers = tornado.httputil.HTTPHeaders(dict(response.headers))
         headers["Content-Length"] = str(len(response.body))
         start_line = tornado.httputil.ResponseStartLine(
             "HTTP/1.1", response.code, _reason(response.code)
         )
         body = response.body if self._method != "HEAD" else b""
-        try:
-            await self._connection.write_headers(start_line, headers, body)
-            self._connection.finish()
-        except (OSError, tornado.iostream.StreamClosedError):
-            _log.info("%s %s: the caller hung up", self._method, self._path)
+        return self._connection.write_headers(start_line, headers, body)
+
+
+def _too_many_large() -> status.StatusError:
+    return status.StatusError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        f"{rest.LARGE_AT_ONCE} requests of more than {rest.LARGE_BYTES} bytes are being answered",
+    )
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # closed: the server has ended
+        loop.call_soon_threadsafe(call)
 
 
 def _reason(code: int) -> str:
@@ -110,11 +169,18 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
         self,
         handle: HandleFn,
         handle_in_loop: HandleInLoopFn,
+        large_wait_secs: LargeWaitFn,
+        held_requests: held.Held,
         executor: concurrent.futures.Executor,
     ):
+        self._large_wait_secs = large_wait_secs
+        self._large = asyncio.Semaphore(rest.LARGE_AT_ONCE)
+        self.held = held_requests
         self._handle = handle
         self._handle_in_loop = handle_in_loop
-        self._executor = executor
+        self._executor: concurrent.futures.Executor = executor
+        # Its own: it goes on answering while each of the others waits for a run.
+        self._status_executor = concurrent.futures.ThreadPoolExecutor(_STATUS_THREADS, "status")
         self._answering: set[asyncio.Task[None]] = set()
 
     def start_request(
@@ -130,20 +196,43 @@ class _Requests(tornado.httputil.HTTPServerConnectionDelegate):
         return task
 
     async def respond(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        counted: held.Call | None,
     ) -> rest.Response:
-        in_loop = self._handle_in_loop(method, path, headers, body)
-        if in_loop is not None:
-            return await in_loop
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._handle, method, path, headers, body
-        )
+        """Answers a request, whose body counts until then, even where its caller is gone."""
+        with contextlib.ExitStack() as until_answered:
+            if counted is not None:
+                until_answered.enter_context(counted)
+            in_loop = self._handle_in_loop(method, path, headers, body)
+            if in_loop is not None:
+                return await in_loop
+            executor = self._executor
+            if method == "GET":
+                executor, body = self._status_executor, b""
+            wait_secs = self._large_wait_secs(headers, body)
+            if wait_secs is not None:
+                # Here, where it holds no thread and ends with its caller.
+                try:
+                    await asyncio.wait_for(self._large.acquire(), wait_secs)
+                except asyncio.TimeoutError:
+                    return rest.error_response(_too_many_large())
+                loop = asyncio.get_running_loop()
+                until_answered.callback(_in_loop, loop, self._large.release)
+            answering = executor.submit(self._handle, method, path, headers, body)
+            until = until_answered.pop_all()
+            answering.add_done_callback(lambda _: until.close())
+            return await asyncio.wrap_future(answering)
 
     async def ended(self) -> None:
         """Waits until every request that is there now has been answered."""
         if self._answering:
             await asyncio.wait(self._answering)
         self._executor.shutdown(wait=False)
+        self._status_executor.shutdown(wait=False)
 
 
 class _Listener(socket.socket):
@@ -203,8 +292,11 @@ class HttpServer:
     Args:
       handle: Answers (method, path, headers, body); called from several threads.
       handle_in_loop: Is asked first, and gives an answer to await, or None where it is for `handle`.
+      large_wait_secs: Tells of a request for `handle` how long it may wait for its turn among the
+        large ones; None where it is none of these.
       host: Address to bind.
       port: 0 for any free one.
+      held_requests: Bounds what waits.
       num_threads: Answers at a time.
       flag: The flag that chose the port, for the error message.
 
@@ -216,8 +308,10 @@ class HttpServer:
         self,
         handle: HandleFn,
         handle_in_loop: HandleInLoopFn,
+        large_wait_secs: LargeWaitFn,
         host: str,
         port: int,
+        held_requests: held.Held,
         num_threads: int,
         flag: str,
     ):
@@ -230,7 +324,9 @@ class HttpServer:
             raise ports.cannot_open(flag, host, port, error) from error
         self.port: int = self._sockets[0].getsockname()[1]
         self._executor = concurrent.futures.ThreadPoolExecutor(num_threads, "rest")
-        self._requests = _Requests(handle, handle_in_loop, self._executor)
+        self._requests = _Requests(
+            handle, handle_in_loop, large_wait_secs, held_requests, self._executor
+        )
         self._loop: tornado.ioloop.IOLoop | None = None
         self._server: tornado.httpserver.HTTPServer | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)

@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import logging
 import re
-import threading
 import time
 import urllib.parse
 import zlib
@@ -35,9 +34,9 @@ from emotion_faces.protos import (
 
 MAX_INFLATED_BYTES = 100 * 1024 * 1024
 """Largest body after gzip, as in TensorFlow Serving."""
-LARGE_BYTES = 16 * 1024 * 1024
-"""A body above it, inflated, is answered beside few others: parsed it takes several times as much."""
-_LARGE_AT_ONCE = 2
+LARGE_BYTES = 1024 * 1024
+"""A body above it, inflated, is answered beside few others: parsed it may take twenty times as much."""
+LARGE_AT_ONCE = 2
 
 _MOST_DIGITS = len(str(2**63))
 _API_PATH = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -110,7 +109,6 @@ class RestApi:
         self._cors = cors
         self._metrics_path = metrics_path
         self._hosts = hosts
-        self._large = threading.Semaphore(_LARGE_AT_ONCE)
         self._methods = {
             "predict": server_calls.predict_json,
             "classify": self._classify,
@@ -123,25 +121,15 @@ class RestApi:
             refused = self._without_model(method, path, headers)
             if refused is not None:
                 return refused
-            small = _inflated(headers, body, LARGE_BYTES)
-            if small is not None:
-                return self._response(200, self._answer(method, path, small))
-            if not self._large.acquire(timeout=self._timeout_secs):
-                raise status.StatusError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"{_LARGE_AT_ONCE} requests of more than {LARGE_BYTES} bytes are being answered",
-                )
-            try:
-                large = _inflated(headers, body, MAX_INFLATED_BYTES)
-                if large is None and _is_gzip(headers):
-                    raise status.invalid_argument(
-                        f"the request's body has more than {MAX_INFLATED_BYTES} bytes when inflated"
-                    )
-                return self._response(200, self._answer(method, path, large or body))
-            finally:
-                self._large.release()
+            inflated = _inflated(body) if _is_gzip(headers) else body
+            return self._response(200, self._answer(method, path, inflated))
         except Exception as error:
             return self._failure(method, path, error)
+
+    def large_wait_secs(self, headers: Mapping[str, str], body: bytes) -> float | None:
+        """How long a request may wait for its turn among the large ones; None where it is none."""
+        size = _stated_size(body) if _is_gzip(headers) else len(body)
+        return self._timeout_secs if size > LARGE_BYTES else None
 
     def handle_in_loop(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -195,9 +183,8 @@ class RestApi:
 
     def _failure(self, method: str, path: str, error: Exception) -> Response:
         if isinstance(error, status.StatusError):
-            return self._response(
-                http_code(error.code), json_response.dumps({"error": error.message})
-            )
+            refusal = error_response(error)
+            return self._response(refusal.code, refusal.body)
         # A caller gets an answer whatever went wrong.
         _log.error("%s %s failed", method, path, exc_info=error)
         answer = json_response.dumps({"error": f"{type(error).__name__}: {error}"})
@@ -288,6 +275,12 @@ def _host_name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
+def error_response(error: status.StatusError) -> Response:
+    """The answer to a request that is refused."""
+    answer = json_response.dumps({"error": error.message})
+    return Response(http_code(error.code), answer, {"Content-Type": "application/json"})
+
+
 def http_code(code: grpc.StatusCode) -> int:
     """The HTTP status code of a gRPC one."""
     return _HTTP_CODES.get(code, 500)
@@ -297,17 +290,32 @@ def _is_gzip(headers: Mapping[str, str]) -> bool:
     return headers.get("Content-Encoding", "").strip().lower() == "gzip"
 
 
-def _inflated(headers: Mapping[str, str], body: bytes, most: int) -> bytes | None:
-    """Returns the body as it was before gzip; None where that is larger than `most` bytes."""
-    if not _is_gzip(headers):
-        return body if len(body) <= most else None
+def _stated_size(body: bytes) -> int:
+    """The size that a gzip body says to have when inflated."""
+    return int.from_bytes(body[-4:], "little")
+
+
+def _inflated(body: bytes) -> bytes:
+    """Returns a gzip body as it was before.
+
+    Raises:
+      StatusError: INVALID_ARGUMENT: it is no gzip, or larger than MAX_INFLATED_BYTES, or large where it
+        states that it is not.
+    """
+    most = MAX_INFLATED_BYTES if _stated_size(body) > LARGE_BYTES else LARGE_BYTES
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         inflated = inflater.decompress(body, most)
     except zlib.error:
         raise status.invalid_argument("the request's body is not gzip as its header says") from None
     if inflater.unconsumed_tail:
-        return None
+        if most == MAX_INFLATED_BYTES:
+            problem = f"has more than {most} bytes when inflated"
+        else:
+            problem = (
+                f"ends with a size of {_stated_size(body)} bytes, and inflates to {most} or more"
+            )
+        raise status.invalid_argument(f"the request's body {problem}")
     if not inflater.eof:
         raise status.invalid_argument("the request's gzip body is cut off")
     return inflated

@@ -17,6 +17,7 @@ from emotion_faces.model_server import (
     core,
     flags,
     grpc_server,
+    held,
     http_server,
     image_guard,
     memory,
@@ -79,6 +80,7 @@ class ModelServer:
             options.enable_serialization_as_tensor_content,
             options.enable_signature_method_name_check,
         )
+        self._held = held.Held(options.max_held_bytes)
         self._stopping = threading.Event()
         self._config_poller: threading.Thread | None = None
         self._grpc: grpc_server.GrpcServer | None = None
@@ -172,10 +174,12 @@ class ModelServer:
                 options.port,
                 options.grpc_socket_path,
                 options.grpc_max_threads,
+                options.max_held_bytes,
                 settings.channel_arguments(options.grpc_channel_arguments),
                 self._credentials,
             ),
             self._calls,
+            self._held,
             self.core,
             settings.may_reload(options),
             options.enable_grpc_healthcheck_service,
@@ -207,8 +211,10 @@ class ModelServer:
         self._http = http_server.HttpServer(
             api.handle,
             api.handle_in_loop,
+            api.large_wait_secs,
             options.host,
             options.rest_api_port,
+            self._held,
             options.rest_api_num_threads,
             self._rest_flag,
         )

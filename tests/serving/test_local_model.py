@@ -370,7 +370,7 @@ def test_weights_in_other_files_are_not_read(tmp_path, padded):
     weights = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[48 * 48, 3])
     weights.data_location = onnx.TensorProto.EXTERNAL
     # A length may be written with a byte more than it need be.
-    weights.external_data.add(key="+location" if padded else "location", value=str(outside))
+    weights.external_data.add(key="+location" if padded else "location", value="outside")
     content = linear_model(weights=weights)
     path = tmp_path / "model.onnx"
     path.write_bytes(content.replace(b"\x0a\x09+location", b"\x0a\x88\x00location"))

@@ -239,3 +239,85 @@ def test_clients_that_go_away_are_forgotten(victim):
     time.sleep(1)
     fuzz.known_answers(victim)
     assert psutil.Process(victim.process.pid).num_threads() < threads + 80  # a bounded pool
+
+
+def frame(kind, flags, stream, payload=b""):
+    """An HTTP/2 frame."""
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+    return head + payload
+
+
+def header_block(*headers):
+    """Headers as HPACK writes them without its table and without Huffman's code."""
+    parts = [bytes([len(text)]) + text for header in headers for text in header]
+    return b"".join(
+        b"\0" + name + value for name, value in zip(parts[::2], parts[1::2], strict=True)
+    )
+
+
+DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
+END_STREAM, END_HEADERS = 1, 4
+PREDICT_HEADERS = header_block(
+    (b":method", b"POST"),
+    (b":scheme", b"http"),
+    (b":path", b"/tensorflow.serving.PredictionService/Predict"),
+    (b":authority", b"localhost"),
+    (b"te", b"trailers"),
+    (b"content-type", b"application/grpc"),
+)
+
+
+def test_deviation_streams_that_are_reset_fill_no_memory(victim):
+    """CVE-2023-44487: a stream that its caller resets at once does not count among the open ones."""
+    fuzz.known_answers(victim)
+    before = resident_mib(victim)
+    with socket.create_connection((victim.host, victim.grpc_port), timeout=60) as caller:
+        caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        reading = threading.Thread(target=read_all, args=[caller])
+        reading.start()
+        for first in range(1, 200_000, 2000):
+            caller.sendall(
+                b"".join(
+                    frame(HEADERS, END_HEADERS, stream, PREDICT_HEADERS)
+                    + frame(RESET, 0, stream, (8).to_bytes(4, "big"))
+                    for stream in range(first, first + 2000, 2)
+                )
+            )
+        fuzz.known_answers(victim)
+        assert resident_mib(victim) - before < 150
+        caller.shutdown(socket.SHUT_WR)
+        reading.join()
+
+
+def read_all(connection):
+    while connection.recv(1 << 20):
+        pass
+
+
+def test_deviation_requests_of_more_bytes_than_may_be_held_are_refused(
+    can_start, fixture_dir, tmp_path
+):
+    """Neither what waits in an event loop nor what waits for a thread is without a bound."""
+    flags = [flag.format(dir=fixture_dir) for flag in fixture_models.SHARED_FLAGS]
+    flags += ["--max_held_bytes=1000000", "--grpc_max_threads=2", "--rest_api_num_threads=2"]
+    slow = predict_request("signatures", "slow", seconds=[2.0])
+    body = {"signature_name": "slow", "instances": [0.0] * 150_000}
+    with harness.running(tmp_path / "log", *flags) as server:
+        waiting = [server.predictions.Predict.future(slow, timeout=60) for _ in range(100)]
+        codes = []
+        while not codes:  # others are still on their way
+            codes = [call.code().name for call in waiting if call.done()]
+        assert set(codes) == {"RESOURCE_EXHAUSTED"}
+        assert "--max_held_bytes" in next(call for call in waiting if call.done()).details()
+        refused = server.rest("/v1/models/signatures:predict", body)
+        assert (refused.code, "--max_held_bytes" in refused.error) == (429, True)
+        # What runs no model is answered all the while, over both ports.
+        began = time.monotonic()
+        assert server.rest("/v1/models/signatures").code == 200
+        assert server.rest("/v1/models/signatures/metadata").code == 200
+        assert server.status("signatures")
+        assert any(not call.done() for call in waiting)
+        assert time.monotonic() - began < 10
+        answered = [call for call in waiting if call.code().name == "OK"]
+        assert 50 < len(answered) < 70  # 16 KiB each
+        assert server.predict(slow).outputs

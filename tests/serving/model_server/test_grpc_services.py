@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import threading
 
 import grpc
 import pytest
@@ -11,12 +12,15 @@ from emotion_faces.model_server import (
     calls,
     core,
     grpc_services,
+    held,
     image_guard,
     metrics,
     status,
     versions,
 )
 from emotion_faces.protos import predict_pb2
+
+MOST_HELD = 1 << 20
 
 
 class Calls:
@@ -67,7 +71,10 @@ def serve(test):
     async def run():
         answering = Calls()
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            await test(grpc_services.PredictionService(answering, executor), answering)
+            service = grpc_services.PredictionService(
+                answering, held.Held(MOST_HELD), executor, executor
+            )
+            await test(service, answering)
 
     asyncio.run(run())
 
@@ -94,10 +101,69 @@ def test_a_large_request_is_for_a_thread():
     async def test(service, answering):
         answering.go.set()
         for length in (1, calls.MAX_IN_LOOP_BYTES + 1):
-            request = predict_pb2.PredictRequest()
-            request.inputs["image_bytes"].string_val.append(b"x" * length)
-            await service.Predict(request, Context())
+            await service.Predict(of_size(length), Context())
         assert answering.asked == ["loop", "thread"]
+
+    serve(test)
+
+
+def of_size(length):
+    request = predict_pb2.PredictRequest()
+    request.inputs["image_bytes"].string_val.append(b"x" * length)
+    return request
+
+
+@pytest.mark.parametrize("length", [1, calls.MAX_IN_LOOP_BYTES - 1000])
+def test_more_than_may_be_held_is_refused_until_others_have_ended(length):
+    async def test(service, answering):
+        request = of_size(length)
+        fit = MOST_HELD // (request.ByteSize() + held.CALL_BYTES)
+        waiting = [asyncio.ensure_future(service.Predict(request, Context())) for _ in range(fit)]
+        await asyncio.sleep(0.01)
+        assert len(answering.asked) == fit
+        for _ in range(2):
+            with pytest.raises(AbortedError) as aborted:
+                await service.Predict(request, Context())
+            code, message = aborted.value.args
+            assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "--max_held_bytes" in message
+        waiting[0].cancel()  # its run goes on, and what it holds stays
+        await asyncio.sleep(0.01)
+        with pytest.raises(AbortedError):
+            await service.Predict(request, Context())
+        answering.go.set()
+        await asyncio.wait(waiting)
+        await service.ended()
+        for _ in range(2 * fit):
+            await service.Predict(request, Context())
+
+    serve(test)
+
+
+def test_what_a_thread_answers_is_held_until_it_has_whether_its_caller_is_gone_or_not():
+    async def test(service, answering):
+        go = threading.Event()
+
+        def predict(*_):
+            assert go.wait(10)
+            return predict_pb2.PredictResponse()
+
+        answering.predict = predict
+        large = of_size(MOST_HELD // 2)
+        gone = asyncio.ensure_future(service.Predict(large, Context()))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        with pytest.raises(AbortedError):
+            await service.Predict(large, Context())
+        go.set()
+        for _ in range(5):
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(AbortedError):
+                assert await service.Predict(large, Context()) == predict_pb2.PredictResponse()
+                return
+        pytest.fail("nothing was given back")
 
     serve(test)
 
@@ -150,8 +216,8 @@ def test_what_a_caller_does_wrong_is_told_to_the_caller_alone(method, told, capl
         server = grpc.aio.server()
         grpc_services.add_services(
             server,
-            grpc_services.PredictionService(answering, executor),
-            grpc_services.ModelService(server_core, answering, True, executor),
+            grpc_services.PredictionService(answering, held.Held(MOST_HELD), executor, executor),
+            grpc_services.ModelService(server_core, answering, True, executor, executor),
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -1,9 +1,7 @@
 """REST without a socket: what no caller may be left without an answer for."""
 
-import concurrent.futures
 import gzip
 import json
-import threading
 
 import pytest
 
@@ -68,31 +66,24 @@ GZIP = {"Host": "localhost", "Content-Encoding": "gzip"}
 PREDICT = ("POST", "/v1/models/m:predict")
 
 
-def test_large_bodies_are_inflated_beside_few_others_and_small_ones_at_once(api, monkeypatch):
-    inside, most, go = [], [], threading.Event()
+@pytest.mark.parametrize(
+    ("headers", "body", "is_large"),
+    [
+        (GZIP, gzip.compress(b" " * (rest.LARGE_BYTES + 1)), True),
+        (GZIP, gzip.compress(b" " * rest.LARGE_BYTES), False),
+        (GZIP, b"", False),
+        ({}, b" " * (rest.LARGE_BYTES + 1), True),
+        ({}, b" " * rest.LARGE_BYTES, False),
+    ],
+)
+def test_a_large_body_waits_for_its_turn(api, headers, body, is_large):
+    assert api.large_wait_secs(headers, body) == (30.0 if is_large else None)
 
-    def held(spec, body, deadline):
-        inside.append(len(body))
-        most.append(len(inside))
-        assert go.wait(20)
-        inside.remove(len(body))
-        return {}
 
-    monkeypatch.setitem(api._methods, "predict", held)
-    bomb = gzip.compress(b" " * (rest.LARGE_BYTES + 1))
-    with concurrent.futures.ThreadPoolExecutor(6) as threads:
-        waiting = [threads.submit(api.handle, *PREDICT, GZIP, bomb) for _ in range(5)]
-        while len(inside) < 2:
-            pass
-        monkeypatch.setattr(api, "_timeout_secs", 0.05)
-        late = api.handle(*PREDICT, GZIP, bomb)
-        assert (late.code, b"are being answered" in late.body) == (429, True)
-        small = threads.submit(api.handle, *PREDICT, GZIP, gzip.compress(b"{}"))
-        while len(inside) < 3:
-            pass
-        go.set()
-        assert {one.result().code for one in [*waiting, small]} == {200}
-    assert max(most) == 3
+def test_a_body_that_states_less_than_it_inflates_to_is_refused(api):
+    body = gzip.compress(b" " * (rest.LARGE_BYTES + 1))[:-4] + (99).to_bytes(4, "little")
+    answer = api.handle(*PREDICT, GZIP, body)
+    assert (answer.code, b"ends with a size of 99 bytes" in answer.body) == (400, True)
 
 
 @pytest.mark.parametrize(("size", "code"), [(rest.MAX_INFLATED_BYTES + 1, 400), (100, 404)])
