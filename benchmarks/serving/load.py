@@ -9,6 +9,10 @@ starts (`SERVING_COMMAND="tensorflow_model_server --enable_batching --grpc_max_t
 environment of its own with the same TensorFlow) over REST with 8 and 32. Every image is a JPEG sent
 alone, and every answer from a server is compared with the graph's own.
 
+What so many clients can have at most is told too: one or two threads that feed a session as many
+images as there are clients, or half of them each. A client waits for its answer, so 8 clients make
+no batches of 128.
+
 The in-process limit is threads that feed a session of TensorFlow with full batches of the same
 JPEGs (decoding, network and all outputs are in it; sockets, parsing and waiting are not), the best
 of three batch sizes and of one, two and four threads: two batches that alternate pass one that has
@@ -73,10 +77,14 @@ class Load:
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What TensorFlow does in this process: images a second, and the cores that it kept busy."""
+    """What TensorFlow does in a process of its own: images a second, and the cores that it kept busy.
+
+    `at_once` is the images a second with so many images under way, for each number of clients.
+    """
 
     throughput: float
     cores: float
+    at_once: dict[int, float]
 
 
 def write_images(directory: pathlib.Path) -> None:
@@ -100,11 +108,16 @@ def write_model(version_dir: pathlib.Path) -> None:
 
 
 def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float) -> dict:
-    """Returns (images a second, cores busy) by feeders and batch size, and the right answers."""
+    """Returns feeders, batch size, images a second and cores busy of each way, and the right answers."""
+    from emotion_faces.model_server import memory
+
+    memory.choose_allocator()
+    memory.keep_between_runs()  # as the server does
     import tensorflow as tf
 
     images = read_images(images_dir)
-    rates = {}
+    rates = []
+    ways = {*itertools.product(FEEDERS, BATCHES), *(way for n in THREADS for way in ways_of(n))}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(version_dir))
         signature = loaded.signature_def["serving_default"]
@@ -112,11 +125,16 @@ def in_process(version_dir: pathlib.Path, images_dir: pathlib.Path, secs: float)
         fetches = [tensor.name for tensor in signature.outputs.values()]
         run = session.make_callable(fetches, [feed])
         probabilities = session.run(signature.outputs["probabilities"].name, {feed: images})
-        for size, feeders in itertools.product(BATCHES, FEEDERS):
+        for feeders, size in sorted(ways):
             batch = (images * (size // IMAGES + 1))[:size]
             run(batch)
-            rates[f"{feeders} x {size}"] = measure_feeders(run, batch, feeders, secs)
+            rates.append((feeders, size, *measure_feeders(run, batch, feeders, secs)))
     return {"rates": rates, "probabilities": probabilities.tolist()}
+
+
+def ways_of(clients: int) -> list[tuple[int, int]]:
+    """Returns (feeders, batch size) of the ways in which so many images can be under way."""
+    return [(1, clients), (2, clients // 2)] if clients > 1 else [(1, 1)]
 
 
 def measure_feeders(run, batch, feeders: int, secs: float) -> tuple[float, float]:
@@ -318,7 +336,17 @@ def limit_of(directory: pathlib.Path, secs: float) -> Limit:
     """Returns the in-process limit, and writes the right answers."""
     found = run_with_model("in_process", directory, secs)
     (directory / "expected.json").write_text(json.dumps(found["probabilities"]))
-    limit = Limit(*max(found["rates"].values()))
+    limit = Limit(
+        *max((rate, cores) for _, _, rate, cores in found["rates"]),
+        at_once={
+            clients: max(
+                rate
+                for feeders, size, rate, _ in found["rates"]
+                if (feeders, size) in ways_of(clients)
+            )
+            for clients in THREADS
+        },
+    )
     print(limit, file=sys.stderr, flush=True)
     return limit
 
@@ -376,21 +404,26 @@ def compare(options) -> None:
 def report(limits: list[Limit], loads: list[Load], missing: dict[str, str]) -> None:
     """Prints each measurement beside the in-process limit of the same run."""
     limit = sum(one.throughput for one in limits) / len(limits)
+    at_once = {
+        clients: sum(one.at_once[clients] for one in limits) / len(limits) for clients in THREADS
+    }
     a_core = limit / (sum(one.cores for one in limits) / len(limits))
     model = pathlib.Path("/proc/cpuinfo").read_text().split("model name\t: ")[1].splitlines()[0]
     print(f"{datetime.date.today()}, {os.cpu_count()} cores ({model}), {platform.platform()}")
     each = ", ".join(f"{one.throughput:.0f}" for one in limits)
     print(
         f"in-process limit {limit:.0f} images/s (first, after this server, last: {each}), "
-        f"{a_core:.0f} for each core-second"
+        f"{a_core:.0f} for each core-second; "
+        + ", ".join(f"{rate:.0f} with {clients} at once" for clients, rate in at_once.items())
     )
     print(
-        f"{'':22} clients images/s of limit  a core  p50 ms  p99 ms  cores: server clients others  MiB"
+        f"{'':22} clients images/s of limit at once  a core  p50 ms  p99 ms  cores: server clients others  MiB"
     )
     for load in loads:
         print(
             f"{load.name:22} {load.clients:7d} {load.throughput:8.0f} "
-            f"{load.throughput / limit:8.0%} {load.throughput / load.server_cores / a_core:7.0%} "
+            f"{load.throughput / limit:8.0%} {load.throughput / at_once[load.clients]:7.0%} "
+            f"{load.throughput / load.server_cores / a_core:7.0%} "
             f"{load.p50:7.1f} {load.p99:7.1f} {load.server_cores:14.2f} {load.client_cores:7.2f} "
             f"{load.other_cores:6.2f} {load.memory:4.0f}"
         )
