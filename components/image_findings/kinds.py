@@ -120,7 +120,7 @@ class Kind(str, enum.Enum):
 ('picture of one gray', 'pictures of one gray'))
         """
         if self.is_of_one:
-            return self.pictures.replace("pictures", "picture", 1), self.pictures
+            return self.pictures.replace("pictures", "picture"), self.pictures
         return f"group of {self.pictures}", f"groups of {self.pictures}"
 
 

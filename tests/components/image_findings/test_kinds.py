@@ -38,6 +38,13 @@ def test_groups_are_counted_unless_each_picture_has_the_fault_by_itself():
     assert [kind for kind in Kind if kind.is_of_one] == [Kind.UNINFORMATIVE]
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_kind_is_its_code_and_is_told_in_a_sentence(kind):
+    assert kind == kind.value == kind.name.lower()
+    assert kind.heading
+    assert kind.meaning.endswith(".")
+
+
 def test_each_kind_drops_for_a_reason_of_its_own():
     reasons = [kind.reason for kind in Kind]
     assert len(set(reasons)) == len(reasons), "image_ingest/prune_reason.py"
