@@ -237,6 +237,8 @@ NOT_RUN: dict[str, tuple[str, ...]] = {
         "--seed 1",
         "python -m benchmarks.data.drift FOLDER",
         "python -m benchmarks.data.validate FOLDER --times 10 --scratch DIR",
+        "python -m benchmarks.faces.annotate_peers --photograph serving/web/static/example-several.jpg "
+        '--pictures FOLDER -- emotion-faces=light/bin/python "fer, Haar=fer/bin/python"',
         "python -m benchmarks.faces.browser_page --pictures FOLDER --faces FER2013/images/validation "
         "--photograph PICTURE",
         "python -m benchmarks.faces.served_page --faces FER2013/images/validation --photograph PICTURE",
