@@ -15,8 +15,8 @@ run: setup
 check: lint
 	$(PYTHON) -m pytest --quick --quiet --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
-# Most of the suite's time is processes that start and wait, so several tests run at once. A file's tests
-# stay together, for its fixtures' sake, and the files keep their order, since the long ones come early.
+# Several tests run at once, in one worker more than there are cores. A file's tests stay together, for its
+# fixtures' sake, and the files keep the order that tests/conftest.py gives them: the longest come first.
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup

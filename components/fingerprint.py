@@ -1,12 +1,13 @@
 """Hashes of source code: of packages as they are, and of all that a component's result depends on."""
 
+import functools
 import hashlib
 import importlib.util
 import json
 import os
 import pathlib
 
-from emotion_pipeline.components.imports import needed_files, project_dir
+from emotion_pipeline.components.imports import file_stamp, needed_files, project_dir
 from emotion_pipeline.components.versions import stack_versions
 
 
@@ -68,5 +69,11 @@ def step_fingerprint(*names: str) -> str:
     digest = hashlib.sha256(json.dumps(stack_versions(), sort_keys=True).encode())
     for name, path in needed_files(names, project_dir()).items():
         digest.update(f"\n{name}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(_digest(path, file_stamp(path)))
     return digest.hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(path: pathlib.Path, stamp: tuple[int, ...]) -> bytes:
+    """Returns the hash of a file, which the fingerprints of many steps want."""
+    return hashlib.sha256(path.read_bytes()).digest()

@@ -59,13 +59,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
     return Rooms(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Returns one worker more than there are cores: tests of servers and pages wait half their time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
     if config.getoption("--quick") and not quick.has_quick_tests(collection_path):
         return True
     return None
 
 
+_FIRST = ("tests/e2e/test_run.py", "tests/kubeflow/", "tests/serving/")
+"""The two longest, which keep a worker busy each, and what waits most and so goes well beside them."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [not item.nodeid.startswith(start) for start in _FIRST])
     if config.getoption("--quick"):
         left_out = [
             item

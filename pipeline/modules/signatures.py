@@ -28,6 +28,15 @@ def freeze(network: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda pixels: frozen(pixels)[0]
 
 
+def traced(spec: tf.TensorSpec) -> Callable:
+    """Returns a decorator that makes a graph of a function of one tensor.
+
+    AutoGraph is off: no branch and no loop here hangs on a tensor, and it would parse and write anew the source of
+    all that is called, TFT's layer included.
+    """
+    return tf.function(input_signature=[spec], autograph=False)
+
+
 WEIGHTS_ATTRIBUTE = "_weights"
 """Under which a SavedModel's variables hold those of its network, by the names of `variables_by_name`."""
 
@@ -127,17 +136,17 @@ class ServedModel(tf.Module):
         """Returns the concrete function of each signature."""
         strings = tf.TensorSpec([None], tf.string)
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        @traced(tf.TensorSpec([None], tf.string, name="image_bytes"))
         def serving_default(image_bytes):
             return self._answer(decode_any_size(image_bytes))
 
         shape = [None, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 1]
 
-        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="pixels")])
+        @traced(tf.TensorSpec(shape, tf.float32, name="pixels"))
         def pixels(pixels):
             return self._answer(pixels)
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+        @traced(tf.TensorSpec([None], tf.string, name="inputs"))
         def classify(inputs):
             parsed = tf.io.parse_example(inputs, {IMAGE_KEY: tf.io.FixedLenFeature([], tf.string)})
             scores = self._probabilities(decode_any_size(parsed[IMAGE_KEY]))
@@ -150,11 +159,11 @@ class ServedModel(tf.Module):
         }
         if self._transform_output is not None:
 
-            @tf.function(input_signature=[strings])
+            @traced(strings)
             def transform_features(examples):
                 return self._transform(examples)
 
-            @tf.function(input_signature=[strings])
+            @traced(strings)
             def evaluate(examples):
                 pixels_xf = self._transform(examples)[transformed_key(IMAGE_KEY)]
                 return {"probabilities": self._probabilities(pixels_xf)}

@@ -23,6 +23,10 @@ from emotion_pipeline.modules.normalize import normalize
 from emotion_pipeline.modules.teachers import Teachers, soften
 from emotion_pipeline.train_config import TrainConfig
 
+as_written = tf.autograph.experimental.do_not_convert
+"""No branch and no loop of these functions hangs on a tensor, and AutoGraph would parse and write anew the source
+of all that they call, TFT's layer and `tf_keras` included."""
+
 _DECODE_BATCH = 512
 _MIX = 1  # Keeps the draws of the mixing apart from those of the augmentation.
 
@@ -92,6 +96,7 @@ def load_split(file_pattern: list[str], transform_output: tft.TFTransformOutput)
     spec[VOTES_OTHER_KEY] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
     transform_layer = transform_output.transform_features_layer()
 
+    @as_written
     def transform(serialized):
         raw = tf.io.parse_example(serialized, spec)
         xf = transform_layer({key: raw[key] for key in (IMAGE_KEY, LABEL_KEY)})
@@ -186,6 +191,7 @@ def eval_batches(
 ) -> tf.data.Dataset:
     """Returns `(pixels, one_hot)` batches in the split's order: the network's input and `[B, C]`."""
 
+    @as_written
     def prepare(pixels, labels):
         return network_input(pixels, config), tf.one_hot(labels, num_classes)
 
@@ -227,6 +233,7 @@ class EpochBatches:
         """
         order = np.random.default_rng([self._seed, number]).permutation(len(self._targets))
 
+        @as_written
         def prepare(step, indices):
             pixels = tf.cast(tf.gather(self._pixels, indices), tf.float32) / 255.0
             seed = tf.stack([self._seed, number * self.steps + tf.cast(step, tf.int32)])

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -51,14 +52,24 @@ def run_process(command: Sequence[object], **options) -> subprocess.CompletedPro
     )
 
 
-def emotion(*arguments: object, forked: bool = True) -> subprocess.CompletedProcess:
-    """Runs a command to its end, as a fork or as a process of its own."""
+def emotion(
+    *arguments: object, forked: bool = True, file_bytes: int | None = None
+) -> subprocess.CompletedProcess:
+    """Runs a command to its end, as a fork or as a process of its own.
+
+    Args:
+      *arguments: What follows `emotion`.
+      forked: Whether it is a fork.
+      file_bytes: How large a file of a fork may become; None for any size.
+    """
     command = [*COMMAND, *map(str, arguments)]
     if not forked:
         return run_process(command, cwd=REPOSITORY)
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = pathlib.Path(folder, "stdout"), pathlib.Path(folder, "stderr")
         process = forks.start(command, REPOSITORY, os.environ, stdout, stderr)
+        if file_bytes is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         process.join(TIMEOUT_SECS)
         if process.exitcode is None:
             process.kill()
@@ -80,22 +91,18 @@ def run_pipeline(
 
 def kill_when(root: pathlib.Path, data: object, line: str, *arguments: object) -> None:
     """Starts `emotion run` and kills it, with no chance to clean up, when it prints the line."""
-    process = subprocess.Popen(
-        [*COMMAND, "run", "--data", str(data), "--root", str(root), *map(str, arguments)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    for printed in process.stdout:
-        if line in printed:
-            # A moment, so that the component is at work and not at its first line.
-            time.sleep(0.3)
-            process.send_signal(signal.SIGKILL)
-            break
-    assert process.wait(TIMEOUT_SECS) == -signal.SIGKILL, f"never printed {line!r}"
+    command = [*COMMAND, "run", "--data", str(data), "--root", str(root), *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        printed = pathlib.Path(folder, "printed")
+        printed.touch()
+        process = forks.start(command, REPOSITORY, os.environ, printed)
+        while process.is_alive() and line not in printed.read_text():
+            time.sleep(0.05)
+        # A moment, so that the component is at work and not at its first line.
+        time.sleep(0.3)
+        process.kill()
+        process.join(TIMEOUT_SECS)
+        assert process.exitcode == -signal.SIGKILL, f"never printed {line!r}"
 
 
 def free_ports(count: int) -> list[int]:

@@ -2,12 +2,11 @@
 
 import json
 import pathlib
-import resource
 
 import pytest
 
 from emotion_pipeline.components.sources.sample_data import draw_sample
-from tests.e2e.conftest import COMMAND, REPOSITORY, SHORT, run_pipeline, run_process
+from tests.e2e.conftest import SHORT, emotion, run_pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -25,14 +24,7 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on(tmp_path):
     root.mkdir()
     (root / "summary.json").write_text('{"status": "pushed"}')
 
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
-
-    done = run_process(
-        [*COMMAND, "run", "--data", data, "--root", root, *SHORT],
-        cwd=REPOSITORY,
-        preexec_fn=small_files,
-    )
+    done = emotion("run", "--data", data, "--root", root, *SHORT, file_bytes=LIMIT_BYTES)
     told = done.stdout + done.stderr
     assert done.returncode == 1, told
     assert "Traceback" not in told
