@@ -49,12 +49,14 @@ def test_folders_behind_links_are_searched_and_what_cannot_be_read_is_told(tmp_p
     (far.parent / "loop").symlink_to(tmp_path / "far")
     os.mkfifo(folder / "pipe.jpg")
 
-    def listed(path):
-        if path.name == "closed":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return map(path.joinpath, os.listdir(path))
+    list_folder = os.scandir
 
-    monkeypatch.setattr(pathlib.Path, "iterdir", listed)
+    def listed(path):
+        if path == os.fspath(closed):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", listed)
     assert predict.collect_images([folder]) == [
         closed, folder / "link/deep/a.jpg", near, folder / "pipe.jpg",
     ]  # fmt: skip
