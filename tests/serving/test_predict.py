@@ -1,7 +1,6 @@
 import errno
 import io
 import os
-import pathlib
 
 import cv2
 import numpy as np
