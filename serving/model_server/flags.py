@@ -210,4 +210,7 @@ def set_up_logging() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s] %(message)s"
     )
+    logging.getLogger("tornado.general").setLevel(
+        logging.WARNING
+    )  # a line for each malformed request
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of deprecated names

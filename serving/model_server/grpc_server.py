@@ -122,6 +122,8 @@ class GrpcServer:
             migration_thread_pool=self._executor,
             options=[
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                # Its default of 2 makes an error and a farewell of 2 KB for each PING too many that it reads.
+                ("grpc.http2.max_ping_strikes", 0),
                 (
                     "grpc.max_receive_message_length",
                     min(listening.max_message_bytes, _MAX_MESSAGE_BYTES),

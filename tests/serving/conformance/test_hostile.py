@@ -255,8 +255,8 @@ def header_block(*headers):
     )
 
 
-DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
-END_STREAM, END_HEADERS = 1, 4
+HEADERS, RESET, SETTINGS, PING = 1, 3, 4, 6
+END_HEADERS = 4
 PREDICT_HEADERS = header_block(
     (b":method", b"POST"),
     (b":scheme", b"http"),
@@ -287,6 +287,23 @@ def test_deviation_streams_that_are_reset_fill_no_memory(victim):
         assert resident_mib(victim) - before < 150
         caller.shutdown(socket.SHUT_WR)
         reading.join()
+
+
+def test_deviation_pings_without_end_fill_no_memory(victim):
+    fuzz.known_answers(victim)
+    process = psutil.Process(victim.process.pid)
+    before = most = resident_mib(victim)
+    with socket.create_connection((victim.host, victim.grpc_port), timeout=60) as caller:
+        caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        reading = threading.Thread(target=read_all, args=[caller])
+        reading.start()
+        for _ in range(400):
+            caller.sendall(frame(PING, 0, 0, bytes(8)) * 2000)
+            most = max(most, process.memory_info().rss / MIB)
+        caller.shutdown(socket.SHUT_WR)
+        reading.join()
+    fuzz.known_answers(victim)
+    assert most - before < 500
 
 
 def read_all(connection):
