@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from emotion_pipeline.components.autograph import leave_libraries_as_written
 from emotion_pipeline.components.constants import EVAL_SPLIT, TEST_SPLIT
 from emotion_pipeline.components.examples.splits import split_pattern
 from emotion_pipeline.components.model_evaluator.judgement import (
@@ -21,6 +22,8 @@ from emotion_pipeline.components.model_evaluator.judgement import (
 from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.pushed_model.executor import ABSENT_PROPERTY, VERSION_PROPERTY
 from emotion_pipeline.components.records.answers_record import write_answers
+
+leave_libraries_as_written()
 
 
 class Executor(tfx_executor.Executor):

@@ -5,6 +5,7 @@ import time
 
 import tensorflow as tf
 
+from emotion_pipeline.components.autograph import leave_libraries_as_written
 from emotion_pipeline.components.errors import UserError
 from emotion_pipeline.components.progress import Throttle, format_secs, report
 from emotion_pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
@@ -15,6 +16,8 @@ from emotion_pipeline.modules.model import set_dropout_rate
 from emotion_pipeline.modules.teachers import Teachers
 from emotion_pipeline.modules.training_data import EpochBatches, Split, eval_batches
 from emotion_pipeline.train_config import TrainConfig
+
+leave_libraries_as_written()
 
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int):
@@ -119,10 +122,6 @@ def train(
         optimizer = make_optimizer(config, batches.steps)
         model.compile(optimizer, make_loss(config), metrics=[accuracy])
         optimizer.build(model.trainable_variables)
-    # AutoGraph takes `keras` as it is but not `tf_keras`, whose source it would parse and write
-    # anew: 19 of a short first epoch's 23 CPU seconds.
-    model.train_step = tf.autograph.experimental.do_not_convert(model.train_step)
-    model.test_step = tf.autograph.experimental.do_not_convert(model.test_step)
     tracked = {"model": model, "optimizer": optimizer}
     checkpoints = Checkpoints(checkpoints_dir, key, config.epochs, config.is_open_ended, tracked)
     state = checkpoints.restore()
