@@ -27,8 +27,8 @@ import numpy as np
 
 from emotion_faces.model_server import status
 
-REGATHER_SECS = 0.0015
-"""What a run waits at most for as many rows as the one before it had: one of one row takes longer."""
+REGATHER_SECS = 0.003
+"""What a run waits at most for as many rows as the one before it had: as long as one of one row takes."""
 
 Arrays = Sequence[np.ndarray]
 RunFn = Callable[[Arrays, float | None], list[np.ndarray]]
