@@ -61,8 +61,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Returns two workers more than there are cores: tests of servers and pages wait half their time."""
-    return len(os.sched_getaffinity(0)) + 2
+    """Returns one worker more than there are cores: tests of servers and pages wait half their time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
