@@ -13,7 +13,7 @@ run: setup
 
 # What a change is looked at with first: lint, types, and the tests that need no TFX and no TensorFlow.
 check: lint
-	$(PYTHON) -m pytest --quick --quiet --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	$(PYTHON) -m pytest --quick --quiet --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 # Several tests run at once, in one worker more than there are cores. A file's tests stay together, for its
 # fixtures' sake, and the files keep the order that tests/conftest.py gives them: the longest come first.
