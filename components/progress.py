@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 LOGGER_NAME = "emotion"
@@ -24,23 +23,6 @@ def waiting_for(what: str, after_secs: float = 10.0) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-class Throttle:
-    """Lets a message through at most once in a number of seconds."""
-
-    def __init__(self, every_secs: float = 10.0):
-        """Starts the wait now."""
-        self._every_secs = every_secs
-        self._last = time.monotonic()
-
-    def ready(self) -> bool:
-        """Returns whether the wait is over, and if so begins the next."""
-        now = time.monotonic()
-        if now - self._last < self._every_secs:
-            return False
-        self._last = now
-        return True
 
 
 def format_secs(seconds: float) -> str:

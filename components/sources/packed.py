@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Iterator
 
 from emotion_faces.links import is_file
+from emotion_faces.throttle import Throttle
 from emotion_pipeline.components.counted import first_few
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.progress import Throttle, report
+from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources.archive import SUFFIXES, is_archive, unpack
 from emotion_pipeline.components.sources.layout import holds_classes
 from emotion_pipeline.components.sources.listing import is_hidden

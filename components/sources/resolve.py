@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 
 from emotion_faces.links import Found, Leads, walk
+from emotion_faces.throttle import Throttle
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.progress import Throttle, report
+from emotion_pipeline.components.progress import report
 from emotion_pipeline.components.sources import (
     addresses,
     kaggle,

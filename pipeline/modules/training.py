@@ -5,9 +5,10 @@ import time
 
 import tensorflow as tf
 
+from emotion_faces.throttle import Throttle
 from emotion_pipeline.components.autograph import leave_libraries_as_written
 from emotion_pipeline.components.errors import UserError
-from emotion_pipeline.components.progress import Throttle, format_secs, report
+from emotion_pipeline.components.progress import format_secs, report
 from emotion_pipeline.modules.averaging import Adam, averaged_weights, statistics_sample
 from emotion_pipeline.modules.checkpoints import Checkpoints, TrainState
 from emotion_pipeline.modules.distribution import merge_statistics

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import grpc
 
 from emotion_faces.model_server import status
+from emotion_faces.throttle import Throttle
 
 CALL_BYTES = 16 * 1024
 """What a call takes besides its request: a task, a place in a queue, gRPC's or Tornado's part of it."""
-
-_LOG_EVERY_SECS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ class Held:
     def __init__(self, most_bytes: int):
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._logged_at = -_LOG_EVERY_SECS
+        self._throttle = Throttle(at_once=True)
         self._lock = threading.Lock()
 
     def change(self, by: int) -> None:
@@ -44,15 +42,12 @@ class Held:
             if by < 0 or held + by <= self._most_bytes:
                 self._bytes += by
                 return
-            now = time.monotonic()
-            is_told = now - self._logged_at < _LOG_EVERY_SECS
-            if not is_told:
-                self._logged_at = now
+            is_logged = self._throttle.ready()
         message = (
             f"the requests under way hold {held} bytes and may hold {self._most_bytes} "
             "(--max_held_bytes); try again later"
         )
-        if not is_told:
+        if is_logged:
             _log.warning("a request is refused, perhaps others: %s", message)
         raise status.StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 

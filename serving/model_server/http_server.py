@@ -28,6 +28,7 @@ import tornado.iostream
 import tornado.netutil
 
 from emotion_faces.model_server import held, ports, rest, status
+from emotion_faces.throttle import Throttle
 
 HandleFn = Callable[[str, str, Mapping[str, str], bytes], rest.Response]
 LargeWaitFn = Callable[[Mapping[str, str], bytes], float | None]
@@ -39,7 +40,6 @@ _STATUS_THREADS = 2
 _BODY_SECS = 600.0
 """What a body may take to arrive, and an answer to leave: a caller that is gone would be waited for."""
 
-_LOG_EVERY_SECS = 10.0
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _CLIENT_CLOSED_REQUEST = 499
 
@@ -249,7 +249,7 @@ class _Listener(socket.socket):
         super().__init__(bound.family, bound.type, bound.proto, bound.detach())
         self.setblocking(False)
         self._spare = [os.open(os.devnull, os.O_RDONLY)]
-        self._logged_at = -_LOG_EVERY_SECS
+        self._throttle = Throttle(at_once=True)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Takes a connection.
@@ -264,8 +264,7 @@ class _Listener(socket.socket):
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
             reason = error.strerror
-        if time.monotonic() - self._logged_at >= _LOG_EVERY_SECS:
-            self._logged_at = time.monotonic()
+        if self._throttle.ready():
             _log.error("connections are refused: %s; raise the limit (ulimit -n)", reason)
         try:
             while self._spare:

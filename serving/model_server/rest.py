@@ -169,8 +169,7 @@ class RestApi:
         try:
             self._check_caller(method, headers)
         except status.StatusError as error:
-            answer = json_response.dumps({"error": error.message})
-            return Response(403, answer, {"Content-Type": "application/json"})
+            return error_response(error)
         if path == self._metrics_path:
             return Response(200, self._metrics.page().encode(), {"Content-Type": "text/plain"})
         if not _API_PATH.fullmatch(path):
